@@ -1,0 +1,1 @@
+//! The tenant machine, its shell and the supervision tree.

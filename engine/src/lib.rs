@@ -1,0 +1,1 @@
+//! Régua: the engine.

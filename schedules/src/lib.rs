@@ -1,0 +1,8 @@
+//! The pure domain of dunning: when a reminder of a boleto may go out, and why not.
+//!
+//! Nothing here reads a clock, randomness, the environment or a file: `now` is always an argument.
+//! The crate knows neither databases nor actors; `actors` builds the tenant machine on top of it.
+
+pub mod channel;
+pub mod id;
+pub mod time;
