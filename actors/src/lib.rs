@@ -1,1 +1,8 @@
-//! The tenant machine, its shell and the supervision tree.
+//! The tenant machine, its actix shell, the supervision tree and the ports to the world.
+//!
+//! No SQL, AMQP or HTTP stands here: `engine` implements [`ports`].
+
+pub mod clock;
+pub mod lease;
+pub mod machine;
+pub mod ports;

@@ -1,0 +1,158 @@
+//! What became durable, in the past tense; the journal stores changes, the machine applies them.
+
+use schedules::channel::Channel;
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId};
+use schedules::plan::Touch;
+use schedules::stop::StopReason;
+use schedules::time::Timestamp;
+use schedules::verdict::Verdict;
+
+use super::input::{Outcome, Sweep};
+use crate::ports::Cursor;
+
+/// One durable change. Those that name an enrollment hold only while it is active.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The owner has drawn its consequences from a fact.
+    FactApplied {
+        /// The row in the inbox.
+        seq: i64,
+    },
+    /// An open boleto entered a campaign; nothing happens when it is already in it, or not open, or
+    /// its contact opted out of everything. The journal gives the enrollment its id.
+    Enrolled(Enrolled),
+    /// An attempt may be handed over until its deadline; the cursor moves on.
+    Claimed(Claim),
+    /// A due touch was decided without an attempt (hold, skip, cancel); the cursor moves on.
+    Ruled(Ruled),
+    /// The cursor was moved by something else than a verdict: an outcome, a new plan.
+    Moved(Moved),
+    /// A stopped enrollment is active again.
+    Reactivated(Moved),
+    /// An attempt has its outcome; nothing happens when it has one already.
+    Settled(Settled),
+    /// Nothing comes any more for an enrollment.
+    Finished {
+        /// The enrollment.
+        enrollment: EnrollmentId,
+    },
+    /// Every enrollment that the fact stopped gets a cancel record for the touch that was next.
+    StopRecorded {
+        /// The fact.
+        seq: i64,
+        /// Why they stopped.
+        reason: StopReason,
+    },
+    /// Credits were held, released or spent.
+    CreditsMoved {
+        /// Added to the balance.
+        balance: i64,
+        /// Added to what is held.
+        held: i64,
+    },
+    /// A sweep begins, goes on from `after`, or goes back to it.
+    SweepMoved(Sweep),
+    /// A sweep is done.
+    SweepEnded {
+        /// The fact it followed from.
+        seq: i64,
+    },
+    /// Something that the outbox tells the world and the audit keeps.
+    Announced(Announcement),
+}
+
+/// A boleto that entered a campaign.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrolled {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The boleto.
+    pub boleto: BoletoId,
+    /// Its contact.
+    pub contact: ContactId,
+    /// Where it stands.
+    pub cursor: Cursor,
+    /// Steps whose slot had passed at the enrollment: they are recorded as skipped.
+    pub passed: Vec<Ruled>,
+}
+
+/// The intent to hand a message over, on disk before the wire. It is the decision record, too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The key: at most one hand-over begins under it.
+    pub attempt: AttemptId,
+    /// The boleto.
+    pub boleto: BoletoId,
+    /// The contact.
+    pub contact: ContactId,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The campaign's version.
+    pub campaign_version: u32,
+    /// The rule pack's version.
+    pub rules_version: u32,
+    /// The template's version.
+    pub template_version: u32,
+    /// The channel.
+    pub channel: Channel,
+    /// When it was claimed.
+    pub at: Timestamp,
+    /// No hand-over begins at or after this instant.
+    pub deadline_at: Timestamp,
+    /// The touch that is tried.
+    pub touch: Touch,
+    /// The cursor at which the touch was due, to go back to.
+    pub from: Cursor,
+    /// The cursor after it.
+    pub to: Cursor,
+}
+
+/// A decision that is no attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ruled {
+    /// The reminder.
+    pub reminder: ReminderId,
+    /// The campaign's version.
+    pub campaign_version: u32,
+    /// The rule pack's version.
+    pub rules_version: u32,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// When the touch was due.
+    pub slot_at: Timestamp,
+    /// What was decided, and why.
+    pub verdict: Verdict,
+    /// The cursor after it.
+    pub to: Cursor,
+}
+
+/// A cursor that was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The enrollment.
+    pub enrollment: EnrollmentId,
+    /// The cursor.
+    pub to: Cursor,
+}
+
+/// An outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// When the outcome was known.
+    pub at: Timestamp,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// Something the world and the audit hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// An enrollment's last reminder is decided.
+    EnrollmentFinished(EnrollmentId),
+    /// A reminder failed on every channel.
+    ReminderFailed(ReminderId),
+    /// A campaign has taken in every boleto that was there when it was launched.
+    CampaignEnrolled(CampaignId),
+}

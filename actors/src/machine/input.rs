@@ -1,0 +1,253 @@
+//! What comes in: facts that doors made durable, outcomes of hand-overs, rows of sweeps, ticks.
+
+use chrono::NaiveDate;
+use schedules::channel::Channel;
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId};
+use schedules::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ports::{Returned, SweepPage};
+
+/// One thing that came in.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Facts from the inbox, oldest first.
+    Facts(Vec<InboxFact>),
+    /// Outcomes of hand-overs.
+    Returned(Vec<Returned>),
+    /// Claims of a former life of the owner that nobody is working on: their outcome is unknown.
+    Orphaned(Vec<AttemptId>),
+    /// A page of a sweep.
+    Swept(i64, SweepPage),
+    /// Time has passed: look at what is due.
+    Tick,
+}
+
+/// A fact that a door committed and that the owner has not applied yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxFact {
+    /// The row in the tenant's inbox.
+    pub seq: i64,
+    /// The event's own id, by which duplicates are known.
+    pub event_id: String,
+    /// When it happened, by its source.
+    pub occurred_at: Timestamp,
+    /// When the door committed it.
+    pub received_at: Timestamp,
+    /// What happened.
+    pub body: FactBody,
+}
+
+/// What happened. Subjects are already resolved to identifiers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FactBody {
+    /// A boleto was paid; its enrollments are stopped.
+    BoletoPaid {
+        /// The boleto.
+        boleto: BoletoId,
+    },
+    /// A boleto was cancelled; its enrollments are stopped.
+    BoletoCancelled {
+        /// The boleto.
+        boleto: BoletoId,
+    },
+    /// A paid or cancelled boleto is open again, by an explicit act.
+    BoletoReopened {
+        /// The boleto.
+        boleto: BoletoId,
+    },
+    /// A boleto's amount or due date changed; the boleto's row has the new values.
+    BoletoChanged {
+        /// The boleto.
+        boleto: BoletoId,
+        /// The new amount.
+        amount_centavos: i64,
+        /// The new due date.
+        due_on: NaiveDate,
+    },
+    /// A contact wants no more messages: on one channel, or at all (its enrollments are stopped).
+    ContactOptedOut {
+        /// The contact.
+        contact: ContactId,
+        /// The channel; `None` for all of them.
+        channel: Option<Channel>,
+    },
+    /// A contact wants messages again.
+    ContactOptedIn {
+        /// The contact.
+        contact: ContactId,
+        /// The channel; `None` for all of them.
+        channel: Option<Channel>,
+    },
+    /// A contact replied.
+    ContactReplied {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// A contact promised to pay.
+    ContactPromised {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Boletos were imported and wait to be enrolled.
+    BoletosImported {
+        /// The import.
+        import: i64,
+    },
+    /// A campaign was launched.
+    CampaignLaunched {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign has a new version.
+    CampaignEdited {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign was paused.
+    CampaignPaused {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign runs again.
+    CampaignResumed {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign was ended; its enrollments are stopped.
+    CampaignArchived {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// The tenant's rules, templates, senders or credits changed.
+    SettingsChanged,
+    /// The tenant's calendar or zone changed: everything is planned again.
+    CalendarChanged,
+    /// The tenant was paused, or its kill switch was pulled.
+    TenantPaused,
+    /// The tenant runs again.
+    TenantResumed,
+    /// The payment feed spoke, with nothing else to say.
+    FeedHeard,
+}
+
+/// What became of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The provider took it; that is not yet delivery.
+    Accepted {
+        /// The provider's own id of the message.
+        provider_ref: String,
+    },
+    /// The provider refused this message; another try of the same would be refused again.
+    Rejected {
+        /// The provider's code, for `why` records; never personal data.
+        code: String,
+    },
+    /// The provider asks for patience.
+    Throttled {
+        /// For how long, in milliseconds, when it said so.
+        retry_after_ms: Option<i64>,
+    },
+    /// The provider could not be reached, and certainly took nothing.
+    Unavailable,
+    /// Nobody knows whether the provider took it. Never sent again by itself.
+    Unknown,
+    /// The hand-over did not begin.
+    Abandoned {
+        /// Why not.
+        why: Abandoned,
+    },
+}
+
+impl Outcome {
+    /// Returns the name used in the database and in `why` records.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Outcome::Accepted { .. } => "accepted",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::Throttled { .. } => "throttled",
+            Outcome::Unavailable => "unavailable",
+            Outcome::Unknown => "unknown",
+            Outcome::Abandoned { .. } => "abandoned",
+        }
+    }
+
+    /// Says whether the message may have reached the contact, and so counts against caps.
+    pub const fn counts(&self) -> bool {
+        matches!(self, Outcome::Accepted { .. } | Outcome::Unknown)
+    }
+}
+
+/// Why a hand-over did not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Abandoned {
+    /// A stop came first.
+    Stopped,
+    /// The claim's deadline had passed.
+    TooLate,
+    /// The node no longer trusted its lease.
+    TrustLost,
+    /// The node was shutting down.
+    Draining,
+}
+
+impl Abandoned {
+    /// Returns the name used in the database and in `why` records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Abandoned::Stopped => "stopped",
+            Abandoned::TooLate => "too_late",
+            Abandoned::TrustLost => "trust_lost",
+            Abandoned::Draining => "draining",
+        }
+    }
+}
+
+/// Work over many rows that follows from one fact, done page by page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The fact it follows from; one fact starts at most one sweep.
+    pub seq: i64,
+    /// What is done.
+    pub kind: SweepKind,
+    /// The id up to which it is done.
+    pub after: i64,
+}
+
+/// What a sweep does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SweepKind {
+    /// Enrolls the open boletos of an import in every running campaign (cursor: boleto id).
+    EnrollImport {
+        /// The import.
+        import: i64,
+    },
+    /// Enrolls the tenant's open boletos in a campaign (cursor: boleto id).
+    EnrollCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// Plans a boleto's enrollments again, stopped ones included if it is open (cursor: enrollment).
+    ReplanBoleto {
+        /// The boleto.
+        boleto: BoletoId,
+    },
+    /// Plans a contact's enrollments again, stopped ones included if their boleto is open and the
+    /// contact is opted in (cursor: enrollment).
+    ReplanContact {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Plans a campaign's enrollments again (cursor: enrollment).
+    ReplanCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// Plans all enrollments of the tenant again (cursor: enrollment).
+    ReplanTenant,
+}
