@@ -94,6 +94,18 @@ pub trait Journal: Send + Sync {
     /// the commit may or may not have happened: the machine must be loaded again.
     async fn commit(&self, commit: Commit) -> Result<Committed, JournalError>;
 
+    /// Sets a fact aside that the owner cannot apply, as a dead letter with its reason.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    async fn set_aside(
+        &self,
+        tenant: TenantId,
+        fence: Fence,
+        seq: i64,
+        reason: &'static str,
+    ) -> Result<(), JournalError>;
+
     /// Seals the tenant's audit rows that are not sealed yet into its hash chain.
     ///
     /// # Errors
