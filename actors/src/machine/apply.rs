@@ -50,7 +50,7 @@ impl Machine {
             self.memory.refund_send(claim.contact, claim.as_send());
         }
         self.memory.release(claim.attempt.reminder.enrollment);
-        self.memory.prune(settled.at.plus_ms(-self.walks.lookback_ms()));
+        self.memory.prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
     }
 
     pub(super) fn note(&mut self, note: Note, now: Timestamp) {

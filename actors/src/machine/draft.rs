@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use schedules::cap::Tally;
+use schedules::tally::Tally;
 use schedules::channel::Channel;
 use schedules::id::{CampaignId, ContactId, EnrollmentId};
 use schedules::pace::PaceState;
@@ -156,7 +156,7 @@ impl<'m> Draft<'m> {
         let sends =
             self.contact_sends.entry(contact).or_insert_with(|| before().unwrap_or_default());
         sends.push(send);
-        if self.machine.walks.tallies_matter() {
+        if self.machine.walks.tally_lookback_ms() > 0 {
             let tally = self.machine.memory.campaign_tally(send.campaign);
             let tally =
                 self.campaign_tallies.entry(send.campaign).or_insert_with(|| tally.clone());

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schedules::cap::Tally;
+use schedules::tally::Tally;
 use schedules::id::{CampaignId, ContactId, EnrollmentId};
 use schedules::time::Timestamp;
 use schedules::verdict::PastSend;

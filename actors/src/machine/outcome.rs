@@ -1,12 +1,11 @@
 //! Outcomes of hand-overs: what is final, what is tried again, and on which channel.
 
 use schedules::id::AttemptId;
-use schedules::plan::PlanInput;
 use schedules::verdict::{Reason, Ruling, Verdict};
 
 use super::change::{Announcement, Change, Claim, Moved, Ruled, Settled};
 use super::draft::Draft;
-use super::input::{Abandoned, Outcome};
+use super::input::Outcome;
 use super::walk::PlanSubject;
 use crate::ports::{Cursor, Returned};
 
@@ -47,7 +46,7 @@ impl<'m> Draft<'m> {
             Outcome::Accepted { .. } | Outcome::Unknown => {
                 self.finish_if_done(claim.attempt.reminder.enrollment, claim.to);
             }
-            Outcome::Abandoned { why: Abandoned::Stopped } => self.go_back(claim, claim.from, self.now),
+            // A stopped enrollment refuses the move; the others go back to the gates.
             Outcome::Abandoned { .. } => self.go_back(claim, claim.from, self.now),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
             Outcome::Unavailable => self.retry(claim, None),
@@ -124,9 +123,7 @@ impl<'m> Draft<'m> {
                 zone: super::due::zone_of(contact),
             };
             let from = claim.from.progress;
-            let input: PlanInput<'_> = walk.plan_input(calendar, subject, from);
-            let progress = from.after(input.cadence, claim.touch, false);
-            Some(walk.cursor_at(calendar, subject, progress))
+            Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
         };
         replanned().unwrap_or(claim.to)
     }

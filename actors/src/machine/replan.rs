@@ -1,9 +1,11 @@
 //! Sweeps that plan again: after an edit, a new calendar, a new due date, a reopened boleto.
 
-use schedules::plan::Progress;
+use schedules::plan::{Progress, passed_steps};
+use schedules::time::Timestamp;
 
 use super::change::{Change, Moved};
 use super::draft::Draft;
+use super::import::start_of_day;
 use super::walk::PlanSubject;
 use crate::ports::{Cursor, Standing};
 
@@ -22,15 +24,22 @@ impl Draft<'_> {
             zone: standing.zone,
         };
         let progress = enrollment.cursor.progress;
+        // A touch that is due or held is still to come, even if its slot was yesterday.
+        let waiting = enrollment.cursor.touch.map_or(Timestamp::MAX, |touch| touch.slot_at);
+        let begins = start_of_day(self.now, subject.zone).min(waiting.plus_ms(-1));
         let input = walk.plan_input(calendar, subject, progress);
-        let passed = schedules::plan::passed_steps(&input, self.now);
-        let done = schedules::cadence::StepSet(progress.done.0 | passed.0);
-        let planned = walk.cursor_at(calendar, subject, Progress { done, ..progress });
+        let passed = passed_steps(&input, begins);
+        let after_at = progress.after_at.max(begins);
+        let progress = Progress { after_at, ..progress.passing(passed) };
+        let planned = walk.cursor_at(calendar, subject, progress);
         let to = keep_place(enrollment.cursor, planned);
         if standing.stopped {
             self.change(Change::Reactivated(Moved { enrollment: enrollment.id, to }));
         } else if to != enrollment.cursor {
             self.change(Change::Moved(Moved { enrollment: enrollment.id, to }));
+        }
+        for ruled in self.passed_over(walk, enrollment.id, passed, to) {
+            self.change(Change::Ruled(ruled));
         }
         if self.touched.contains(&enrollment.id) && !self.is_in_flight(standing) {
             self.finish_if_done(enrollment.id, to);

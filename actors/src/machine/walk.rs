@@ -75,8 +75,14 @@ impl Walks {
         self.tenant.running
     }
 
+    /// Returns how far back the sends to a contact matter, in milliseconds.
     pub(super) fn lookback_ms(&self) -> i64 {
         self.tenant.rules.lookback_ms()
+    }
+
+    /// Returns how far back the tallies matter, in milliseconds; 0 when no rule looks at them.
+    pub(super) fn tally_lookback_ms(&self) -> i64 {
+        self.tenant.rules.tally_lookback_ms()
     }
 
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
@@ -95,7 +101,7 @@ impl Walk {
                 .channels
                 .iter()
                 .map(|channel| templates.get(&(step.template.clone(), *channel)))
-                .map(|template| template.filter(|template| rules.allow(template)).cloned())
+                .map(|template| template.filter(|it| satisfies(rules, it)).cloned())
                 .collect();
             (step.no, WalkStep { step: step.clone(), templates })
         });
@@ -140,12 +146,17 @@ impl Walk {
         calendar: &Calendar,
         subject: PlanSubject,
         progress: Progress,
-        touch: Touch,
+        touch: &Touch,
         sent: bool,
     ) -> Cursor {
         let progress = progress.after(&self.state.campaign.cadence, touch, sent);
         self.cursor_at(calendar, subject, progress)
     }
+}
+
+/// Says whether the template holds every text that the rules ask of its channel.
+fn satisfies(rules: &RulePack, template: &Template) -> bool {
+    rules.mandatory_texts(template.channel).all(|text| template.satisfies(text))
 }
 
 /// What of a boleto and its contact the planner looks at.
