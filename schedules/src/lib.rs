@@ -3,6 +3,10 @@
 //! Nothing here reads a clock, randomness, the environment or a file: `now` is always an argument.
 //! The crate knows neither databases nor actors; `actors` builds the tenant machine on top of it.
 
+pub mod calendar;
 pub mod channel;
 pub mod id;
 pub mod time;
+
+#[cfg(test)]
+mod tests;
