@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// What starts a cooldown.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CooldownAfter {
     /// A message to the contact.
@@ -24,4 +24,18 @@ pub struct Cooldown {
     pub after: CooldownAfter,
     /// How long it lasts, in milliseconds.
     pub lasts_ms: i64,
+}
+
+impl Cooldown {
+    /// Returns the first instant from `now` on at which the cooldown of every event is over.
+    pub fn free_at(
+        &self,
+        events: impl IntoIterator<Item = Timestamp>,
+        now: Timestamp,
+    ) -> Timestamp {
+        let ends = events
+            .into_iter()
+            .map(|event_at| event_at.plus_ms(self.lasts_ms));
+        ends.fold(now, Timestamp::max)
+    }
 }

@@ -28,22 +28,30 @@ impl Pace {
         let (step_us, now_us) = (self.step_us(), now.unix_ms().saturating_mul(1_000));
         let arrival_us = state.arrival_us.max(now_us);
         let tolerance_us = step_us * i64::from(self.burst.max(1));
-        let room_us = now_us.saturating_add(tolerance_us).saturating_sub(arrival_us);
-        u32::try_from((room_us / step_us).max(0)).unwrap_or(u32::MAX).min(self.burst.max(1))
+        let room_us = now_us
+            .saturating_add(tolerance_us)
+            .saturating_sub(arrival_us);
+        u32::try_from((room_us / step_us).max(0))
+            .unwrap_or(u32::MAX)
+            .min(self.burst.max(1))
     }
 
     /// Returns the state after `sent` messages at `now`.
     #[must_use]
     pub fn after(&self, state: PaceState, now: Timestamp, sent: u32) -> PaceState {
         let now_us = now.unix_ms().saturating_mul(1_000);
-        PaceState { arrival_us: state.arrival_us.max(now_us) + self.step_us() * i64::from(sent) }
+        PaceState {
+            arrival_us: state.arrival_us.max(now_us) + self.step_us() * i64::from(sent),
+        }
     }
 
     /// Returns the first instant at which a message may go out, in whole milliseconds, rounded up.
     pub fn next_free_at(&self, state: PaceState, now: Timestamp) -> Timestamp {
         let burst_us = self.step_us() * (i64::from(self.burst.max(1)) - 1);
         let free_us = state.arrival_us.saturating_sub(burst_us);
-        now.max(Timestamp::from_unix_ms(free_us.div_euclid(1_000) + i64::from(free_us % 1_000 > 0)))
+        now.max(Timestamp::from_unix_ms(
+            free_us.div_euclid(1_000) + i64::from(free_us % 1_000 > 0),
+        ))
     }
 
     fn step_us(&self) -> i64 {
@@ -57,7 +65,10 @@ mod tests {
 
     #[test]
     fn a_burst_is_followed_by_the_long_run_pace() {
-        let pace = Pace { per_second: 10, burst: 5 };
+        let pace = Pace {
+            per_second: 10,
+            burst: 5,
+        };
         let (mut state, mut sent) = (PaceState::default(), 0);
         for ms in 0..=10_000 {
             let now = Timestamp::from_unix_ms(1_000_000 + ms);

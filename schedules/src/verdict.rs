@@ -10,9 +10,20 @@ use crate::calendar::Calendar;
 use crate::channel::Channel;
 use crate::id::{BoletoId, CampaignId};
 use crate::plan::Touch;
-use crate::rule::RulePack;
+use crate::rule::{Rule, RuleBody, RulePack};
 use crate::stop::StopReason;
-use crate::time::Timestamp;
+use crate::time::{MINUTE_MS, Timestamp};
+
+mod gates;
+mod reason;
+
+use gates::{Gates, Held};
+pub use reason::{Reason, UnknownReason};
+
+/// How long a hold lasts whose end nobody knows (a silent feed, spent credits), in milliseconds.
+///
+/// The event that ends it is expected to wake the enrollment earlier.
+pub const RECHECK_MS: i64 = 15 * MINUTE_MS;
 
 /// What the gates decided, and what decided it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,48 +68,12 @@ pub struct RuleRef {
     pub version: u32,
 }
 
-/// Why a verdict was given; each is one gate, or the way through all of them.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Every gate was open.
-    Due,
-    /// A stop condition holds.
-    Stopped(StopReason),
-    /// The payment feed has been silent for too long (fail closed).
-    PaymentFeedStale,
-    /// The contact has no point on any of the step's channels.
-    NoContactPoint,
-    /// Every channel of the step is suppressed for this contact.
-    Suppressed,
-    /// A moratorium runs.
-    Moratorium,
-    /// The touch is too late.
-    Expired,
-    /// The step's or the campaign's condition does not hold for this boleto.
-    ConditionUnmet,
-    /// The contact's local day does not allow it now.
-    OutsideSendWindow,
-    /// A cooldown runs.
-    Cooldown,
-    /// A cap is reached.
-    CapReached,
-    /// No credit is left.
-    CreditsExhausted,
-    /// The sender's pace allows no more for the moment.
-    SenderPace,
-    /// The template declares a variable for which there is no value.
-    TemplateVariableMissing,
-    /// No template of the step's code exists for a usable channel, or lacks a mandatory text.
-    TemplateUnusable,
-}
-
 /// One message that counts against caps and cooldowns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastSend {
-    /// When its attempt was claimed.
+    /// The latest instant at which its hand-over may have begun: the claim's deadline, until the
+    /// real one is known. With the claim's own instant two hand-overs could come closer together
+    /// than a cap or cooldown allows.
     pub at: Timestamp,
     /// On which channel.
     pub channel: Channel,
@@ -179,4 +154,180 @@ pub struct Case<'a> {
     pub tenant_tally: &'a crate::cap::Tally,
     /// Credits that are neither spent nor held; `None` when the tenant is not metered.
     pub credits: Option<i64>,
+}
+
+/// Puts a due touch through the gates: stop, payment feed, suppression (and what else bars every
+/// channel), moratorium, expiry, condition, send window, cooldown, caps, credits, sender pace.
+///
+/// The reason is the first gate that is shut at `now`. The end of a hold is the first instant that
+/// moratorium, window, cooldown, caps and pace allow together, as far as is known now; when the
+/// touch is expired by then, it is skipped at once, and the verdict names the rule that pushed the
+/// instant past the end.
+pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
+    if let Some(stop) = case.stop {
+        return Verdict::without_rule(Ruling::Cancel, Reason::Stopped(stop));
+    }
+    let chosen = choose_channel(case);
+    if case.feed.is_stale(now) && now < case.touch.expires_at {
+        let gates = chosen.ok().map(|reach| Gates::new(case, reach));
+        return hold_for_unknown(case, gates.as_ref(), Reason::PaymentFeedStale, now);
+    }
+    let reach = match chosen {
+        Ok(reach) => reach,
+        Err(obstacle) => return obstacle.skip(),
+    };
+    let gates = Gates::new(case, reach);
+    if let Some(held) = gates.moratorium(now) {
+        return hold(case, &gates, held);
+    }
+    if now >= case.touch.expires_at {
+        return Verdict::without_rule(Ruling::Skip, Reason::Expired);
+    }
+    if !case.condition_met {
+        return Verdict::without_rule(Ruling::Skip, Reason::ConditionUnmet);
+    }
+    if let Some(held) = gates.rules(now) {
+        return hold(case, &gates, held);
+    }
+    if case.credits.is_some_and(|credits| credits <= 0) {
+        return hold_for_unknown(case, Some(&gates), Reason::CreditsExhausted, now);
+    }
+    if let Some(held) = gates.pace(now) {
+        return hold(case, &gates, held);
+    }
+    let ruling = Ruling::Send {
+        channel: reach.channel,
+        not_after_at: gates.not_after_at(now),
+    };
+    Verdict::without_rule(ruling, Reason::Due)
+}
+
+impl Verdict {
+    fn without_rule(ruling: Ruling, reason: Reason) -> Self {
+        Self {
+            ruling,
+            reason,
+            rule: None,
+        }
+    }
+
+    fn by(ruling: Ruling, reason: Reason, rule: Option<&Rule>) -> Self {
+        Self {
+            ruling,
+            reason,
+            rule: rule.map(RuleRef::from),
+        }
+    }
+}
+
+impl From<&Rule> for RuleRef {
+    fn from(rule: &Rule) -> Self {
+        Self {
+            code: rule.code.clone(),
+            version: rule.version,
+        }
+    }
+}
+
+impl Feed {
+    /// Says whether the feed is expected to speak and has been silent for too long.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.silence_max_ms
+            .is_some_and(|max_ms| now.since(self.heard_at) > max_ms)
+    }
+}
+
+/// What bars a channel, the nearest to sending last.
+#[derive(Clone, Copy, Debug)]
+struct Obstacle<'a> {
+    reason: Reason,
+    rule: Option<&'a Rule>,
+}
+
+impl Obstacle<'_> {
+    fn skip(self) -> Verdict {
+        Verdict::by(Ruling::Skip, self.reason, self.rule)
+    }
+
+    /// Ranks how far a channel came, so that the verdict names what was missing last.
+    const fn rank(&self) -> u8 {
+        match self.reason {
+            Reason::Suppressed => 1,
+            Reason::TemplateUnusable => 2,
+            Reason::TemplateVariableMissing => 3,
+            _ => 0,
+        }
+    }
+}
+
+/// Picks the first channel that nothing bars for good; a channel that is only held is not passed
+/// over, or a busy sender would push reminders to channels that the tenant wanted second.
+fn choose_channel<'a>(case: &Case<'a>) -> Result<&'a Reach, Obstacle<'a>> {
+    let mut nearest = Obstacle {
+        reason: Reason::NoContactPoint,
+        rule: None,
+    };
+    for reach in case.reach {
+        match obstacle(case, reach) {
+            None => return Ok(reach),
+            Some(obstacle) if obstacle.rank() > nearest.rank() => nearest = obstacle,
+            Some(_) => {}
+        }
+    }
+    Err(nearest)
+}
+
+fn obstacle<'a>(case: &Case<'a>, reach: &Reach) -> Option<Obstacle<'a>> {
+    let because = |reason| Some(Obstacle { reason, rule: None });
+    if !reach.has_point {
+        return because(Reason::NoContactPoint);
+    }
+    if reach.suppressed {
+        return because(Reason::Suppressed);
+    }
+    let barring = |rule: &&Rule| {
+        matches!(rule.body, RuleBody::Suppression(_)) && rule.applies_to(reach.channel)
+    };
+    if let Some(rule) = case.rules.rules.iter().find(barring) {
+        return Some(Obstacle {
+            reason: Reason::Suppressed,
+            rule: Some(rule),
+        });
+    }
+    if reach.template_ttl_ms.is_none() {
+        return because(Reason::TemplateUnusable);
+    }
+    if !reach.variables_present {
+        return because(Reason::TemplateVariableMissing);
+    }
+    None
+}
+
+/// Holds until the gates are open together, or skips when the touch is expired by then.
+fn hold(case: &Case, gates: &Gates, held: Held) -> Verdict {
+    match gates.settle(held) {
+        Ok(until) => Verdict::by(Ruling::Hold { until }, held.reason, held.rule),
+        Err(last) => {
+            debug_assert!(
+                last.until
+                    .is_none_or(|until| until >= case.touch.expires_at)
+            );
+            Verdict::by(Ruling::Skip, Reason::Expired, last.rule)
+        }
+    }
+}
+
+/// Holds for something whose end is unknown: looked at again by and by, at the latest at expiry.
+fn hold_for_unknown(case: &Case, gates: Option<&Gates>, reason: Reason, now: Timestamp) -> Verdict {
+    let recheck = Held {
+        reason,
+        rule: None,
+        until: Some(now.plus_ms(RECHECK_MS)),
+    };
+    let settled = match gates {
+        Some(gates) => gates.settle(recheck).ok(),
+        None => recheck.until,
+    };
+    let until = settled.unwrap_or(Timestamp::MAX).min(case.touch.expires_at);
+    Verdict::without_rule(Ruling::Hold { until }, reason)
 }
