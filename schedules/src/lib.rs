@@ -3,8 +3,14 @@
 //! Nothing here reads a clock, randomness, the environment or a file: `now` is always an argument.
 //! The crate knows neither databases nor actors; `actors` builds the tenant machine on top of it.
 
+pub mod boleto;
+pub mod brcode;
 pub mod calendar;
 pub mod channel;
+mod check_digits;
+pub mod collection_line;
+pub mod digitable_line;
+pub mod due_factor;
 pub mod id;
 pub mod time;
 

@@ -1,5 +1,7 @@
 //! Published cases: every item of every fixture of the domain.
 
+mod boleto;
+mod brcode;
 mod calendar;
 
 /// Reads a fixture that is a part of the test binary.
