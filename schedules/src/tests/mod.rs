@@ -3,6 +3,8 @@
 mod boleto;
 mod brcode;
 mod calendar;
+mod charges;
+mod document;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {
