@@ -3,11 +3,19 @@
 //! Nothing here reads a clock, randomness, the environment or a file: `now` is always an argument.
 //! The crate knows neither databases nor actors; `actors` builds the tenant machine on top of it.
 
+pub mod boleto;
+pub mod brcode;
 pub mod cadence;
 pub mod calendar;
 pub mod cap;
 pub mod channel;
+pub mod charges;
+mod check_digits;
+pub mod collection_line;
 pub mod cooldown;
+pub mod digitable_line;
+pub mod document;
+mod due_factor;
 pub mod explain;
 pub mod format;
 pub mod id;

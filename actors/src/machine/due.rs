@@ -13,8 +13,8 @@ use super::change::{Change, Claim, Ruled};
 use super::draft::{Draft, Note};
 use super::effect::{Effect, HandOver};
 use super::memory::Entry;
-use super::walk::{PlanSubject, Walk, WalkStep};
 use super::values::Sources;
+use super::walk::{PlanSubject, Walk, WalkStep};
 use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
@@ -60,7 +60,10 @@ impl<'m> Draft<'m> {
         let verdict = self.judge(&due);
         let cursor = due.entry.enrollment.cursor;
         match verdict.ruling {
-            Ruling::Send { channel, not_after_at } => self.send(&due, channel, not_after_at),
+            Ruling::Send {
+                channel,
+                not_after_at,
+            } => self.send(&due, channel, not_after_at),
             Ruling::Hold { until } if verdict.reason == Reason::SenderPace => {
                 self.wait_for_pace(&due, enrollment, until);
             }
@@ -113,28 +116,37 @@ impl<'m> Draft<'m> {
 
     fn plan_input(&self, due: &Due<'m>) -> PlanInput<'m> {
         let calendar = &self.machine.walks.tenant().calendar;
-        due.walk.plan_input(calendar, due.plan_subject(), due.entry.enrollment.cursor.progress)
+        due.walk.plan_input(
+            calendar,
+            due.plan_subject(),
+            due.entry.enrollment.cursor.progress,
+        )
     }
 
     fn sources(&self, due: &Due<'m>) -> Sources<'m> {
         let (contact, boleto) = (due.contact, &*due.entry.boleto);
-        Sources { tenant: self.machine.walks.tenant(), contact, boleto }
+        Sources {
+            tenant: self.machine.walks.tenant(),
+            contact,
+            boleto,
+        }
     }
 
     fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
         let from = usize::from(due.entry.enrollment.cursor.channel_from);
-        let channels = due.step.step.channels.iter().zip(&due.step.templates).skip(from);
+        let channels = due
+            .step
+            .step
+            .channels
+            .iter()
+            .zip(&due.step.templates)
+            .skip(from);
         channels
             .map(|(channel, template)| self.reach_on(*channel, template.as_deref(), due))
             .collect()
     }
 
-    fn reach_on(
-        &self,
-        channel: Channel,
-        template: Option<&Template>,
-        due: &Due<'m>,
-    ) -> Reach {
+    fn reach_on(&self, channel: Channel, template: Option<&Template>, due: &Due<'m>) -> Reach {
         Reach {
             channel,
             has_point: point(due.contact, channel).is_some()
@@ -174,13 +186,21 @@ impl<'m> Draft<'m> {
         let rendered = self.address(due, channel).and_then(|(template, to)| {
             let values = self.sources(due).values(&template, self.now);
             let rendered = template.render(&values).ok()?;
-            Some(Letter { template, to, rendered })
+            Some(Letter {
+                template,
+                to,
+                rendered,
+            })
         });
         match rendered {
             Some(letter) => self.claim(due, channel, not_after_at, letter),
             None => {
                 let reason = Reason::TemplateUnusable;
-                let verdict = Verdict { ruling: Ruling::Skip, reason, rule: None };
+                let verdict = Verdict {
+                    ruling: Ruling::Skip,
+                    reason,
+                    rule: None,
+                };
                 let to = self.cursor_after(due, false);
                 self.rule(due, verdict, to);
             }
@@ -215,7 +235,10 @@ impl<'m> Draft<'m> {
             contact: claim.contact,
             campaign: claim.campaign,
             channel,
-            provider: walks.sender(channel).map(|it| it.provider.clone()).unwrap_or_default(),
+            provider: walks
+                .sender(channel)
+                .map(|it| it.provider.clone())
+                .unwrap_or_default(),
             to: letter.to,
             template: letter.template,
             rendered: letter.rendered,
@@ -227,7 +250,12 @@ impl<'m> Draft<'m> {
     }
 
     fn address(&self, due: &Due<'m>, channel: Channel) -> Option<(Arc<Template>, String)> {
-        let place = due.step.step.channels.iter().position(|one| *one == channel)?;
+        let place = due
+            .step
+            .step
+            .channels
+            .iter()
+            .position(|one| *one == channel)?;
         let template = due.step.templates.get(place)?.clone()?;
         Some((template, point(due.contact, channel)?.to_owned()))
     }
@@ -235,7 +263,8 @@ impl<'m> Draft<'m> {
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
         let calendar = &self.machine.walks.tenant().calendar;
         let progress = due.entry.enrollment.cursor.progress;
-        due.walk.cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent)
+        due.walk
+            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent)
     }
 }
 
@@ -262,11 +291,19 @@ impl Claim {
 }
 
 pub(super) fn reminder(enrollment: EnrollmentId, touch: Touch) -> ReminderId {
-    ReminderId { enrollment, step_no: touch.step_no, occurrence: touch.occurrence }
+    ReminderId {
+        enrollment,
+        step_no: touch.step_no,
+        occurrence: touch.occurrence,
+    }
 }
 
 pub(super) fn zone_of(contact: &Contact) -> chrono_tz::Tz {
-    contact.zones.first().copied().unwrap_or(chrono_tz::Tz::America__Sao_Paulo)
+    contact
+        .zones
+        .first()
+        .copied()
+        .unwrap_or(chrono_tz::Tz::America__Sao_Paulo)
 }
 
 fn point(contact: &Contact, channel: Channel) -> Option<&str> {

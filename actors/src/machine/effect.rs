@@ -59,7 +59,9 @@ pub struct HandOver {
 /// Shows the key only: the rest is personal.
 impl fmt::Debug for HandOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandOver").field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("HandOver")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,9 @@ use crate::ports::{Candidate, Cursor, SweepPage};
 impl<'m> Draft<'m> {
     /// Follows one page of a sweep.
     pub(super) fn swept(&mut self, seq: i64, page: &SweepPage) {
-        let Some(sweep) = self.machine.sweeps.get(&seq) else { return };
+        let Some(sweep) = self.machine.sweeps.get(&seq) else {
+            return;
+        };
         for candidate in &page.candidates {
             self.enroll(sweep.kind, candidate);
         }
@@ -25,7 +27,10 @@ impl<'m> Draft<'m> {
             self.replan(standing);
         }
         if !page.last {
-            let on = Sweep { after: page.read_to, ..sweep.clone() };
+            let on = Sweep {
+                after: page.read_to,
+                ..sweep.clone()
+            };
             return self.change(Change::SweepMoved(on));
         }
         self.change(Change::SweepEnded { seq });
@@ -42,7 +47,9 @@ impl<'m> Draft<'m> {
                     self.enroll_in(walk, candidate);
                 }
             }
-            _ => walks.walks().for_each(|walk| self.enroll_in(walk, candidate)),
+            _ => walks
+                .walks()
+                .for_each(|walk| self.enroll_in(walk, candidate)),
         }
     }
 
@@ -56,7 +63,11 @@ impl<'m> Draft<'m> {
         let progress = Progress::beginning_at(start_of_day(self.now, subject.zone));
         let input = walk.plan_input(calendar, subject, progress);
         let passed = passed_steps(&input, progress.after_at);
-        let cursor = walk.cursor_at(calendar, subject, progress.passing(passed));
+        let progress = Progress {
+            done: progress.done.union(passed),
+            ..progress
+        };
+        let cursor = walk.cursor_at(calendar, subject, progress);
         let passed = self.passed_over(walk, EnrollmentId(0), passed, cursor);
         self.change(Change::Enrolled(Enrolled {
             campaign: walk.state.campaign.id,
@@ -78,7 +89,11 @@ impl<'m> Draft<'m> {
         to: Cursor,
     ) -> Vec<Ruled> {
         let ruled = |step_no: u8| Ruled {
-            reminder: ReminderId { enrollment, step_no, occurrence: 0 },
+            reminder: ReminderId {
+                enrollment,
+                step_no,
+                occurrence: 0,
+            },
             try_no: 0,
             campaign_version: walk.state.campaign.version,
             rules_version: self.machine.walks.tenant().rules.version,
@@ -86,7 +101,7 @@ impl<'m> Draft<'m> {
             slot_at: self.now,
             verdict: Verdict {
                 ruling: Ruling::Skip,
-                reason: Reason::PassedAtEnrollment,
+                reason: Reason::PassedAtPlanning,
                 rule: None,
             },
             to,

@@ -12,7 +12,9 @@ use crate::ports::{Cursor, Returned};
 impl<'m> Draft<'m> {
     /// Follows one outcome; one that is known already changes nothing.
     pub(super) fn returned(&mut self, returned: &Returned) {
-        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else { return };
+        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else {
+            return;
+        };
         self.settle(claim, returned.outcome.clone());
     }
 
@@ -29,7 +31,11 @@ impl<'m> Draft<'m> {
     fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
         self.move_credits(&outcome);
         self.follow(claim, &outcome);
-        let settled = Settled { attempt: claim.attempt, at: self.now, outcome };
+        let settled = Settled {
+            attempt: claim.attempt,
+            at: self.now,
+            outcome,
+        };
         self.change(Change::Settled(settled));
     }
 
@@ -60,7 +66,14 @@ impl<'m> Draft<'m> {
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
         match policy.next_at(self.now, tries, seed, retry_after_ms) {
             Some(at) if at < claim.touch.expires_at => {
-                self.go_back(claim, Cursor { channel_tries: tries, ..claim.from }, at);
+                self.go_back(
+                    claim,
+                    Cursor {
+                        channel_tries: tries,
+                        ..claim.from
+                    },
+                    at,
+                );
             }
             _ => self.next_channel(claim, Reason::RetriesExhausted),
         }
@@ -73,11 +86,18 @@ impl<'m> Draft<'m> {
             .walk(claim.campaign)
             .and_then(|walk| walk.step(claim.touch.step_no))
             .map_or(&[][..], |step| &step.step.channels);
-        let next = channels.iter().position(|one| *one == claim.channel).map(|place| place + 1);
+        let next = channels
+            .iter()
+            .position(|one| *one == claim.channel)
+            .map(|place| place + 1);
         match next.filter(|next| *next < channels.len()) {
             Some(next) => {
                 let channel_from = u8::try_from(next).unwrap_or(u8::MAX);
-                let from = Cursor { channel_from, channel_tries: 0, ..claim.from };
+                let from = Cursor {
+                    channel_from,
+                    channel_tries: 0,
+                    ..claim.from
+                };
                 self.go_back(claim, from, self.now);
             }
             None => self.fail(claim, reason),
@@ -86,8 +106,15 @@ impl<'m> Draft<'m> {
 
     /// Looks at the touch again, under a new attempt key.
     fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: schedules::time::Timestamp) {
-        let to = Cursor { try_no: claim.attempt.try_no + 1, next_at: Some(at), ..from };
-        self.change(Change::Moved(Moved { enrollment: claim.attempt.reminder.enrollment, to }));
+        let to = Cursor {
+            try_no: claim.attempt.try_no + 1,
+            next_at: Some(at),
+            ..from
+        };
+        self.change(Change::Moved(Moved {
+            enrollment: claim.attempt.reminder.enrollment,
+            to,
+        }));
     }
 
     /// Ends the touch: it reached nobody, and no channel is left.
@@ -101,7 +128,11 @@ impl<'m> Draft<'m> {
             rules_version: tenant.rules.version,
             at: self.now,
             slot_at: claim.touch.slot_at,
-            verdict: Verdict { ruling: Ruling::Skip, reason, rule: None },
+            verdict: Verdict {
+                ruling: Ruling::Skip,
+                reason,
+                rule: None,
+            },
             to,
         }));
         let failed = Announcement::ReminderFailed(claim.attempt.reminder);
@@ -114,7 +145,10 @@ impl<'m> Draft<'m> {
     fn cursor_unsent(&self, claim: &Claim) -> Cursor {
         let replanned = || {
             let walk = self.machine.walks.walk(claim.campaign)?;
-            let entry = self.machine.memory.entry(claim.attempt.reminder.enrollment)?;
+            let entry = self
+                .machine
+                .memory
+                .entry(claim.attempt.reminder.enrollment)?;
             let contact = self.machine.memory.contact(claim.contact)?;
             let calendar = &self.machine.walks.tenant().calendar;
             let subject = PlanSubject {
@@ -135,7 +169,9 @@ impl<'m> Draft<'m> {
     ) {
         if cursor.touch.is_none() {
             self.change(Change::Finished { enrollment });
-            self.change(Change::Announced(Announcement::EnrollmentFinished(enrollment)));
+            self.change(Change::Announced(Announcement::EnrollmentFinished(
+                enrollment,
+            )));
         }
     }
 }

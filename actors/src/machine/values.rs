@@ -19,17 +19,23 @@ pub(super) struct Sources<'m> {
 impl Sources<'_> {
     /// Says whether every variable that `template` declares has a value.
     pub(super) fn fill(&self, template: &Template) -> bool {
-        template.variables.iter().all(|variable| self.has(*variable))
+        template
+            .variables
+            .iter()
+            .all(|variable| self.has(*variable))
     }
 
     /// Returns the values of the variables that `template` declares.
     pub(super) fn values(&self, template: &Template, now: Timestamp) -> Values {
-        template.variables.iter().fold(Values::default(), |values, variable| {
-            match self.value(*variable, now) {
-                Some(value) => values.with(*variable, &value),
-                None => values,
-            }
-        })
+        template
+            .variables
+            .iter()
+            .fold(Values::default(), |values, variable| {
+                match self.value(*variable, now) {
+                    Some(value) => values.with(*variable, &value),
+                    None => values,
+                }
+            })
     }
 
     fn has(&self, variable: Variable) -> bool {
@@ -54,9 +60,9 @@ impl Sources<'_> {
             Variable::ContactName => Some(self.contact.name.clone()),
             Variable::TenantName => Some(self.tenant.name.clone()),
             Variable::TenantDocument => self.tenant.document.clone(),
-            Variable::Amount => {
-                Some(boleto.amount_centavos).filter(|amount| *amount > 0).map(format_amount)
-            }
+            Variable::Amount => Some(boleto.amount_centavos)
+                .filter(|amount| *amount > 0)
+                .map(format_amount),
             Variable::AmountWithCharges => self.amount_with_charges(now),
             Variable::DueOn => Some(format_date(boleto.due_on)),
             Variable::DigitableLine => boleto.digitable_line.clone(),
@@ -71,8 +77,12 @@ impl Sources<'_> {
     fn amount_with_charges(&self, now: Timestamp) -> Option<String> {
         let rule = self.tenant.charges.as_ref()?;
         let on = now.local_date(zone_of(self.contact));
-        let Boleto { amount_centavos, due_on, .. } = *self.boleto;
-        let charges = charges_on(rule, &self.tenant.calendar, amount_centavos, due_on, on).ok()?;
+        let Boleto {
+            amount_centavos,
+            due_on,
+            ..
+        } = *self.boleto;
+        let charges = charges_on(rule, &self.tenant.calendar, amount_centavos, due_on, on);
         Some(format_amount(charges.total_centavos))
     }
 }

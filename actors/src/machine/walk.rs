@@ -40,7 +40,12 @@ impl Walks {
         let templates: BTreeMap<(String, Channel), Arc<Template>> = settings
             .templates
             .into_iter()
-            .map(|template| ((template.code.clone(), template.channel), Arc::new(template)))
+            .map(|template| {
+                (
+                    (template.code.clone(), template.channel),
+                    Arc::new(template),
+                )
+            })
             .collect();
         let rules = &settings.tenant.rules;
         let walks = settings
@@ -48,7 +53,10 @@ impl Walks {
             .into_iter()
             .map(|state| (state.campaign.id, Walk::new(state, &templates, rules)))
             .collect();
-        Self { tenant: settings.tenant, walks }
+        Self {
+            tenant: settings.tenant,
+            walks,
+        }
     }
 
     pub(super) fn tenant(&self) -> &Tenant {
@@ -86,7 +94,10 @@ impl Walks {
     }
 
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
-        self.tenant.senders.iter().find(|sender| sender.channel == channel)
+        self.tenant
+            .senders
+            .iter()
+            .find(|sender| sender.channel == channel)
     }
 }
 
@@ -103,9 +114,18 @@ impl Walk {
                 .map(|channel| templates.get(&(step.template.clone(), *channel)))
                 .map(|template| template.filter(|it| satisfies(rules, it)).cloned())
                 .collect();
-            (step.no, WalkStep { step: step.clone(), templates })
+            (
+                step.no,
+                WalkStep {
+                    step: step.clone(),
+                    templates,
+                },
+            )
         });
-        Self { steps: steps.collect(), state }
+        Self {
+            steps: steps.collect(),
+            state,
+        }
     }
 
     pub(super) fn step(&self, no: u8) -> Option<&WalkStep> {
@@ -137,7 +157,12 @@ impl Walk {
         progress: Progress,
     ) -> Cursor {
         let touch = next_touch(&self.plan_input(calendar, subject, progress));
-        Cursor { progress, touch, next_at: touch.map(|touch| touch.slot_at), ..Cursor::default() }
+        Cursor {
+            progress,
+            touch,
+            next_at: touch.map(|touch| touch.slot_at),
+            ..Cursor::default()
+        }
     }
 
     /// Returns the cursor after `touch` was sent or passed over.
@@ -156,7 +181,9 @@ impl Walk {
 
 /// Says whether the template holds every text that the rules ask of its channel.
 fn satisfies(rules: &RulePack, template: &Template) -> bool {
-    rules.mandatory_texts(template.channel).all(|text| template.satisfies(text))
+    rules
+        .mandatory_texts(template.channel)
+        .all(|text| template.satisfies(text))
 }
 
 /// What of a boleto and its contact the planner looks at.
@@ -171,6 +198,9 @@ impl Cursor {
     /// Returns the cursor that looks at the same touch again at `next_at`.
     #[must_use]
     pub(super) fn held_until(self, next_at: Timestamp) -> Self {
-        Self { next_at: Some(next_at), ..self }
+        Self {
+            next_at: Some(next_at),
+            ..self
+        }
     }
 }
