@@ -4,7 +4,10 @@ mod boleto;
 mod brcode;
 mod calendar;
 mod charges;
+mod contact;
 mod document;
+mod nasty;
+mod phone;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {
