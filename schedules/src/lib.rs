@@ -18,6 +18,7 @@ pub mod document;
 pub mod due_factor;
 pub mod id;
 pub mod phone;
+mod text_form;
 pub mod time;
 
 #[cfg(test)]
