@@ -13,7 +13,7 @@ use std::fmt;
 
 use tlv::Fields;
 
-/// The most bytes that a code may have (EMV QRCPS-MPM).
+/// The most bytes that a code may have, blanks around it included (EMV QRCPS-MPM).
 pub const CODE_BYTES_MAX: usize = 512;
 
 const PIX: &str = "br.gov.bcb.pix";
@@ -28,8 +28,8 @@ pub enum BrCodeError {
     /// More than [`CODE_BYTES_MAX`] bytes.
     #[error("the code is too long")]
     MeasureCode,
-    /// A control character, or no character at all where one is due.
-    #[error("the code has control characters")]
+    /// A control character, or no character at all.
+    #[error("the code is empty or has control characters")]
     ReadCharacter,
     /// The checksum field 63 does not close the text.
     #[error("the code does not end with its checksum")]
@@ -126,10 +126,10 @@ impl BrCode {
     /// # Errors
     /// The first [`BrCodeError`] found: size, checksum, structure, then the single fields.
     pub fn parse(text: &str) -> Result<Self, BrCodeError> {
-        let code = text.trim_matches(' ');
-        if code.len() > CODE_BYTES_MAX {
+        if text.len() > CODE_BYTES_MAX {
             return Err(BrCodeError::MeasureCode);
         }
+        let code = text.trim_matches(' ');
         if code.is_empty() || code.chars().any(char::is_control) {
             return Err(BrCodeError::ReadCharacter);
         }

@@ -13,6 +13,10 @@ pub const FUTURE_DAYS_MAX: i64 = 5_500;
 /// The first factor that counts; those below, but for 0000, are not used.
 pub const FIRST_FACTOR: u16 = 1_000;
 
+// No reference date may make a factor mean two dates.
+const CYCLE_DAYS: i64 = 9_000;
+const _: () = assert!(PAST_DAYS_MAX + FUTURE_DAYS_MAX < CYCLE_DAYS);
+
 /// Factor 1000 was 2000-07-03 at first, and is 2025-02-22 since 9999 was used up.
 const FIRST_DAYS: [NaiveDate; 2] = [day(2000, 7, 3), day(2025, 2, 22)];
 
@@ -33,20 +37,12 @@ pub fn due_on_of_factor(factor: u16, reference_on: NaiveDate) -> Option<NaiveDat
 }
 
 const fn day(year: i32, month: u32, day: u32) -> NaiveDate {
-    match NaiveDate::from_ymd_opt(year, month, day) {
-        Some(date) => date,
-        None => panic!("a cycle begins on a day that does not exist"),
-    }
+    NaiveDate::from_ymd_opt(year, month, day).expect("a cycle begins on a day that exists")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_reference_date_makes_a_factor_mean_two_dates() {
-        assert!(PAST_DAYS_MAX + FUTURE_DAYS_MAX < 9_000);
-    }
 
     #[test]
     fn the_window_includes_its_first_and_last_day_and_no_other() {

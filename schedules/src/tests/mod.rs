@@ -4,7 +4,11 @@ mod boleto;
 mod brcode;
 mod calendar;
 mod charges;
+mod codes;
+mod contact;
 mod document;
+mod nasty;
+mod phone;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {
