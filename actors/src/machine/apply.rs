@@ -61,6 +61,7 @@ impl Machine {
         match note {
             Note::Defer(enrollment, until) => self.memory.defer(enrollment, until),
             Note::Forget(subject) => self.memory.forget(subject),
+            Note::Expect(place) => self.memory.expect(place),
             Note::ReadAgain => self.memory.read_again(),
             Note::SettingsStale => self.settings_stale = true,
             Note::Running(running) => self.walks.tenant_mut().running = running,

@@ -16,6 +16,7 @@ use schedules::verdict::{ContactEvents, PastSend};
 use super::Machine;
 use super::change::Change;
 use super::effect::{Effect, Subject};
+use crate::ports::Mark;
 
 /// What follows from a step's inputs.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ pub enum Note {
     Defer(EnrollmentId, Timestamp),
     /// The subject's enrollments left the horizon.
     Forget(Subject),
+    /// An active enrollment at this place must be in memory, or be read.
+    Expect(Mark),
     /// Due enrollments must be read again from the start.
     ReadAgain,
     /// The settings must be read again before anything else is decided.

@@ -80,16 +80,14 @@ impl<'m> Draft<'m> {
     }
 
     fn next_channel(&mut self, claim: &'m Claim, reason: Reason) {
-        let channels = self
-            .machine
-            .walks
-            .walk(claim.campaign)
-            .and_then(|walk| walk.step(claim.touch.step_no))
-            .map_or(&[][..], |step| &step.step.channels);
-        let next = channels
+        let walk = self.machine.walks.walk(claim.campaign);
+        let channels = walk
+            .and_then(|walk| walk.channels(claim.touch.step_no))
+            .unwrap_or_default();
+        let place = channels
             .iter()
-            .position(|one| *one == claim.channel)
-            .map(|place| place + 1);
+            .position(|(channel, _)| *channel == claim.channel);
+        let next = place.map(|place| place + 1);
         match next.filter(|next| *next < channels.len()) {
             Some(next) => {
                 let channel_from = u8::try_from(next).unwrap_or(u8::MAX);
