@@ -1,0 +1,3 @@
+//! The ways out: each provider implements [`actors::ports::Gateway`].
+
+pub mod mailbox;
