@@ -89,6 +89,7 @@ fn after_acknowledgement(seen: &[Seen]) -> usize {
     for one in seen {
         match one {
             Seen::StopAcknowledged(tenant, subject) => stopped.push((*tenant, *subject)),
+            Seen::Reached(_) => {}
             Seen::HandOver(hand_over) => {
                 let is_late = stopped.iter().any(|(tenant, subject)| {
                     *tenant == hand_over.tenant && hand_over.concerns(*subject)
@@ -104,7 +105,7 @@ impl Evidence {
     fn hand_overs(&self) -> impl Iterator<Item = &SeenHandOver> {
         self.seen.iter().filter_map(|seen| match seen {
             Seen::HandOver(hand_over) => Some(hand_over),
-            Seen::StopAcknowledged(..) => None,
+            Seen::StopAcknowledged(..) | Seen::Reached(_) => None,
         })
     }
 
