@@ -1,6 +1,18 @@
 //! Published cases: every item of every fixture of the domain.
 
+mod cadences;
 mod calendar;
+mod cap_brute;
+mod instants;
+mod plan_properties;
+mod plan_snapshots;
+mod recurrence_brute;
+mod rules;
+mod template_attacks;
+mod verdict_cases;
+mod verdict_gates;
+mod verdict_properties;
+mod window_brute;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {
