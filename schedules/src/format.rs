@@ -18,7 +18,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('.');
         }
         text.push(digit);
@@ -37,7 +37,7 @@ mod tests {
             (5, "R$ 0,05"),
             (99_999, "R$ 999,99"),
             (123_456, "R$ 1.234,56"),
-            (123_456_789_00, "R$ 123.456.789,00"),
+            (12_345_678_900, "R$ 123.456.789,00"),
             (-150, "-R$ 1,50"),
             (i64::MIN, "-R$ 92.233.720.368.547.758,08"),
         ] {

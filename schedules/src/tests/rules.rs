@@ -1,7 +1,5 @@
 //! The default pack, and what a pack may not say.
 
-use std::collections::BTreeMap;
-
 use super::verdict_cases::{cap, rule};
 use crate::cap::{CapScope, CapWindow};
 use crate::channel::Channel;
@@ -10,7 +8,7 @@ use crate::retry::RetryPolicy;
 use crate::rule::{
     MandatoryText, REACH_MS_MAX, Rule, RuleBody, RuleError, RulePack, Suppression, ZoneUncertainty,
 };
-use crate::send_window::{SendWindow, SendWindowError};
+use crate::send_window::{SendWindow, SendWindowError, Stretch};
 use crate::template::TemplateError;
 use crate::time::{DAY_MS, Timestamp};
 
@@ -35,100 +33,82 @@ fn the_brazilian_pack_is_valid_and_reads_as_expected() {
     insta::assert_snapshot!(text);
 }
 
+fn cooldown(lasts_ms: i64) -> RuleBody {
+    RuleBody::Cooldown(Cooldown {
+        after: CooldownAfter::Reply,
+        lasts_ms,
+    })
+}
+
 #[test]
-fn a_pack_names_everything_that_is_wrong_with_it() {
-    let window = |from, until| SendWindow::daily(vec![crate::send_window::Stretch { from, until }]);
-    let cooldown = |lasts_ms| {
-        RuleBody::Cooldown(Cooldown {
-            after: CooldownAfter::Reply,
-            lasts_ms,
-        })
-    };
-    let suppression = RuleBody::Suppression(Suppression {
-        why: "x".to_owned(),
-    });
-    let zones = RuleBody::ZoneUncertainty(ZoneUncertainty::EveryZone);
-    let mandatory = RuleBody::MandatoryText(MandatoryText {
+fn a_rule_that_makes_no_sense_is_refused() {
+    let name = || "a".to_owned();
+    let window = SendWindow::daily(vec![Stretch {
+        from: 540,
+        until: 540,
+    }]);
+    let too_long = CapWindow::RollingMs(REACH_MS_MAX + 1);
+    let mandatory = MandatoryText {
         text: "{{x}}".to_owned(),
-    });
-    let twice = [Channel::Sms, Channel::Sms];
-    let name = |text: &str| text.to_owned();
-    let cases: BTreeMap<&str, (Vec<Rule>, RuleError)> = BTreeMap::from([
+    };
+    let suppression = Suppression {
+        why: "x".to_owned(),
+    };
+    for (channels, body, error) in [
+        (&[][..], cooldown(0), RuleError::DurationOutOfRange(name())),
         (
-            "code",
-            (vec![rule("", &[], cooldown(1))], RuleError::MissingCode(0)),
+            &[],
+            cap(CapScope::Tenant, too_long, 1),
+            RuleError::DurationOutOfRange(name()),
         ),
         (
-            "same code",
-            (
-                vec![rule("a", &[], cooldown(1)), rule("a", &[], cooldown(2))],
-                RuleError::RepeatedCode(name("a")),
-            ),
+            &[Channel::Sms; 2],
+            cooldown(1),
+            RuleError::RepeatedChannel(name()),
         ),
         (
-            "channel",
-            (
-                vec![rule("a", &twice, cooldown(1))],
-                RuleError::RepeatedChannel(name("a")),
-            ),
+            &[],
+            RuleBody::SendWindow(window),
+            RuleError::SendWindow(name(), SendWindowError::EmptyStretch),
         ),
         (
-            "window",
-            (
-                vec![rule("a", &[], RuleBody::SendWindow(window(9, 9)))],
-                RuleError::SendWindow(name("a"), SendWindowError::EmptyStretch),
-            ),
+            &[],
+            RuleBody::MandatoryText(mandatory),
+            RuleError::MandatoryText(name(), TemplateError::UnknownVariable),
         ),
         (
-            "cooldown",
-            (
-                vec![rule("a", &[], cooldown(0))],
-                RuleError::DurationOutOfRange(name("a")),
-            ),
+            &[],
+            RuleBody::Suppression(suppression),
+            RuleError::SuppressionOfEverything(name()),
         ),
         (
-            "cap",
-            (
-                vec![rule(
-                    "a",
-                    &[],
-                    cap(CapScope::Tenant, CapWindow::RollingMs(REACH_MS_MAX + 1), 1),
-                )],
-                RuleError::DurationOutOfRange(name("a")),
-            ),
+            &[Channel::Sms],
+            RuleBody::ZoneUncertainty(ZoneUncertainty::EveryZone),
+            RuleError::ChannelsNotAllowed(name()),
         ),
-        (
-            "mandatory",
-            (
-                vec![rule("a", &[], mandatory)],
-                RuleError::MandatoryText(name("a"), TemplateError::UnknownVariable),
-            ),
-        ),
-        (
-            "suppression",
-            (
-                vec![rule("a", &[], suppression)],
-                RuleError::SuppressionOfEverything(name("a")),
-            ),
-        ),
-        (
-            "zone channels",
-            (
-                vec![rule("a", &[Channel::Sms], zones.clone())],
-                RuleError::ChannelsNotAllowed(name("a")),
-            ),
-        ),
-        (
-            "zones",
-            (
-                vec![rule("a", &[], zones.clone()), rule("b", &[], zones)],
-                RuleError::SecondZoneUncertainty(name("b")),
-            ),
-        ),
-    ]);
-    for (case, (rules, error)) in cases {
-        assert_eq!(pack(rules).validate(), Err(vec![error]), "{case}");
+    ] {
+        assert_eq!(
+            pack(vec![rule("a", channels, body)]).validate(),
+            Err(vec![error])
+        );
     }
+}
+
+#[test]
+fn a_pack_names_everything_that_is_wrong_between_its_rules() {
+    let zones = RuleBody::ZoneUncertainty(ZoneUncertainty::EveryZone);
+    let rules = vec![
+        rule("", &[], cooldown(1)),
+        rule("a", &[], zones.clone()),
+        rule("a", &[], cooldown(2)),
+        rule("b", &[], zones),
+    ];
+    let expected = [
+        RuleError::MissingCode(0),
+        RuleError::RepeatedCode("a".to_owned()),
+        RuleError::SecondZoneUncertainty("b".to_owned()),
+    ];
+    assert_eq!(pack(rules).validate(), Err(expected.to_vec()));
     let many = (0..65)
         .map(|no| rule(&format!("r{no}"), &[], cooldown(1)))
         .collect();
