@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{TemplateError, Variable};
+use crate::characters::is_invisible;
 
 /// The longest value, in characters; a Pix code has up to 512.
 pub const VALUE_CHARS_MAX: usize = 1_024;
@@ -65,15 +66,6 @@ fn cleaned(value: &str) -> String {
         }
     }
     clean
-}
-
-/// Zero width characters, direction marks and overrides, soft hyphen and byte order mark.
-const fn is_invisible(sign: char) -> bool {
-    matches!(
-        sign,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
 }
 
 fn is_https(value: &str) -> bool {

@@ -1,9 +1,17 @@
-//! Published cases: every item of every fixture of the domain.
+//! Published cases of every fixture, and the rules against brute force.
 
+mod boleto;
+mod brcode;
 mod cadences;
 mod calendar;
 mod cap_brute;
+mod charges;
+mod codes;
+mod contact;
+mod document;
 mod instants;
+mod nasty;
+mod phone;
 mod plan_properties;
 mod plan_snapshots;
 mod recurrence_brute;
