@@ -3,6 +3,11 @@
 use chrono::NaiveDate;
 
 /// Writes an amount of centavos as `R$ 1.234,56`.
+///
+/// # Example
+/// ```
+/// assert_eq!(schedules::format::format_amount(123_456), "R$ 1.234,56");
+/// ```
 pub fn format_amount(centavos: i64) -> String {
     let sign = if centavos < 0 { "-" } else { "" };
     let (reais, cents) = (centavos.unsigned_abs() / 100, centavos.unsigned_abs() % 100);

@@ -76,7 +76,8 @@ fn is_https(value: &str) -> bool {
     host.is_some_and(|host| host.contains('.') && !host.contains('@')) && !value.contains(' ')
 }
 
-/// Says whether a messenger would turn a word of the value into a link.
+/// Finds an address with a scheme, a `www.` or a path. A bare domain passes: companies are named
+/// after theirs.
 fn has_link(value: &str) -> bool {
     value.split(' ').any(|word| {
         let word = word.to_lowercase();

@@ -1,9 +1,12 @@
 //! Cadences of the tests.
 
-use chrono::NaiveTime;
+use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
 
 use crate::cadence::{Cadence, Condition, DayUnit, Step, When};
+use crate::calendar::Calendar;
 use crate::channel::Channel;
+use crate::plan::{PlanInput, Progress};
 use crate::recurrence::Recurrence;
 use crate::time::DAY_MS;
 
@@ -51,4 +54,20 @@ pub(super) fn customary() -> Cadence {
         days.map(|(no, days)| offset(no, days, DayUnit::Calendar, "09:00"))
             .to_vec(),
     )
+}
+
+/// Returns the plan's input for a boleto of 100 reais in São Paulo that nothing was sent about.
+pub(super) fn plan_input<'a>(
+    cadence: &'a Cadence,
+    calendar: &'a Calendar,
+    due_on: NaiveDate,
+) -> PlanInput<'a> {
+    PlanInput {
+        cadence,
+        calendar,
+        zone: Tz::America__Sao_Paulo,
+        due_on,
+        amount_centavos: 10_000,
+        progress: Progress::default(),
+    }
 }

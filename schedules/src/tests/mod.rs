@@ -2,6 +2,7 @@
 
 mod boleto;
 mod brcode;
+mod cadence_checks;
 mod cadences;
 mod calendar;
 mod cap_brute;
@@ -20,6 +21,7 @@ mod template_attacks;
 mod verdict_cases;
 mod verdict_gates;
 mod verdict_properties;
+mod verdict_rules;
 mod window_brute;
 
 /// Reads a fixture that is a part of the test binary.

@@ -6,11 +6,10 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
-use super::cadences::{cadence, customary, offset, recurring, step};
+use super::cadences::{cadence, customary, offset, plan_input, recurring, step};
 use super::instants::{day, local};
-use crate::cadence::{Cadence, CadenceError, Condition, DayUnit, Step, StepSet, When};
+use crate::cadence::{Cadence, Condition, DayUnit, Step, When};
 use crate::calendar::Calendar;
-use crate::channel::Channel;
 use crate::plan::{PlanInput, Progress, Touch, condition_met, next_touch, passed_steps, upcoming};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -72,8 +71,7 @@ proptest! {
         let since = noon.plus_ms(begun * DAY_MS);
         let progress = Progress::beginning_at(since);
         let zone = ZONES[zone];
-        let input =
-            PlanInput { cadence: &cadence, calendar: &calendar, zone, due_on, amount_centavos: 1, progress };
+        let input = PlanInput { zone, progress, ..plan_input(&cadence, &calendar, due_on) };
         let touches = upcoming(&input, 100);
         prop_assert!(touches.len() <= usize::from(cadence.reminders_max));
         let reminders: BTreeSet<_> =
@@ -96,10 +94,7 @@ proptest! {
     ) {
         let calendar = Calendar::brazil();
         let zone = Tz::America__Sao_Paulo;
-        let input = PlanInput {
-            cadence: &cadence, calendar: &calendar, zone, due_on, amount_centavos: 1,
-            progress: Progress::default(),
-        };
+        let input = plan_input(&cadence, &calendar, due_on);
         let effective = calendar.effective_due_on(due_on);
         let grace = i32::from(cadence.grace_business_days);
         for touch in upcoming(&input, 100) {
@@ -124,10 +119,7 @@ proptest! {
         let calendar = Calendar::brazil();
         let zone = Tz::America__Sao_Paulo;
         let cadence = Cadence { reminders_max: u16::MAX, ..cadence };
-        let at_once = PlanInput {
-            cadence: &cadence, calendar: &calendar, zone, due_on, amount_centavos: 1,
-            progress: Progress::default(),
-        };
+        let at_once = plan_input(&cadence, &calendar, due_on);
         let since = local(zone, &format!("{due_on}T12:00")).plus_ms(begun * DAY_MS);
         let late = PlanInput { progress: Progress::beginning_at(since), ..at_once };
         let passed = passed_steps(&late, since);
@@ -151,10 +143,7 @@ proptest! {
         cadence in cadences(), due_on in due_days(), walked in 0_usize..10,
     ) {
         let calendar = Calendar::brazil();
-        let mut input = PlanInput {
-            cadence: &cadence, calendar: &calendar, zone: Tz::America__Sao_Paulo, due_on,
-            amount_centavos: 1, progress: Progress::default(),
-        };
+        let mut input = plan_input(&cadence, &calendar, due_on);
         for _ in 0..walked {
             let Some(touch) = next_touch(&input) else { break };
             input.progress = input.progress.after(&cadence, &touch, true);
@@ -173,14 +162,7 @@ proptest! {
 #[test]
 fn there_is_no_way_back_once_a_later_slot_was_walked() {
     let (cadence, calendar) = (customary(), Calendar::brazil());
-    let mut input = PlanInput {
-        cadence: &cadence,
-        calendar: &calendar,
-        zone: Tz::America__Sao_Paulo,
-        due_on: day("2026-03-06"),
-        amount_centavos: 1,
-        progress: Progress::default(),
-    };
+    let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
     let touches = upcoming(&input, 2);
     for touch in &touches {
         input.progress = input.progress.after(&cadence, touch, true);
@@ -198,14 +180,7 @@ fn no_touch_comes_once_the_reminders_are_used_up() {
         },
         Calendar::brazil(),
     );
-    let mut input = PlanInput {
-        cadence: &cadence,
-        calendar: &calendar,
-        zone: Tz::America__Sao_Paulo,
-        due_on: day("2026-03-06"),
-        amount_centavos: 1,
-        progress: Progress::default(),
-    };
+    let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
     assert_eq!(upcoming(&input, 9).len(), 2);
     // What was not sent does not count.
     let touch = next_touch(&input).expect("a touch");
@@ -224,12 +199,8 @@ fn an_occurrences_limit_that_was_lowered_ends_the_recurrence() {
         ..Progress::default()
     };
     let input = PlanInput {
-        cadence: &cadence,
-        calendar: &calendar,
-        zone: Tz::America__Sao_Paulo,
-        due_on: day("2026-03-06"),
-        amount_centavos: 1,
         progress,
+        ..plan_input(&cadence, &calendar, day("2026-03-06"))
     };
     assert_eq!(next_touch(&input), None);
 }
@@ -242,12 +213,8 @@ fn conditions_look_at_the_amount_and_at_the_day_of_the_touch() {
     let calendar = Calendar::brazil();
     let met = |amount_centavos| -> Vec<bool> {
         let input = PlanInput {
-            cadence: &cadence,
-            calendar: &calendar,
-            zone: Tz::America__Sao_Paulo,
-            due_on: day("2026-03-06"),
             amount_centavos,
-            progress: Progress::default(),
+            ..plan_input(&cadence, &calendar, day("2026-03-06"))
         };
         upcoming(&input, 5)
             .iter()
@@ -256,8 +223,15 @@ fn conditions_look_at_the_amount_and_at_the_day_of_the_touch() {
     };
     assert_eq!(met(5_000), [true, true, true, false, true]);
     assert_eq!(met(4_999), [false; 5]);
-    // An open amount is not known to be large enough.
+    // An open amount is not known to be large enough, nor small enough.
     assert_eq!(met(0), [false; 5]);
+    let bounded = Condition {
+        amount_centavos_max: Some(5_000),
+        ..Condition::default()
+    };
+    let on = day("2026-03-06");
+    assert!(bounded.is_met(5_000, on, on) && !bounded.is_met(0, on, on));
+    assert!(Condition::default().is_met(0, on, on));
 }
 
 #[test]
@@ -277,13 +251,11 @@ fn the_ends_of_time_and_huge_distances_have_no_touch_and_do_not_panic() {
         for due_on in [NaiveDate::MIN, day("2026-03-06"), NaiveDate::MAX] {
             for after_at in [i64::MIN, 0, i64::MAX] {
                 let progress = Progress::beginning_at(Timestamp::from_unix_ms(after_at));
+                let zone = Tz::Pacific__Apia;
                 let input = PlanInput {
-                    cadence: &cadence,
-                    calendar: &calendar,
-                    zone: Tz::Pacific__Apia,
-                    due_on,
-                    amount_centavos: 1,
+                    zone,
                     progress,
+                    ..plan_input(&cadence, &calendar, due_on)
                 };
                 for touch in upcoming(&input, 3) {
                     assert!(touch.slot_at >= progress.after_at);
@@ -292,93 +264,4 @@ fn the_ends_of_time_and_huge_distances_have_no_touch_and_do_not_panic() {
             }
         }
     }
-}
-
-#[test]
-fn a_cadence_names_everything_that_is_wrong_with_it() {
-    use CadenceError as E;
-    let bad = Cadence {
-        steps: vec![
-            Step {
-                channels: vec![],
-                template: " ".to_owned(),
-                ..offset(64, 1, DayUnit::Calendar, "09:00")
-            },
-            Step {
-                expires_after_ms: 0,
-                ..offset(1, 4_000, DayUnit::Calendar, "09:00")
-            },
-            Step {
-                channels: vec![Channel::Sms, Channel::Email, Channel::Sms],
-                ..recurring(1, "0 9 * * *", 1, 0)
-            },
-            Step {
-                condition: Condition {
-                    amount_centavos_max: Some(0),
-                    ..Condition::default()
-                },
-                ..recurring(2, "0 9 * * *", 1, 1)
-            },
-        ],
-        grace_business_days: 61,
-        reminders_max: 0,
-        condition: Condition {
-            amount_centavos_min: Some(2),
-            amount_centavos_max: Some(1),
-            days_overdue_max: None,
-        },
-    };
-    let errors: BTreeSet<_> = bad
-        .validate()
-        .expect_err("errors")
-        .iter()
-        .map(|error| format!("{error:?}"))
-        .collect();
-    let expected = [
-        E::NoReminders,
-        E::GraceTooLong,
-        E::ImpossibleCondition(None),
-        E::StepNumberTooLarge(64),
-        E::NoChannel(64),
-        E::NoTemplate(64),
-        E::ExpiryOutOfRange(1),
-        E::DaysOutOfRange(1),
-        E::RepeatedStep(1),
-        E::RepeatedChannel(1),
-        E::NoOccurrence(1),
-        E::SecondRecurrence(2),
-        E::ImpossibleCondition(Some(2)),
-    ];
-    assert_eq!(
-        errors,
-        expected.iter().map(|error| format!("{error:?}")).collect()
-    );
-    assert_eq!(cadence(vec![]).validate(), Err(vec![E::NoSteps]));
-    assert_eq!(customary().validate(), Ok(()));
-}
-
-#[test]
-fn a_cadence_reads_back_from_its_text() {
-    let mut cadence = customary();
-    cadence.steps.push(recurring(6, "0 9 * * MON", 20, 3));
-    let text = serde_json::to_string(&cadence).expect("text");
-    assert_eq!(serde_json::from_str::<Cadence>(&text).ok(), Some(cadence));
-}
-
-#[test]
-fn a_set_of_steps_holds_the_numbers_up_to_63_and_no_others() {
-    let all = (0..=63).fold(StepSet::default(), StepSet::with);
-    assert_eq!(all.iter().count(), 64);
-    assert!(!all.contains(64) && !all.contains(255));
-    assert_eq!(all.without(63).without(64).iter().count(), 63);
-    assert_eq!(StepSet::default().with(64), StepSet::default());
-    assert_eq!(
-        StepSet::default()
-            .with(3)
-            .union(StepSet::default().with(63))
-            .iter()
-            .last(),
-        Some(63)
-    );
-    assert!(StepSet::default().is_empty());
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 
-use super::cadences::{cadence, customary, offset, recurring};
+use super::cadences::{cadence, customary, offset, plan_input, recurring};
 use super::instants::{day, local};
 use crate::cadence::{Cadence, DayUnit};
 use crate::calendar::Calendar;
@@ -17,13 +17,11 @@ const SAO_PAULO: Tz = Tz::America__Sao_Paulo;
 fn plan(cadence: &Cadence, zone: Tz, due_on: &str, since: Timestamp) -> String {
     let calendar = Calendar::brazil();
     cadence.validate().expect("a cadence");
+    let progress = Progress::beginning_at(since);
     let input = PlanInput {
-        cadence,
-        calendar: &calendar,
         zone,
-        due_on: day(due_on),
-        amount_centavos: 10_000,
-        progress: Progress::beginning_at(since),
+        progress,
+        ..plan_input(cadence, &calendar, day(due_on))
     };
     let effective = calendar.effective_due_on(day(due_on));
     let passed: Vec<u8> = passed_steps(&input, since).iter().collect();
@@ -170,12 +168,8 @@ fn a_zone_further_west_has_its_own_nine_o_clock() {
         let calendar = Calendar::brazil();
         let cadence = customary();
         let input = PlanInput {
-            cadence: &cadence,
-            calendar: &calendar,
             zone,
-            due_on: day("2026-03-06"),
-            amount_centavos: 0,
-            progress: Progress::default(),
+            ..plan_input(&cadence, &calendar, day("2026-03-06"))
         };
         upcoming(&input, 1)[0].slot_at
     };

@@ -26,6 +26,10 @@ const EXPRESSIONS: [(&str, &str); 11] = [
     ("0 12 31 */2 *", "0 0 12 31 */2 *"),
 ];
 
+/// Fields as people get them nearly right.
+const ALMOST_FIELD: &str =
+    "[*?]|[*]/[0-9]{1,11}|[0-9]{1,2}(-[0-9]{1,2}(/[0-9]{1,2})?)?(,[0-9]{1,2}){0,3}|[A-Z]{3}";
+
 /// Lists the slots by their definition: the first instant at which the wall clock has reached a
 /// matching reading. The matching readings come from the `cron` crate, asked in UTC.
 fn slots_by_scan(cron_text: &str, zone: Tz, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
@@ -163,10 +167,17 @@ fn expressions_that_mean_different_things_to_different_people_are_refused() {
         ("0 9 * * 8", E::Syntax),
         ("0 9 * * MON/2", E::Syntax),
         ("0 9 * * */0", E::Syntax),
+        ("*/0 9 * * *", E::Syntax),
+        ("0 9 */0 * *", E::Syntax),
+        ("0-0/0 9 * * *", E::Syntax),
+        ("0 9-8 * * *", E::Syntax),
+        ("0 4294967305 * * *", E::Syntax),
         ("a b c d e", E::Syntax),
     ] {
         assert_eq!(Recurrence::parse(text).err(), Some(error), "{text}");
     }
+    // Every day, in other words, leaves the weekday free.
+    assert!(Recurrence::parse("0 9 1-31 * MON").is_ok());
     let long = format!("0 9 {} * *", "1,".repeat(200));
     assert_eq!(Recurrence::parse(&long).err(), Some(E::TextTooLong));
 }
@@ -217,7 +228,7 @@ proptest! {
 
     #[test]
     fn almost_expressions_are_read_or_refused(
-        fields in proptest::collection::vec("[*?]|[*]/[0-9]{1,11}|[0-9]{1,2}(-[0-9]{1,2}(/[0-9]{1,2})?)?(,[0-9]{1,2}){0,3}|[A-Z]{3}", 5..=6)
+        fields in proptest::collection::vec(ALMOST_FIELD, 5..=6)
     ) {
         if let Ok(recurrence) = Recurrence::parse(&fields.join(" ")) {
             let now = utc("2026-01-01T00:00");

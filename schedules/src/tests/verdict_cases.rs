@@ -2,16 +2,16 @@
 
 use chrono_tz::Tz;
 
-use super::instants::local;
+use super::instants::{day, local};
 use crate::calendar::Calendar;
 use crate::cap::{Cap, CapScope, CapWindow, Tally};
 use crate::channel::Channel;
 use crate::id::{BoletoId, CampaignId};
 use crate::plan::Touch;
-use crate::rule::{Rule, RuleBody, RulePack};
+use crate::rule::{Moratorium, Rule, RuleBody, RulePack, Suppression};
 use crate::stop::StopReason;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
-use crate::verdict::{Case, ContactEvents, Feed, PastSend, Reach, Verdict, evaluate};
+use crate::verdict::{Case, ContactEvents, Feed, PastSend, Reach, Ruling, Verdict, evaluate};
 
 pub(super) const ZONE: Tz = Tz::America__Sao_Paulo;
 
@@ -128,4 +128,37 @@ impl Sample {
     pub(super) fn add_rule(&mut self, code: &str, channels: &[Channel], body: RuleBody) {
         self.rules.rules.push(rule(code, channels, body));
     }
+}
+
+/// One change to the open case.
+pub(super) type Shut = fn(&mut Sample);
+
+pub(super) fn moratorium(until_on: &str) -> RuleBody {
+    RuleBody::Moratorium(Moratorium {
+        until_on: day(until_on),
+        why: "enchente".to_owned(),
+    })
+}
+
+pub(super) fn suppression() -> RuleBody {
+    RuleBody::Suppression(Suppression {
+        why: "pedido do cliente".to_owned(),
+    })
+}
+
+pub(super) fn ten_o_clock_verdict(change: impl FnOnce(&mut Sample)) -> Verdict {
+    let mut case = Sample::open();
+    change(&mut case);
+    case.verdict_at(ten_o_clock())
+}
+
+pub(super) fn held_until(verdict: &Verdict) -> Timestamp {
+    match verdict.ruling {
+        Ruling::Hold { until } => until,
+        ruling => panic!("no hold: {ruling:?}"),
+    }
+}
+
+pub(super) fn rule_code(verdict: &Verdict) -> Option<&str> {
+    verdict.rule.as_ref().map(|rule| rule.code.as_str())
 }

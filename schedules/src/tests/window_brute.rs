@@ -218,6 +218,24 @@ fn stretches_out_of_order_or_out_of_the_day_are_refused() {
     );
 }
 
+/// What the walk by segments takes for granted.
+#[test]
+fn no_clock_shifts_twice_within_a_day() {
+    let six_hours = usize::try_from(6 * HOUR_MS).expect("a step");
+    for (zone, _) in SHIFTS {
+        let instants = (0..68 * 365 * DAY_MS)
+            .step_by(six_hours)
+            .map(Timestamp::from_unix_ms);
+        let offsets: Vec<i64> = instants.map(|at| at.offset_ms(zone)).collect();
+        let twice = |day: &[i64]| day.windows(2).filter(|pair| pair[0] != pair[1]).count() > 1;
+        assert!(!offsets.windows(5).any(twice), "{zone}");
+        assert!(
+            offsets.windows(2).any(|pair| pair[0] != pair[1]),
+            "{zone} never shifts"
+        );
+    }
+}
+
 fn stretches() -> impl Strategy<Value = Vec<Stretch>> {
     proptest::collection::btree_set(0_u16..=1_440, 0..=3_usize).prop_map(|edges| {
         let edges: Vec<u16> = edges.into_iter().collect();
