@@ -15,6 +15,7 @@ impl Machine {
             Change::Claimed(claim) => {
                 let enrollment = claim.attempt.reminder.enrollment;
                 self.memory.count_send(claim.contact, claim.as_send());
+                self.move_credits(0, 1);
                 self.in_flight.insert(claim.attempt, claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
@@ -28,12 +29,6 @@ impl Machine {
             Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
             Change::Settled(settled) => self.settled(settled),
             Change::Enrolled(enrolled) => self.memory.expect_new(enrolled.cursor.next_at),
-            Change::CreditsMoved { balance, held } => {
-                if let Some(credits) = &mut self.walks.tenant_mut().credits {
-                    credits.balance += balance;
-                    credits.held += held;
-                }
-            }
             Change::SweepMoved(sweep) => {
                 self.sweeps.insert(sweep.seq, sweep.clone());
             }
@@ -49,12 +44,20 @@ impl Machine {
             return;
         };
         let claim = slot.remove();
+        self.move_credits(-i64::from(settled.outcome.counts()), -1);
         if !settled.outcome.counts() {
             self.memory.refund_send(claim.contact, claim.as_send());
         }
         self.memory.release(claim.attempt.reminder.enrollment);
         self.memory
             .prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
+    }
+
+    fn move_credits(&mut self, balance: i64, held: i64) {
+        if let Some(credits) = &mut self.walks.tenant_mut().credits {
+            credits.balance += balance;
+            credits.held += held;
+        }
     }
 
     pub(super) fn note(&mut self, note: Note, now: Timestamp) {

@@ -29,7 +29,6 @@ impl<'m> Draft<'m> {
     }
 
     fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
-        self.move_credits(&outcome);
         self.follow(claim, &outcome);
         let settled = Settled {
             attempt: claim.attempt,
@@ -37,14 +36,6 @@ impl<'m> Draft<'m> {
             outcome,
         };
         self.change(Change::Settled(settled));
-    }
-
-    /// What may have reached the contact is spent, everything else is given back.
-    fn move_credits(&mut self, outcome: &Outcome) {
-        if self.machine.walks.tenant().credits.is_some() {
-            self.held -= 1;
-            self.balance -= i64::from(outcome.counts());
-        }
     }
 
     fn follow(&mut self, claim: &'m Claim, outcome: &Outcome) {
