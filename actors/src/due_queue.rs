@@ -38,17 +38,15 @@ impl DueQueue {
 
     /// Walks the enrollments that are due at `now`, the earliest first.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = EnrollmentId> {
-        self.order.iter().take_while(move |(at, _)| *at <= now).map(|(_, enrollment)| *enrollment)
+        self.order
+            .iter()
+            .take_while(move |(at, _)| *at <= now)
+            .map(|(_, enrollment)| *enrollment)
     }
 
     /// Returns how many enrollments are queued.
     pub fn len(&self) -> usize {
         self.order.len()
-    }
-
-    /// Says whether nothing is queued.
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
     }
 }
 
@@ -64,7 +62,10 @@ mod tests {
         queue.put(EnrollmentId(8), late);
         queue.put(EnrollmentId(7), early);
         assert_eq!(queue.first_at(), Some(early));
-        assert_eq!(queue.due(late).collect::<Vec<_>>(), [EnrollmentId(7), EnrollmentId(8)]);
+        assert_eq!(
+            queue.due(late).collect::<Vec<_>>(),
+            [EnrollmentId(7), EnrollmentId(8)]
+        );
         queue.remove(EnrollmentId(7));
         queue.remove(EnrollmentId(7));
         assert_eq!(queue.len(), 1);

@@ -3,11 +3,11 @@
 //! Knows spellings only; opt-outs, caps and cooldowns are kept by this key elsewhere.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::phone::Phone;
+use crate::text_form::text_form;
 
 const ADDRESS_BYTES_MAX: usize = 254;
 const LOCAL_BYTES_MAX: usize = 64;
@@ -101,33 +101,7 @@ impl fmt::Display for EmailAddress {
     }
 }
 
-impl fmt::Debug for EmailAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EmailAddress({self})")
-    }
-}
-
-impl FromStr for EmailAddress {
-    type Err = EmailError;
-
-    fn from_str(text: &str) -> Result<Self, EmailError> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for EmailAddress {
-    type Error = EmailError;
-
-    fn try_from(text: String) -> Result<Self, EmailError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<EmailAddress> for String {
-    fn from(email: EmailAddress) -> Self {
-        email.address
-    }
-}
+text_form!(EmailAddress, EmailError, address);
 
 /// The identity of a contact or of one of its points: `tel:` or `mailto:` and the identity.
 ///

@@ -169,26 +169,4 @@ mod tests {
             assert_eq!(digits_of(text), Err(DigitableLineError::ReadCharacter));
         }
     }
-
-    #[test]
-    fn every_error_has_its_own_code() {
-        use DigitableLineError as E;
-        let errors = [
-            E::ReadCharacter,
-            E::CountDigits,
-            E::RecogniseProduct,
-            E::RecogniseCurrency,
-            E::RecogniseSegment,
-            E::RecogniseValueKind,
-            E::CheckField(1),
-            E::CheckField(2),
-            E::CheckField(3),
-            E::CheckField(4),
-            E::CheckWhole,
-            E::RecogniseDueFactor,
-            E::PlaceDueDate,
-        ];
-        let codes: std::collections::BTreeSet<_> = errors.iter().map(E::code).collect();
-        assert_eq!(codes.len(), errors.len());
-    }
 }

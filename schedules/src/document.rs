@@ -3,11 +3,11 @@
 //! Knows form and check digits; does not know whether a number was ever issued.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::check_digits::mod11;
+use crate::text_form::text_form;
 
 const CPF_DIGITS: usize = 11;
 const CNPJ_CHARACTERS: usize = 14;
@@ -146,33 +146,7 @@ impl fmt::Display for Document {
     }
 }
 
-impl fmt::Debug for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({self})")
-    }
-}
-
-impl FromStr for Document {
-    type Err = DocumentError;
-
-    fn from_str(text: &str) -> Result<Self, DocumentError> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for Document {
-    type Error = DocumentError;
-
-    fn try_from(text: String) -> Result<Self, DocumentError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Document> for String {
-    fn from(document: Document) -> Self {
-        document.0
-    }
-}
+text_form!(Document, DocumentError, 0);
 
 fn characters_of(text: &str) -> Result<String, DocumentError> {
     if text.len() > TEXT_BYTES_MAX {

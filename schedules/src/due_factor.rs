@@ -37,10 +37,7 @@ pub fn due_on_of_factor(factor: u16, reference_on: NaiveDate) -> Option<NaiveDat
 }
 
 const fn day(year: i32, month: u32, day: u32) -> NaiveDate {
-    match NaiveDate::from_ymd_opt(year, month, day) {
-        Some(date) => date,
-        None => panic!("a cycle begins on a day that does not exist"),
-    }
+    NaiveDate::from_ymd_opt(year, month, day).expect("a cycle begins on a day that exists")
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! WhatsApp still names many of them without it. Opt-outs, caps and cooldowns go by the identity.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::area_code::AreaCode;
 use crate::characters::{ascii_digit, is_invisible};
+use crate::text_form::text_form;
 
 const COUNTRY: &str = "55";
 const NINTH_DIGIT: &str = "9";
@@ -161,33 +161,7 @@ impl fmt::Display for Phone {
     }
 }
 
-impl fmt::Debug for Phone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Phone({self})")
-    }
-}
-
-impl FromStr for Phone {
-    type Err = PhoneError;
-
-    fn from_str(text: &str) -> Result<Self, PhoneError> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for Phone {
-    type Error = PhoneError;
-
-    fn try_from(text: String) -> Result<Self, PhoneError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Phone> for String {
-    fn from(phone: Phone) -> Self {
-        phone.e164
-    }
-}
+text_form!(Phone, PhoneError, e164);
 
 /// The digits of a text, and whether a plus sign led them.
 struct Written {

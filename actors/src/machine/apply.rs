@@ -19,7 +19,8 @@ impl Machine {
                 self.memory.moved(enrollment, claim.to, true);
             }
             Change::Ruled(ruled) => {
-                self.memory.moved(ruled.reminder.enrollment, ruled.to, false);
+                self.memory
+                    .moved(ruled.reminder.enrollment, ruled.to, false);
             }
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.memory.moved(moved.enrollment, moved.to, false);
@@ -44,13 +45,16 @@ impl Machine {
     }
 
     fn settled(&mut self, settled: &Settled) {
-        let Slot::Occupied(slot) = self.in_flight.entry(settled.attempt) else { return };
+        let Slot::Occupied(slot) = self.in_flight.entry(settled.attempt) else {
+            return;
+        };
         let claim = slot.remove();
         if !settled.outcome.counts() {
             self.memory.refund_send(claim.contact, claim.as_send());
         }
         self.memory.release(claim.attempt.reminder.enrollment);
-        self.memory.prune(settled.at.plus_ms(-self.walks.lookback_ms()));
+        self.memory
+            .prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
     }
 
     pub(super) fn note(&mut self, note: Note, now: Timestamp) {

@@ -51,25 +51,38 @@ impl Draft<'_> {
 
     fn contact_fact(&mut self, fact: &InboxFact) {
         match fact.body {
-            FactBody::ContactOptedOut { contact, channel: Some(channel) } => {
+            FactBody::ContactOptedOut {
+                contact,
+                channel: Some(channel),
+            } => {
                 self.note(Note::Suppressed(contact, channel, true));
                 self.give_up(Subject::Contact(contact));
             }
-            FactBody::ContactOptedIn { contact, channel: Some(channel) } => {
+            FactBody::ContactOptedIn {
+                contact,
+                channel: Some(channel),
+            } => {
                 self.note(Note::Suppressed(contact, channel, false));
             }
-            FactBody::ContactOptedIn { contact, channel: None } => {
+            FactBody::ContactOptedIn {
+                contact,
+                channel: None,
+            } => {
                 self.sweep(fact, SweepKind::ReplanContact { contact });
             }
             FactBody::ContactReplied { contact } => {
-                let events =
-                    ContactEvents { replied_at: Some(fact.received_at), promised_at: None };
+                let events = ContactEvents {
+                    replied_at: Some(fact.received_at),
+                    promised_at: None,
+                };
                 self.note(Note::Event(contact, events));
                 self.give_up(Subject::Contact(contact));
             }
             FactBody::ContactPromised { contact } => {
-                let events =
-                    ContactEvents { replied_at: None, promised_at: Some(fact.received_at) };
+                let events = ContactEvents {
+                    replied_at: None,
+                    promised_at: Some(fact.received_at),
+                };
                 self.note(Note::Event(contact, events));
                 self.give_up(Subject::Contact(contact));
             }
@@ -88,6 +101,10 @@ impl Draft<'_> {
     }
 
     fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
-        self.change(Change::SweepMoved(Sweep { seq: fact.seq, kind, after: i64::MIN }));
+        self.change(Change::SweepMoved(Sweep {
+            seq: fact.seq,
+            kind,
+            after: i64::MIN,
+        }));
     }
 }

@@ -97,10 +97,16 @@ impl<'m> Draft<'m> {
 
     pub(super) fn conclude(mut self) -> Decision {
         if (self.balance, self.held) != (0, 0) {
-            let moved = Change::CreditsMoved { balance: self.balance, held: self.held };
+            let moved = Change::CreditsMoved {
+                balance: self.balance,
+                held: self.held,
+            };
             self.decision.changes.push(moved);
         }
-        let paced = self.sent.into_iter().map(|(channel, sent)| Note::Paced(channel, sent));
+        let paced = self
+            .sent
+            .into_iter()
+            .map(|(channel, sent)| Note::Paced(channel, sent));
         self.decision.notes.extend(paced);
         self.decision
     }
@@ -124,7 +130,11 @@ impl<'m> Draft<'m> {
     pub(super) fn sends_of(&self, contact: ContactId) -> &[PastSend] {
         match self.contact_sends.get(&contact) {
             Some(sends) => sends,
-            None => self.machine.memory.contact(contact).map_or(&[], |contact| &contact.sends),
+            None => self
+                .machine
+                .memory
+                .contact(contact)
+                .map_or(&[], |contact| &contact.sends),
         }
     }
 
@@ -147,19 +157,30 @@ impl<'m> Draft<'m> {
     pub(super) fn pace_free_at(&self, channel: Channel) -> Timestamp {
         let state = self.paces.get(&channel).copied().unwrap_or_default();
         let sender = self.machine.walks.sender(channel);
-        sender.map_or(Timestamp::MAX, |sender| sender.pace.next_free_at(state, self.now))
+        sender.map_or(Timestamp::MAX, |sender| {
+            sender.pace.next_free_at(state, self.now)
+        })
     }
 
     /// Counts a send of this step against everything that bounds it.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
-        let before = || self.machine.memory.contact(contact).map(|known| known.sends.clone());
-        let sends =
-            self.contact_sends.entry(contact).or_insert_with(|| before().unwrap_or_default());
+        let before = || {
+            self.machine
+                .memory
+                .contact(contact)
+                .map(|known| known.sends.clone())
+        };
+        let sends = self
+            .contact_sends
+            .entry(contact)
+            .or_insert_with(|| before().unwrap_or_default());
         sends.push(send);
-        if self.machine.walks.tallies_matter() {
+        if self.machine.walks.tally_lookback_ms() > 0 {
             let tally = self.machine.memory.campaign_tally(send.campaign);
-            let tally =
-                self.campaign_tallies.entry(send.campaign).or_insert_with(|| tally.clone());
+            let tally = self
+                .campaign_tallies
+                .entry(send.campaign)
+                .or_insert_with(|| tally.clone());
             tally.add(send.at, 1);
             self.tenant_tally.to_mut().add(send.at, 1);
         }
@@ -173,7 +194,9 @@ impl<'m> Draft<'m> {
 
     /// Takes one place of the channel's pace, for a send or for a reminder that waits its turn.
     pub(super) fn take_pace(&mut self, channel: Channel) {
-        let Some(sender) = self.machine.walks.sender(channel) else { return };
+        let Some(sender) = self.machine.walks.sender(channel) else {
+            return;
+        };
         let state = self.paces.entry(channel).or_default();
         *state = sender.pace.after(*state, self.now, 1);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, EnrollmentId, ReminderId};
-use schedules::plan::{Touch, condition_met};
-use schedules::template::{Template, Values};
+use schedules::plan::{PlanInput, Touch, condition_met};
+use schedules::template::{Rendered, Template};
 use schedules::time::Timestamp;
 use schedules::verdict::{Case, PastSend, Reach, Reason, Ruling, Verdict, evaluate};
 
@@ -13,8 +13,9 @@ use super::change::{Change, Claim, Ruled};
 use super::draft::{Draft, Note};
 use super::effect::{Effect, HandOver};
 use super::memory::Entry;
+use super::values::Sources;
 use super::walk::{PlanSubject, Walk, WalkStep};
-use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX, values};
+use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
 /// Everything known of one due touch.
@@ -24,6 +25,13 @@ struct Due<'m> {
     walk: &'m Walk,
     step: &'m WalkStep,
     touch: Touch,
+}
+
+/// A message that can be handed over.
+struct Letter {
+    template: Arc<Template>,
+    to: String,
+    rendered: Rendered,
 }
 
 impl<'m> Draft<'m> {
@@ -49,12 +57,13 @@ impl<'m> Draft<'m> {
             // Its campaign or step is gone: a sweep that is under way plans it again.
             return self.note(Note::Defer(enrollment, self.now.plus_ms(super::HORIZON_MS)));
         };
-        let (verdict, values) = self.judge(&due);
+        let verdict = self.judge(&due);
         let cursor = due.entry.enrollment.cursor;
         match verdict.ruling {
-            Ruling::Send { channel, not_after_at } => {
-                self.claim(&due, channel, not_after_at, values);
-            }
+            Ruling::Send {
+                channel,
+                not_after_at,
+            } => self.send(&due, channel, not_after_at),
             Ruling::Hold { until } if verdict.reason == Reason::SenderPace => {
                 self.wait_for_pace(&due, enrollment, until);
             }
@@ -80,11 +89,10 @@ impl<'m> Draft<'m> {
     }
 
     /// Asks the gates.
-    fn judge(&self, due: &Due<'m>) -> (Verdict, Values) {
+    fn judge(&self, due: &Due<'m>) -> Verdict {
         let tenant = self.machine.walks.tenant();
-        let Entry { enrollment, boleto } = due.entry;
-        let values = values::of(tenant, due.contact, boleto, self.now);
-        let reach = self.reach(due, &values);
+        let enrollment = due.entry.enrollment;
+        let reach = self.reach(due);
         let case = Case {
             rules: &tenant.rules,
             calendar: &tenant.calendar,
@@ -93,7 +101,7 @@ impl<'m> Draft<'m> {
             touch: due.touch,
             stop: None,
             feed: tenant.feed,
-            condition_met: self.conditions_met(due),
+            condition_met: condition_met(&self.plan_input(due), &due.touch),
             reach: &reach,
             boleto: enrollment.boleto,
             campaign: enrollment.campaign,
@@ -103,42 +111,49 @@ impl<'m> Draft<'m> {
             tenant_tally: self.tenant_tally(),
             credits: self.credits(),
         };
-        (evaluate(&case, self.now), values)
+        evaluate(&case, self.now)
     }
 
-    fn conditions_met(&self, due: &Due<'m>) -> bool {
-        let tenant = self.machine.walks.tenant();
-        let slot_on = due.touch.slot_at.local_date(zone_of(due.contact));
-        let due_on = tenant.calendar.effective_due_on(due.entry.boleto.due_on);
-        let amount = due.entry.boleto.amount_centavos;
-        let whole = &due.walk.state.campaign.cadence.condition;
-        [whole, &due.step.step.condition]
-            .into_iter()
-            .all(|condition| condition_met(condition, amount, due_on, slot_on))
+    fn plan_input(&self, due: &Due<'m>) -> PlanInput<'m> {
+        let calendar = &self.machine.walks.tenant().calendar;
+        due.walk.plan_input(
+            calendar,
+            due.plan_subject(),
+            due.entry.enrollment.cursor.progress,
+        )
     }
 
-    fn reach(&self, due: &Due<'m>, values: &Values) -> Vec<Reach> {
+    fn sources(&self, due: &Due<'m>) -> Sources<'m> {
+        let (contact, boleto) = (due.contact, &*due.entry.boleto);
+        Sources {
+            tenant: self.machine.walks.tenant(),
+            contact,
+            boleto,
+        }
+    }
+
+    fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
         let from = usize::from(due.entry.enrollment.cursor.channel_from);
-        let channels = due.step.step.channels.iter().zip(&due.step.templates).skip(from);
+        let channels = due
+            .step
+            .step
+            .channels
+            .iter()
+            .zip(&due.step.templates)
+            .skip(from);
         channels
-            .map(|(channel, template)| self.reach_on(*channel, template.as_deref(), due, values))
+            .map(|(channel, template)| self.reach_on(*channel, template.as_deref(), due))
             .collect()
     }
 
-    fn reach_on(
-        &self,
-        channel: Channel,
-        template: Option<&Template>,
-        due: &Due<'m>,
-        values: &Values,
-    ) -> Reach {
+    fn reach_on(&self, channel: Channel, template: Option<&Template>, due: &Due<'m>) -> Reach {
         Reach {
             channel,
             has_point: point(due.contact, channel).is_some()
                 && self.machine.walks.sender(channel).is_some(),
             suppressed: due.contact.suppressed.contains(&channel),
             template_ttl_ms: template.map(|template| template.ttl_ms),
-            variables_present: template.is_some_and(|template| template.is_filled_by(values)),
+            variables_present: template.is_some_and(|template| self.sources(due).fill(template)),
             pace_free_at: self.pace_free_at(channel),
         }
     }
@@ -167,28 +182,45 @@ impl<'m> Draft<'m> {
         }
     }
 
-    fn claim(
-        &mut self,
-        due: &Due<'m>,
-        channel: Channel,
-        not_after_at: Timestamp,
-        values: Values,
-    ) {
-        let Some((template, to)) = self.address(due, channel) else { return };
+    fn send(&mut self, due: &Due<'m>, channel: Channel, not_after_at: Timestamp) {
+        let rendered = self.address(due, channel).and_then(|(template, to)| {
+            let values = self.sources(due).values(&template, self.now);
+            let rendered = template.render(&values).ok()?;
+            Some(Letter {
+                template,
+                to,
+                rendered,
+            })
+        });
+        match rendered {
+            Some(letter) => self.claim(due, channel, not_after_at, letter),
+            None => {
+                let reason = Reason::TemplateUnusable;
+                let verdict = Verdict {
+                    ruling: Ruling::Skip,
+                    reason,
+                    rule: None,
+                };
+                let to = self.cursor_after(due, false);
+                self.rule(due, verdict, to);
+            }
+        }
+    }
+
+    fn claim(&mut self, due: &Due<'m>, channel: Channel, not_after_at: Timestamp, letter: Letter) {
         let enrollment = due.entry.enrollment;
         let walks = &self.machine.walks;
-        let attempt = AttemptId {
-            reminder: reminder(enrollment.id, due.touch),
-            try_no: enrollment.cursor.try_no,
-        };
         let claim = Claim {
-            attempt,
+            attempt: AttemptId {
+                reminder: reminder(enrollment.id, due.touch),
+                try_no: enrollment.cursor.try_no,
+            },
             boleto: enrollment.boleto,
             contact: enrollment.contact,
             campaign: enrollment.campaign,
             campaign_version: due.walk.state.campaign.version,
             rules_version: walks.tenant().rules.version,
-            template_version: template.version,
+            template_version: letter.template.version,
             channel,
             at: self.now,
             deadline_at: self.now.plus_ms(CLAIM_LASTS_MS).min(not_after_at),
@@ -197,16 +229,19 @@ impl<'m> Draft<'m> {
             to: self.cursor_after(due, true),
         };
         let message = HandOver {
-            attempt,
+            attempt: claim.attempt,
             tenant: walks.tenant().id,
             boleto: claim.boleto,
             contact: claim.contact,
             campaign: claim.campaign,
             channel,
-            provider: walks.sender(channel).map(|it| it.provider.clone()).unwrap_or_default(),
-            to,
-            template,
-            values,
+            provider: walks
+                .sender(channel)
+                .map(|it| it.provider.clone())
+                .unwrap_or_default(),
+            to: letter.to,
+            template: letter.template,
+            rendered: letter.rendered,
             deadline_at: claim.deadline_at,
         };
         self.count_send(claim.contact, claim.as_send());
@@ -215,7 +250,12 @@ impl<'m> Draft<'m> {
     }
 
     fn address(&self, due: &Due<'m>, channel: Channel) -> Option<(Arc<Template>, String)> {
-        let place = due.step.step.channels.iter().position(|one| *one == channel)?;
+        let place = due
+            .step
+            .step
+            .channels
+            .iter()
+            .position(|one| *one == channel)?;
         let template = due.step.templates.get(place)?.clone()?;
         Some((template, point(due.contact, channel)?.to_owned()))
     }
@@ -223,7 +263,8 @@ impl<'m> Draft<'m> {
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
         let calendar = &self.machine.walks.tenant().calendar;
         let progress = due.entry.enrollment.cursor.progress;
-        due.walk.cursor_after(calendar, due.plan_subject(), progress, due.touch, sent)
+        due.walk
+            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent)
     }
 }
 
@@ -250,11 +291,19 @@ impl Claim {
 }
 
 pub(super) fn reminder(enrollment: EnrollmentId, touch: Touch) -> ReminderId {
-    ReminderId { enrollment, step_no: touch.step_no, occurrence: touch.occurrence }
+    ReminderId {
+        enrollment,
+        step_no: touch.step_no,
+        occurrence: touch.occurrence,
+    }
 }
 
 pub(super) fn zone_of(contact: &Contact) -> chrono_tz::Tz {
-    contact.zones.first().copied().unwrap_or(chrono_tz::Tz::America__Sao_Paulo)
+    contact
+        .zones
+        .first()
+        .copied()
+        .unwrap_or(chrono_tz::Tz::America__Sao_Paulo)
 }
 
 fn point(contact: &Contact, channel: Channel) -> Option<&str> {

@@ -1,13 +1,15 @@
 //! Sweeps that enroll: open boletos become enrollments, with what had passed recorded as skipped.
 
+use chrono::NaiveTime;
+use chrono_tz::Tz;
 use schedules::cadence::StepSet;
-use schedules::id::EnrollmentId;
-use schedules::plan::{Progress, Touch, passed_steps};
+use schedules::id::{EnrollmentId, ReminderId};
+use schedules::plan::{Progress, passed_steps};
+use schedules::time::{Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling, Verdict};
 
 use super::change::{Announcement, Change, Enrolled, Ruled};
 use super::draft::Draft;
-use super::due::reminder;
 use super::input::{Sweep, SweepKind};
 use super::walk::{PlanSubject, Walk};
 use crate::ports::{Candidate, Cursor, SweepPage};
@@ -15,7 +17,9 @@ use crate::ports::{Candidate, Cursor, SweepPage};
 impl<'m> Draft<'m> {
     /// Follows one page of a sweep.
     pub(super) fn swept(&mut self, seq: i64, page: &SweepPage) {
-        let Some(sweep) = self.machine.sweeps.get(&seq) else { return };
+        let Some(sweep) = self.machine.sweeps.get(&seq) else {
+            return;
+        };
         for candidate in &page.candidates {
             self.enroll(sweep.kind, candidate);
         }
@@ -23,7 +27,10 @@ impl<'m> Draft<'m> {
             self.replan(standing);
         }
         if !page.last {
-            let on = Sweep { after: page.read_to, ..sweep.clone() };
+            let on = Sweep {
+                after: page.read_to,
+                ..sweep.clone()
+            };
             return self.change(Change::SweepMoved(on));
         }
         self.change(Change::SweepEnded { seq });
@@ -40,7 +47,9 @@ impl<'m> Draft<'m> {
                     self.enroll_in(walk, candidate);
                 }
             }
-            _ => walks.walks().for_each(|walk| self.enroll_in(walk, candidate)),
+            _ => walks
+                .walks()
+                .for_each(|walk| self.enroll_in(walk, candidate)),
         }
     }
 
@@ -51,11 +60,15 @@ impl<'m> Draft<'m> {
             amount_centavos: candidate.amount_centavos,
             zone: candidate.zone,
         };
-        let fresh = walk.plan_input(calendar, subject, Progress::default());
-        let passed = passed_steps(&fresh, self.now);
-        let progress = Progress { done: passed, ..Progress::default() };
+        let progress = Progress::beginning_at(start_of_day(self.now, subject.zone));
+        let input = walk.plan_input(calendar, subject, progress);
+        let passed = passed_steps(&input, progress.after_at);
+        let progress = Progress {
+            done: progress.done.union(passed),
+            ..progress
+        };
         let cursor = walk.cursor_at(calendar, subject, progress);
-        let passed = self.passed_over(walk, passed, cursor);
+        let passed = self.passed_over(walk, EnrollmentId(0), passed, cursor);
         self.change(Change::Enrolled(Enrolled {
             campaign: walk.state.campaign.id,
             boleto: candidate.boleto,
@@ -65,34 +78,39 @@ impl<'m> Draft<'m> {
         }));
     }
 
-    /// Records the steps whose time had passed; the journal puts the enrollment's id in.
-    fn passed_over(&self, walk: &Walk, passed: StepSet, to: Cursor) -> Vec<Ruled> {
-        let steps = walk.state.campaign.cadence.steps.iter();
-        steps
-            .filter(|step| passed.contains(step.no))
-            .map(|step| {
-                let touch = Touch { step_no: step.no, ..Touch::default() };
-                self.ruled_expired(walk, reminder(EnrollmentId(0), touch), touch, to)
-            })
-            .collect()
-    }
-
-    pub(super) fn ruled_expired(
+    /// Records the steps whose day had passed when they could first have been walked.
+    ///
+    /// For a new enrollment the journal puts the id in.
+    pub(super) fn passed_over(
         &self,
         walk: &Walk,
-        reminder: schedules::id::ReminderId,
-        touch: Touch,
+        enrollment: EnrollmentId,
+        passed: StepSet,
         to: Cursor,
-    ) -> Ruled {
-        Ruled {
-            reminder,
+    ) -> Vec<Ruled> {
+        let ruled = |step_no: u8| Ruled {
+            reminder: ReminderId {
+                enrollment,
+                step_no,
+                occurrence: 0,
+            },
             try_no: 0,
             campaign_version: walk.state.campaign.version,
             rules_version: self.machine.walks.tenant().rules.version,
             at: self.now,
-            slot_at: touch.slot_at,
-            verdict: Verdict { ruling: Ruling::Skip, reason: Reason::PassedAtEnrollment, rule: None },
+            slot_at: self.now,
+            verdict: Verdict {
+                ruling: Ruling::Skip,
+                reason: Reason::PassedAtPlanning,
+                rule: None,
+            },
             to,
-        }
+        };
+        passed.iter().map(ruled).collect()
     }
+}
+
+/// Returns the instant right before the local day of `now`: what falls on that day still goes out.
+pub(super) fn start_of_day(now: Timestamp, zone: Tz) -> Timestamp {
+    resolve_local(zone, now.local_date(zone).and_time(NaiveTime::MIN)).plus_ms(-1)
 }

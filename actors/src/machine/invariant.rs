@@ -38,8 +38,11 @@ impl InvariantId {
                 credits.is_none_or(|credits| credits.held >= 0 && credits.balance >= credits.held)
             }
             InvariantId::OneAttemptInFlight => {
-                let enrollments: Vec<EnrollmentId> =
-                    machine.in_flight.keys().map(|key| key.reminder.enrollment).collect();
+                let enrollments: Vec<EnrollmentId> = machine
+                    .in_flight
+                    .keys()
+                    .map(|key| key.reminder.enrollment)
+                    .collect();
                 enrollments.windows(2).all(|pair| pair[0] != pair[1])
             }
             InvariantId::QueuedIsKnown => machine

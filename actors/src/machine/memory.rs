@@ -42,8 +42,10 @@ pub(super) struct Memory {
     next_after_at: Option<Timestamp>,
 }
 
-const NOTHING_READ: Mark =
-    Mark { next_at: Timestamp::from_unix_ms(i64::MIN), enrollment: EnrollmentId(i64::MIN) };
+const NOTHING_READ: Mark = Mark {
+    next_at: Timestamp::from_unix_ms(i64::MIN),
+    enrollment: EnrollmentId(i64::MIN),
+};
 
 impl Memory {
     pub(super) fn new(rows: &[TallyRow]) -> Self {
@@ -59,7 +61,11 @@ impl Memory {
         };
         for row in rows {
             memory.tenant_tally.add(row.minute_at, row.sends);
-            memory.campaign_tallies.entry(row.campaign).or_default().add(row.minute_at, row.sends);
+            memory
+                .campaign_tallies
+                .entry(row.campaign)
+                .or_default()
+                .add(row.minute_at, row.sends);
         }
         memory
     }
@@ -97,7 +103,9 @@ impl Memory {
     }
 
     pub(super) fn campaign_tally(&self, campaign: CampaignId) -> &Tally {
-        self.campaign_tallies.get(&campaign).unwrap_or(&self.no_sends)
+        self.campaign_tallies
+            .get(&campaign)
+            .unwrap_or(&self.no_sends)
     }
 
     /// Says whether rows due at or before `until` may still lie in the journal only.
@@ -106,8 +114,11 @@ impl Memory {
     }
 
     pub(super) fn admit(&mut self, page: DuePage) {
-        let mut contacts: BTreeMap<ContactId, Contact> =
-            page.contacts.into_iter().map(|contact| (contact.id, contact)).collect();
+        let mut contacts: BTreeMap<ContactId, Contact> = page
+            .contacts
+            .into_iter()
+            .map(|contact| (contact.id, contact))
+            .collect();
         for row in page.rows {
             let (id, contact) = (row.enrollment.id, row.enrollment.contact);
             if self.entries.contains_key(&id) {
@@ -116,15 +127,26 @@ impl Memory {
             if let Some(known) = self.contacts.get_mut(&contact) {
                 known.entries += 1;
             } else if let Some(contact) = contacts.remove(&contact) {
-                self.contacts.insert(contact.id, KnownContact { contact, entries: 1 });
+                self.contacts.insert(
+                    contact.id,
+                    KnownContact {
+                        contact,
+                        entries: 1,
+                    },
+                );
             } else {
                 continue;
             }
             if let Some(at) = row.enrollment.cursor.next_at {
                 self.queue.put(id, at);
             }
-            self.entries
-                .insert(id, Entry { enrollment: row.enrollment, boleto: Arc::new(row.boleto) });
+            self.entries.insert(
+                id,
+                Entry {
+                    enrollment: row.enrollment,
+                    boleto: Arc::new(row.boleto),
+                },
+            );
         }
         self.read_to = self.read_to.max(page.read_to);
         self.next_after_at = page.next_after_at;
@@ -138,7 +160,10 @@ impl Memory {
 
     /// Follows a cursor that moved; `busy` entries stay in memory wherever they went.
     pub(super) fn moved(&mut self, enrollment: EnrollmentId, to: Cursor, busy: bool) {
-        let place = to.next_at.map(|next_at| Mark { next_at, enrollment });
+        let place = to.next_at.map(|next_at| Mark {
+            next_at,
+            enrollment,
+        });
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
             match place {
@@ -156,10 +181,15 @@ impl Memory {
     pub(super) fn expect(&mut self, place: Mark) {
         let known = self.entries.contains_key(&place.enrollment);
         if place <= self.read_to && !known {
-            self.read_to = Mark { next_at: place.next_at.plus_ms(-1), ..NOTHING_READ };
+            self.read_to = Mark {
+                next_at: place.next_at.plus_ms(-1),
+                ..NOTHING_READ
+            };
         }
         if place > self.read_to {
-            let next = self.next_after_at.map_or(place.next_at, |at| at.min(place.next_at));
+            let next = self
+                .next_after_at
+                .map_or(place.next_at, |at| at.min(place.next_at));
             self.next_after_at = Some(next);
         }
     }
@@ -167,15 +197,23 @@ impl Memory {
     /// Makes sure that an enrollment which has no id here yet will be read.
     pub(super) fn expect_new(&mut self, next_at: Option<Timestamp>) {
         if let Some(next_at) = next_at {
-            self.expect(Mark { next_at, ..NOTHING_READ });
+            self.expect(Mark {
+                next_at,
+                ..NOTHING_READ
+            });
         }
     }
 
     /// Lets go of an entry that is not in flight any more and not due within what was read.
     pub(super) fn release(&mut self, enrollment: EnrollmentId) {
-        let Some(entry) = self.entries.get(&enrollment) else { return };
+        let Some(entry) = self.entries.get(&enrollment) else {
+            return;
+        };
         let stays = entry.enrollment.cursor.next_at.is_some_and(|next_at| {
-            Mark { next_at, enrollment } <= self.read_to
+            Mark {
+                next_at,
+                enrollment,
+            } <= self.read_to
         });
         if !stays {
             self.drop_entry(enrollment);
@@ -184,7 +222,9 @@ impl Memory {
 
     pub(super) fn drop_entry(&mut self, enrollment: EnrollmentId) {
         self.queue.remove(enrollment);
-        let Some(entry) = self.entries.remove(&enrollment) else { return };
+        let Some(entry) = self.entries.remove(&enrollment) else {
+            return;
+        };
         let contact = entry.enrollment.contact;
         if let Some(known) = self.contacts.get_mut(&contact) {
             known.entries -= 1;
@@ -229,7 +269,10 @@ impl Memory {
     /// Counts a send, before its outcome is known.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
         self.tenant_tally.add(send.at, 1);
-        self.campaign_tallies.entry(send.campaign).or_default().add(send.at, 1);
+        self.campaign_tallies
+            .entry(send.campaign)
+            .or_default()
+            .add(send.at, 1);
         self.change_contact(contact, |contact| {
             let place = contact.sends.partition_point(|past| past.at <= send.at);
             contact.sends.insert(place, send);
@@ -239,7 +282,10 @@ impl Memory {
     /// Takes a send back that certainly did not reach anyone.
     pub(super) fn refund_send(&mut self, contact: ContactId, send: PastSend) {
         self.tenant_tally.remove(send.at, 1);
-        self.campaign_tallies.entry(send.campaign).or_default().remove(send.at, 1);
+        self.campaign_tallies
+            .entry(send.campaign)
+            .or_default()
+            .remove(send.at, 1);
         self.change_contact(contact, |contact| {
             if let Some(place) = contact.sends.iter().position(|past| *past == send) {
                 contact.sends.remove(place);
@@ -250,6 +296,8 @@ impl Memory {
     /// Lets go of sends that no rule looks back to.
     pub(super) fn prune(&mut self, before: Timestamp) {
         self.tenant_tally.prune(before);
-        self.campaign_tallies.values_mut().for_each(|tally| tally.prune(before));
+        self.campaign_tallies
+            .values_mut()
+            .for_each(|tally| tally.prune(before));
     }
 }

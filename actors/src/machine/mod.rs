@@ -85,7 +85,11 @@ impl Machine {
             settings_stale: false,
             in_flight: BTreeMap::new(),
             paces: BTreeMap::new(),
-            sweeps: snapshot.sweeps.into_iter().map(|sweep| (sweep.seq, sweep)).collect(),
+            sweeps: snapshot
+                .sweeps
+                .into_iter()
+                .map(|sweep| (sweep.seq, sweep))
+                .collect(),
         };
         for claim in snapshot.unsettled {
             machine.in_flight.insert(claim.attempt, claim);
@@ -131,7 +135,9 @@ impl Machine {
         let refused: BTreeSet<EnrollmentId> = committed.refused.iter().copied().collect();
         for change in &decision.changes {
             match change.enrollment() {
-                Some(enrollment) if refused.contains(&enrollment) => self.memory.drop_entry(enrollment),
+                Some(enrollment) if refused.contains(&enrollment) => {
+                    self.memory.drop_entry(enrollment)
+                }
                 _ => self.apply(change),
             }
         }
@@ -179,10 +185,21 @@ impl Machine {
         if !self.walks.running() {
             return None;
         }
-        let ahead = self.memory.next_after_at().map(|at| at.plus_ms(-HORIZON_MS));
+        let ahead = self
+            .memory
+            .next_after_at()
+            .map(|at| at.plus_ms(-HORIZON_MS));
         // A full flight wakes by its own returns.
-        let due = self.memory.queue().first_at().filter(|_| self.in_flight.len() < IN_FLIGHT_MAX);
-        [ahead, due].into_iter().flatten().min().map(|at| at.max(now))
+        let due = self
+            .memory
+            .queue()
+            .first_at()
+            .filter(|_| self.in_flight.len() < IN_FLIGHT_MAX);
+        [ahead, due]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(now))
     }
 
     /// Says whether the machine can be dropped: nothing is under way that only memory knows.

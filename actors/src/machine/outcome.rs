@@ -1,19 +1,20 @@
 //! Outcomes of hand-overs: what is final, what is tried again, and on which channel.
 
 use schedules::id::AttemptId;
-use schedules::plan::PlanInput;
 use schedules::verdict::{Reason, Ruling, Verdict};
 
 use super::change::{Announcement, Change, Claim, Moved, Ruled, Settled};
 use super::draft::Draft;
-use super::input::{Abandoned, Outcome};
+use super::input::Outcome;
 use super::walk::PlanSubject;
 use crate::ports::{Cursor, Returned};
 
 impl<'m> Draft<'m> {
     /// Follows one outcome; one that is known already changes nothing.
     pub(super) fn returned(&mut self, returned: &Returned) {
-        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else { return };
+        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else {
+            return;
+        };
         self.settle(claim, returned.outcome.clone());
     }
 
@@ -30,7 +31,11 @@ impl<'m> Draft<'m> {
     fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
         self.move_credits(&outcome);
         self.follow(claim, &outcome);
-        let settled = Settled { attempt: claim.attempt, at: self.now, outcome };
+        let settled = Settled {
+            attempt: claim.attempt,
+            at: self.now,
+            outcome,
+        };
         self.change(Change::Settled(settled));
     }
 
@@ -47,7 +52,7 @@ impl<'m> Draft<'m> {
             Outcome::Accepted { .. } | Outcome::Unknown => {
                 self.finish_if_done(claim.attempt.reminder.enrollment, claim.to);
             }
-            Outcome::Abandoned { why: Abandoned::Stopped } => self.go_back(claim, claim.from, self.now),
+            // A stopped enrollment refuses the move; the others go back to the gates.
             Outcome::Abandoned { .. } => self.go_back(claim, claim.from, self.now),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
             Outcome::Unavailable => self.retry(claim, None),
@@ -61,7 +66,14 @@ impl<'m> Draft<'m> {
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
         match policy.next_at(self.now, tries, seed, retry_after_ms) {
             Some(at) if at < claim.touch.expires_at => {
-                self.go_back(claim, Cursor { channel_tries: tries, ..claim.from }, at);
+                self.go_back(
+                    claim,
+                    Cursor {
+                        channel_tries: tries,
+                        ..claim.from
+                    },
+                    at,
+                );
             }
             _ => self.next_channel(claim, Reason::RetriesExhausted),
         }
@@ -74,11 +86,18 @@ impl<'m> Draft<'m> {
             .walk(claim.campaign)
             .and_then(|walk| walk.step(claim.touch.step_no))
             .map_or(&[][..], |step| &step.step.channels);
-        let next = channels.iter().position(|one| *one == claim.channel).map(|place| place + 1);
+        let next = channels
+            .iter()
+            .position(|one| *one == claim.channel)
+            .map(|place| place + 1);
         match next.filter(|next| *next < channels.len()) {
             Some(next) => {
                 let channel_from = u8::try_from(next).unwrap_or(u8::MAX);
-                let from = Cursor { channel_from, channel_tries: 0, ..claim.from };
+                let from = Cursor {
+                    channel_from,
+                    channel_tries: 0,
+                    ..claim.from
+                };
                 self.go_back(claim, from, self.now);
             }
             None => self.fail(claim, reason),
@@ -87,8 +106,15 @@ impl<'m> Draft<'m> {
 
     /// Looks at the touch again, under a new attempt key.
     fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: schedules::time::Timestamp) {
-        let to = Cursor { try_no: claim.attempt.try_no + 1, next_at: Some(at), ..from };
-        self.change(Change::Moved(Moved { enrollment: claim.attempt.reminder.enrollment, to }));
+        let to = Cursor {
+            try_no: claim.attempt.try_no + 1,
+            next_at: Some(at),
+            ..from
+        };
+        self.change(Change::Moved(Moved {
+            enrollment: claim.attempt.reminder.enrollment,
+            to,
+        }));
     }
 
     /// Ends the touch: it reached nobody, and no channel is left.
@@ -102,7 +128,11 @@ impl<'m> Draft<'m> {
             rules_version: tenant.rules.version,
             at: self.now,
             slot_at: claim.touch.slot_at,
-            verdict: Verdict { ruling: Ruling::Skip, reason, rule: None },
+            verdict: Verdict {
+                ruling: Ruling::Skip,
+                reason,
+                rule: None,
+            },
             to,
         }));
         let failed = Announcement::ReminderFailed(claim.attempt.reminder);
@@ -115,7 +145,10 @@ impl<'m> Draft<'m> {
     fn cursor_unsent(&self, claim: &Claim) -> Cursor {
         let replanned = || {
             let walk = self.machine.walks.walk(claim.campaign)?;
-            let entry = self.machine.memory.entry(claim.attempt.reminder.enrollment)?;
+            let entry = self
+                .machine
+                .memory
+                .entry(claim.attempt.reminder.enrollment)?;
             let contact = self.machine.memory.contact(claim.contact)?;
             let calendar = &self.machine.walks.tenant().calendar;
             let subject = PlanSubject {
@@ -124,9 +157,7 @@ impl<'m> Draft<'m> {
                 zone: super::due::zone_of(contact),
             };
             let from = claim.from.progress;
-            let input: PlanInput<'_> = walk.plan_input(calendar, subject, from);
-            let progress = from.after(input.cadence, claim.touch, false);
-            Some(walk.cursor_at(calendar, subject, progress))
+            Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
         };
         replanned().unwrap_or(claim.to)
     }
@@ -138,7 +169,9 @@ impl<'m> Draft<'m> {
     ) {
         if cursor.touch.is_none() {
             self.change(Change::Finished { enrollment });
-            self.change(Change::Announced(Announcement::EnrollmentFinished(enrollment)));
+            self.change(Change::Announced(Announcement::EnrollmentFinished(
+                enrollment,
+            )));
         }
     }
 }

@@ -29,15 +29,19 @@ impl Draft<'_> {
             FactBody::BoletoCancelled { boleto } => {
                 (Subject::Boleto(boleto), StopReason::Cancelled)
             }
-            FactBody::ContactOptedOut { contact, channel: None } => {
-                (Subject::Contact(contact), StopReason::OptedOut)
-            }
+            FactBody::ContactOptedOut {
+                contact,
+                channel: None,
+            } => (Subject::Contact(contact), StopReason::OptedOut),
             FactBody::CampaignArchived { campaign } => {
                 (Subject::Campaign(campaign), StopReason::CampaignArchived)
             }
             _ => return false,
         };
-        self.change(Change::StopRecorded { seq: fact.seq, reason });
+        self.change(Change::StopRecorded {
+            seq: fact.seq,
+            reason,
+        });
         self.note(Note::Forget(subject));
         self.effect(Effect::Withdraw(subject));
         true

@@ -40,7 +40,12 @@ impl Walks {
         let templates: BTreeMap<(String, Channel), Arc<Template>> = settings
             .templates
             .into_iter()
-            .map(|template| ((template.code.clone(), template.channel), Arc::new(template)))
+            .map(|template| {
+                (
+                    (template.code.clone(), template.channel),
+                    Arc::new(template),
+                )
+            })
             .collect();
         let rules = &settings.tenant.rules;
         let walks = settings
@@ -48,7 +53,10 @@ impl Walks {
             .into_iter()
             .map(|state| (state.campaign.id, Walk::new(state, &templates, rules)))
             .collect();
-        Self { tenant: settings.tenant, walks }
+        Self {
+            tenant: settings.tenant,
+            walks,
+        }
     }
 
     pub(super) fn tenant(&self) -> &Tenant {
@@ -75,12 +83,21 @@ impl Walks {
         self.tenant.running
     }
 
+    /// Returns how far back the sends to a contact matter, in milliseconds.
     pub(super) fn lookback_ms(&self) -> i64 {
         self.tenant.rules.lookback_ms()
     }
 
+    /// Returns how far back the tallies matter, in milliseconds; 0 when no rule looks at them.
+    pub(super) fn tally_lookback_ms(&self) -> i64 {
+        self.tenant.rules.tally_lookback_ms()
+    }
+
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
-        self.tenant.senders.iter().find(|sender| sender.channel == channel)
+        self.tenant
+            .senders
+            .iter()
+            .find(|sender| sender.channel == channel)
     }
 }
 
@@ -95,11 +112,20 @@ impl Walk {
                 .channels
                 .iter()
                 .map(|channel| templates.get(&(step.template.clone(), *channel)))
-                .map(|template| template.filter(|template| rules.allow(template)).cloned())
+                .map(|template| template.filter(|it| satisfies(rules, it)).cloned())
                 .collect();
-            (step.no, WalkStep { step: step.clone(), templates })
+            (
+                step.no,
+                WalkStep {
+                    step: step.clone(),
+                    templates,
+                },
+            )
         });
-        Self { steps: steps.collect(), state }
+        Self {
+            steps: steps.collect(),
+            state,
+        }
     }
 
     pub(super) fn step(&self, no: u8) -> Option<&WalkStep> {
@@ -131,7 +157,12 @@ impl Walk {
         progress: Progress,
     ) -> Cursor {
         let touch = next_touch(&self.plan_input(calendar, subject, progress));
-        Cursor { progress, touch, next_at: touch.map(|touch| touch.slot_at), ..Cursor::default() }
+        Cursor {
+            progress,
+            touch,
+            next_at: touch.map(|touch| touch.slot_at),
+            ..Cursor::default()
+        }
     }
 
     /// Returns the cursor after `touch` was sent or passed over.
@@ -140,12 +171,19 @@ impl Walk {
         calendar: &Calendar,
         subject: PlanSubject,
         progress: Progress,
-        touch: Touch,
+        touch: &Touch,
         sent: bool,
     ) -> Cursor {
         let progress = progress.after(&self.state.campaign.cadence, touch, sent);
         self.cursor_at(calendar, subject, progress)
     }
+}
+
+/// Says whether the template holds every text that the rules ask of its channel.
+fn satisfies(rules: &RulePack, template: &Template) -> bool {
+    rules
+        .mandatory_texts(template.channel)
+        .all(|text| template.satisfies(text))
 }
 
 /// What of a boleto and its contact the planner looks at.
@@ -160,6 +198,9 @@ impl Cursor {
     /// Returns the cursor that looks at the same touch again at `next_at`.
     #[must_use]
     pub(super) fn held_until(self, next_at: Timestamp) -> Self {
-        Self { next_at: Some(next_at), ..self }
+        Self {
+            next_at: Some(next_at),
+            ..self
+        }
     }
 }

@@ -298,7 +298,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reading_of_a_line_panic(text in "\\PC{0,60}", digits in "[0-9 .-]{40,60}") {
+    fn no_text_makes_the_reading_of_a_line_panic(
+        text in "\\PC{0,60}", digits in "[0-9 .-]{40,60}",
+    ) {
         prop_assert!(parse(&text, today()).is_err());
         let _ = parse(&digits, NaiveDate::MAX);
         let _ = parse(&digits, NaiveDate::MIN);

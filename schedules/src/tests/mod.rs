@@ -4,6 +4,7 @@ mod boleto;
 mod brcode;
 mod calendar;
 mod charges;
+mod codes;
 mod contact;
 mod document;
 mod nasty;

@@ -217,7 +217,9 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_reads_back_and_nothing_panics(text in any::<String>(), digits in "[+0-9]{0,16}") {
+    fn whatever_is_read_reads_back_and_nothing_panics(
+        text in any::<String>(), digits in "[+0-9]{0,16}",
+    ) {
         for written in [text, digits] {
             if let Ok(phone) = Phone::parse(&written) {
                 prop_assert_eq!(Phone::parse(phone.canonical()), Ok(phone));
