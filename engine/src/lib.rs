@@ -1,1 +1,6 @@
 //! Régua: the engine.
+
+pub mod cli;
+pub mod config;
+
+pub mod telemetry;
