@@ -52,8 +52,11 @@ mod tests {
         assert_eq!(said(|| panic!("a cursor went back")), "a cursor went back");
         let phone = String::from("+5511999998888");
         assert_eq!(said(move || panic!("cannot read {phone}")), WITHHELD);
-        let refused: Result<(), String> = Err("+5511999998888".into());
-        assert_eq!(said(move || refused.expect("a phone")), WITHHELD);
+        let read = |text: &str| text.parse::<u8>().map_err(|_| text.to_owned());
+        assert_eq!(
+            said(move || drop(read("+5511999998888").expect("a phone"))),
+            WITHHELD
+        );
         assert_eq!(said(|| panic::panic_any(5)), WITHHELD);
     }
 }
