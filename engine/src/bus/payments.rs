@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use schedules::channel::Channel;
-use schedules::contact::{ContactKey, EmailAddress};
+use schedules::contact::EmailAddress;
 use schedules::phone::Phone;
 use schedules::time::Timestamp;
 use serde::Deserialize;
@@ -109,14 +109,12 @@ fn boleto(data: &Value) -> Result<BoletoName, UnusableEvent> {
 fn contact(data: &Value) -> Result<(ContactName, Option<Channel>), UnusableEvent> {
     let OfContact { phone, email, channel } = read(data)?;
     let key = match (phone, email) {
-        (Some(phone), None) => Phone::parse(&phone).ok().map(|phone| ContactKey::from(&phone)),
-        (None, Some(email)) => {
-            EmailAddress::parse(&email).ok().map(|email| ContactKey::from(&email))
-        }
+        (Some(phone), None) => Phone::parse(&phone).ok().map(|it| it.canonical().to_owned()),
+        (None, Some(email)) => EmailAddress::parse(&email).ok().map(|it| it.identity().to_owned()),
         _ => None,
     };
     let key = key.ok_or(UnusableEvent::Data)?;
-    Ok((ContactName::Point(key.as_str().to_owned()), channel))
+    Ok((ContactName::Point(key), channel))
 }
 
 #[cfg(test)]
