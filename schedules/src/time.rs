@@ -3,7 +3,7 @@
 //! An intent ("09:00 in Manaus on 3 March") is stored as local wall clock + place. It becomes an
 //! instant late, with a declared policy: in a gap the first instant after it, in a fold the first.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +58,18 @@ impl Timestamp {
         self.local(zone).date()
     }
 
+    /// Returns how far the wall clock of `zone` is ahead of UTC at this instant, in milliseconds.
+    pub fn offset_ms(self, zone: Tz) -> i64 {
+        let offset = zone.offset_from_utc_datetime(&self.utc_naive()).fix();
+        i64::from(offset.local_minus_utc()) * SECOND_MS
+    }
+
+    /// Clamps to the representable dates, a day inside so that every zone has a wall clock.
     fn utc_naive(self) -> NaiveDateTime {
-        DateTime::<Utc>::from_timestamp_millis(self.0)
-            .unwrap_or(if self.0 < 0 {
-                DateTime::<Utc>::MIN_UTC
-            } else {
-                DateTime::<Utc>::MAX_UTC
-            })
+        let earliest = DateTime::<Utc>::MIN_UTC.timestamp_millis() + 2 * DAY_MS;
+        let latest = DateTime::<Utc>::MAX_UTC.timestamp_millis() - 2 * DAY_MS;
+        DateTime::<Utc>::from_timestamp_millis(self.0.clamp(earliest, latest))
+            .unwrap_or_default()
             .naive_utc()
     }
 }
@@ -91,8 +96,8 @@ pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> Timestamp {
 fn first_instant_after_gap(zone: Tz, local: NaiveDateTime) -> Timestamp {
     // No zone has shifted its clock by more than a day and a bit at once (Samoa, 24 h).
     let (mut before, mut after) = (
-        (local - TimeDelta::hours(48)).and_utc().timestamp(),
-        (local + TimeDelta::hours(48)).and_utc().timestamp(),
+        local.and_utc().timestamp() - TimeDelta::hours(48).num_seconds(),
+        local.and_utc().timestamp() + TimeDelta::hours(48).num_seconds(),
     );
     // Invariant: the wall clock at `before` is earlier than `local`, at `after` it is not.
     while after - before > 1 {
@@ -128,6 +133,16 @@ mod tests {
     fn a_wall_clock_that_exists_twice_becomes_the_first_of_the_two() {
         let at = resolve_local(Tz::America__New_York, local("2026-11-01T01:30:00"));
         assert_eq!(at.to_string(), "2026-11-01T05:30:00.000Z");
+    }
+
+    #[test]
+    fn the_ends_of_time_have_a_wall_clock_in_every_zone() {
+        for at in [Timestamp::MAX, Timestamp::from_unix_ms(i64::MIN)] {
+            for zone in [Tz::Pacific__Apia, Tz::Etc__GMTPlus12, Tz::UTC] {
+                assert_eq!(at.local(zone).date(), at.local_date(zone));
+            }
+            assert!(!at.to_string().is_empty());
+        }
     }
 
     #[test]

@@ -1,0 +1,340 @@
+//! Templates with declared variables: rendered once, values never parsed again.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::rule::MandatoryText;
+
+mod text;
+mod values;
+
+use text::Piece;
+pub use values::{VALUE_CHARS_MAX, Values};
+
+/// The most characters of a rendered WhatsApp text (limit of the Cloud API's template body).
+pub const WHATSAPP_CHARS_MAX: usize = 1_024;
+/// The most characters of a rendered SMS: what common providers take at most.
+pub const SMS_CHARS_MAX: usize = 1_600;
+/// The most characters of a rendered e-mail: a reminder, no newsletter.
+pub const EMAIL_CHARS_MAX: usize = 20_000;
+/// The most characters of a rendered subject line (RFC 5322, section 2.1.1).
+pub const SUBJECT_CHARS_MAX: usize = 998;
+/// The longest that a message may be under way, in milliseconds.
+pub const TTL_MS_MAX: i64 = 24 * crate::time::HOUR_MS;
+
+/// The text of a step on one channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The code by which steps name it; one template per code and channel.
+    pub code: String,
+    /// The channel it is for.
+    pub channel: Channel,
+    /// Grows with every edit; stored with every attempt.
+    pub version: u32,
+    /// The subject line, for e-mail; it may hold variables.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The text, with `{{variable}}` for each declared variable.
+    pub body: String,
+    /// The declared variables, in the order of the provider's positional parameters.
+    pub variables: Vec<Variable>,
+    /// How long after the hand-over the message may still arrive, in milliseconds.
+    #[serde(default)]
+    pub ttl_ms: i64,
+}
+
+/// A value a template may use. The list is closed: there is no other way to data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variable {
+    /// The contact's name.
+    ContactName,
+    /// The tenant's name.
+    TenantName,
+    /// The tenant's CPF or CNPJ, as CDC art. 42-A asks.
+    TenantDocument,
+    /// The amount, as `R$ 1.234,56`.
+    Amount,
+    /// The amount with penalty and interest of the day.
+    AmountWithCharges,
+    /// The due date, as `31/12/2026`.
+    DueOn,
+    /// The digitable line, grouped for reading.
+    DigitableLine,
+    /// The Pix copy-and-paste code.
+    PixCode,
+    /// The tenant's reference of the boleto.
+    Reference,
+    /// The payment link.
+    PaymentLink,
+}
+
+/// Why a template, or the message made from it, was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// There is no code.
+    #[error("template has no code")]
+    MissingCode,
+    /// There is nothing to send.
+    #[error("template text is empty")]
+    EmptyText,
+    /// An e-mail has no subject, or another channel has one.
+    #[error("template has no subject though the channel needs one, or one too many")]
+    SubjectMismatch,
+    /// A `{` or `}` that belongs to no variable.
+    #[error("template has a brace outside of a variable")]
+    LoneBrace,
+    /// A `{{` without its `}}`.
+    #[error("template has a variable that is not closed")]
+    UnclosedVariable,
+    /// A `{%` or `{#`: templates have no logic.
+    #[error("template has a logic tag, but knows no logic")]
+    LogicTag,
+    /// A name that is none of [`Variable::ALL`].
+    #[error("template uses a name that is no variable")]
+    UnknownVariable,
+    /// A variable that the text uses and the template does not declare.
+    #[error("template uses {0} without declaring it")]
+    UndeclaredVariable(Variable),
+    /// A variable that is declared twice.
+    #[error("template declares {0} twice")]
+    RepeatedVariable(Variable),
+    /// A control character other than a line break.
+    #[error("template has a control character")]
+    ControlCharacter,
+    /// The time to live is negative or longer than [`TTL_MS_MAX`].
+    #[error("template has a time to live out of range")]
+    TimeToLiveOutOfRange,
+    /// There is no value for a declared variable.
+    #[error("template variable {0} has no value")]
+    MissingValue(Variable),
+    /// A value is longer than [`VALUE_CHARS_MAX`].
+    #[error("value of {0} is too long")]
+    ValueTooLong(Variable),
+    /// The payment link is no plain `https` address.
+    #[error("payment link is no plain https address")]
+    UnsafeLink,
+    /// A link hides in a value that is none.
+    #[error("value of {0} holds a link")]
+    LinkInValue(Variable),
+    /// The message, or the template alone, is longer than the channel takes.
+    #[error("message is too long for its channel")]
+    TextTooLong,
+}
+
+/// A message, ready for a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject line of an e-mail.
+    pub subject: Option<String>,
+    /// The text.
+    pub body: String,
+    /// The values of the declared variables, in their order, for providers that render themselves.
+    pub parameters: Vec<String>,
+}
+
+/// The text is none of the variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a template variable")]
+pub struct UnknownVariable;
+
+impl Variable {
+    /// Every variable.
+    pub const ALL: [Variable; 10] = [
+        Variable::ContactName,
+        Variable::TenantName,
+        Variable::TenantDocument,
+        Variable::Amount,
+        Variable::AmountWithCharges,
+        Variable::DueOn,
+        Variable::DigitableLine,
+        Variable::PixCode,
+        Variable::Reference,
+        Variable::PaymentLink,
+    ];
+
+    /// Returns the name used in templates, the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Variable::ContactName => "contact_name",
+            Variable::TenantName => "tenant_name",
+            Variable::TenantDocument => "tenant_document",
+            Variable::Amount => "amount",
+            Variable::AmountWithCharges => "amount_with_charges",
+            Variable::DueOn => "due_on",
+            Variable::DigitableLine => "digitable_line",
+            Variable::PixCode => "pix_code",
+            Variable::Reference => "reference",
+            Variable::PaymentLink => "payment_link",
+        }
+    }
+}
+
+impl std::fmt::Display for Variable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Variable {
+    type Err = UnknownVariable;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVariable> {
+        let mut all = Variable::ALL.into_iter();
+        all.find(|variable| variable.as_str() == text)
+            .ok_or(UnknownVariable)
+    }
+}
+
+impl MandatoryText {
+    /// Checks that the text can stand in a template.
+    ///
+    /// # Errors
+    /// The [`TemplateError`] that a template with this text would have.
+    pub fn validate(&self) -> Result<(), TemplateError> {
+        if self.text.trim().is_empty() {
+            return Err(TemplateError::EmptyText);
+        }
+        text::pieces(&self.text).map(drop)
+    }
+}
+
+impl Template {
+    /// Checks the text, the variables and what the channel asks for.
+    ///
+    /// # Errors
+    /// The first [`TemplateError`] that is found.
+    pub fn validate(&self) -> Result<(), TemplateError> {
+        if self.code.is_empty() {
+            return Err(TemplateError::MissingCode);
+        }
+        if self.subject.is_some() != (self.channel == Channel::Email) {
+            return Err(TemplateError::SubjectMismatch);
+        }
+        if !(0..=TTL_MS_MAX).contains(&self.ttl_ms) {
+            return Err(TemplateError::TimeToLiveOutOfRange);
+        }
+        self.validate_variables()?;
+        if let Some(subject) = &self.subject {
+            self.validate_text(subject, SUBJECT_CHARS_MAX, char::is_control)?;
+        }
+        let barred = |sign: char| sign.is_control() && sign != '\n';
+        self.validate_text(&self.body, self.body_chars_max(), barred)
+    }
+
+    /// Returns the declared variables without a value.
+    pub fn missing(&self, values: &Values) -> Vec<Variable> {
+        let declared = self.variables.iter().copied();
+        declared
+            .filter(|variable| values.get(*variable).is_none())
+            .collect()
+    }
+
+    /// Fills the template, once: braces in a value are braces.
+    ///
+    /// # Errors
+    /// A [`TemplateError`] when a declared variable has no usable value, or the message is longer
+    /// than its channel takes.
+    pub fn render(&self, values: &Values) -> Result<Rendered, TemplateError> {
+        let parameter = |variable: &Variable| values.checked(*variable).map(str::to_owned);
+        let parameters = self
+            .variables
+            .iter()
+            .map(parameter)
+            .collect::<Result<_, _>>()?;
+        let body = self.fill(&self.body, values, self.body_chars_max())?;
+        let subject = self.subject.as_deref();
+        let subject = subject
+            .map(|text| self.fill(text, values, SUBJECT_CHARS_MAX))
+            .transpose()?;
+        Ok(Rendered {
+            subject,
+            body,
+            parameters,
+        })
+    }
+
+    /// Says whether the text contains a mandatory text, however its variables are spaced.
+    pub fn satisfies(&self, mandatory: &MandatoryText) -> bool {
+        match (
+            text::canonical(&self.body),
+            text::canonical(&mandatory.text),
+        ) {
+            (Ok(body), Ok(mandatory)) => body.contains(&mandatory),
+            _ => false,
+        }
+    }
+
+    fn validate_variables(&self) -> Result<(), TemplateError> {
+        for (index, variable) in self.variables.iter().enumerate() {
+            if self.variables[..index].contains(variable) {
+                return Err(TemplateError::RepeatedVariable(*variable));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_text(
+        &self,
+        text: &str,
+        chars_max: usize,
+        barred: impl Fn(char) -> bool,
+    ) -> Result<(), TemplateError> {
+        if text.trim().is_empty() {
+            return Err(TemplateError::EmptyText);
+        }
+        if text.chars().any(barred) {
+            return Err(TemplateError::ControlCharacter);
+        }
+        let mut literal_chars = 0;
+        for piece in text::pieces(text)? {
+            match piece {
+                Piece::Literal(literal) => literal_chars += literal.chars().count(),
+                Piece::Variable(variable) => self.require_declared(variable)?,
+            }
+        }
+        if literal_chars > chars_max {
+            Err(TemplateError::TextTooLong)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn require_declared(&self, variable: Variable) -> Result<(), TemplateError> {
+        match self.variables.contains(&variable) {
+            true => Ok(()),
+            false => Err(TemplateError::UndeclaredVariable(variable)),
+        }
+    }
+
+    fn fill(&self, text: &str, values: &Values, chars_max: usize) -> Result<String, TemplateError> {
+        let (mut filled, mut chars) = (String::with_capacity(text.len()), 0);
+        for piece in text::pieces(text)? {
+            let written = match piece {
+                Piece::Literal(literal) => literal,
+                Piece::Variable(variable) => {
+                    self.require_declared(variable)?;
+                    values.checked(variable)?
+                }
+            };
+            chars += written.chars().count();
+            // Checked on the way: a text of many variables must not grow without end.
+            if chars > chars_max {
+                return Err(TemplateError::TextTooLong);
+            }
+            filled.push_str(written);
+        }
+        Ok(filled)
+    }
+
+    const fn body_chars_max(&self) -> usize {
+        match self.channel {
+            Channel::Whatsapp => WHATSAPP_CHARS_MAX,
+            Channel::Sms => SMS_CHARS_MAX,
+            Channel::Email => EMAIL_CHARS_MAX,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a verdict was given, and the codes under which that is stored.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stop::StopReason;
+
+/// Why a verdict was given; each is one gate, or the way through all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Reason {
+    /// Every gate was open.
+    Due,
+    /// A stop condition holds.
+    Stopped(StopReason),
+    /// The payment feed has been silent for too long (fail closed).
+    PaymentFeedStale,
+    /// The contact has no point on any of the step's channels.
+    NoContactPoint,
+    /// Every channel of the step is suppressed for this contact.
+    Suppressed,
+    /// A moratorium runs.
+    Moratorium,
+    /// The touch is too late.
+    Expired,
+    /// The step's or the campaign's condition does not hold for this boleto.
+    ConditionUnmet,
+    /// The slot of the touch is still to come.
+    NotYetDue,
+    /// The contact's local day does not allow it now.
+    OutsideSendWindow,
+    /// A cooldown runs.
+    Cooldown,
+    /// A cap is reached.
+    CapReached,
+    /// No credit is left.
+    CreditsExhausted,
+    /// The sender's pace allows no more for the moment.
+    SenderPace,
+    /// The template declares a variable for which there is no value.
+    TemplateVariableMissing,
+    /// No template of the step's code exists for a usable channel, or lacks a mandatory text.
+    TemplateUnusable,
+}
+
+/// The text is no code of a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the code of a reason")]
+pub struct UnknownReason;
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 21] = [
+        Reason::Due,
+        Reason::Stopped(StopReason::Paid),
+        Reason::Stopped(StopReason::Cancelled),
+        Reason::Stopped(StopReason::OptedOut),
+        Reason::Stopped(StopReason::CampaignPaused),
+        Reason::Stopped(StopReason::CampaignArchived),
+        Reason::Stopped(StopReason::TenantPaused),
+        Reason::PaymentFeedStale,
+        Reason::NoContactPoint,
+        Reason::Suppressed,
+        Reason::Moratorium,
+        Reason::Expired,
+        Reason::ConditionUnmet,
+        Reason::NotYetDue,
+        Reason::OutsideSendWindow,
+        Reason::Cooldown,
+        Reason::CapReached,
+        Reason::CreditsExhausted,
+        Reason::SenderPace,
+        Reason::TemplateVariableMissing,
+        Reason::TemplateUnusable,
+    ];
+
+    /// Returns the code used in the database, the API and `why` records.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Reason::Due => "due",
+            Reason::Stopped(StopReason::Paid) => "stopped.paid",
+            Reason::Stopped(StopReason::Cancelled) => "stopped.cancelled",
+            Reason::Stopped(StopReason::OptedOut) => "stopped.opted_out",
+            Reason::Stopped(StopReason::CampaignPaused) => "stopped.campaign_paused",
+            Reason::Stopped(StopReason::CampaignArchived) => "stopped.campaign_archived",
+            Reason::Stopped(StopReason::TenantPaused) => "stopped.tenant_paused",
+            Reason::PaymentFeedStale => "payment_feed_stale",
+            Reason::NoContactPoint => "no_contact_point",
+            Reason::Suppressed => "suppressed",
+            Reason::Moratorium => "moratorium",
+            Reason::Expired => "expired",
+            Reason::ConditionUnmet => "condition_unmet",
+            Reason::NotYetDue => "not_yet_due",
+            Reason::OutsideSendWindow => "outside_send_window",
+            Reason::Cooldown => "cooldown",
+            Reason::CapReached => "cap_reached",
+            Reason::CreditsExhausted => "credits_exhausted",
+            Reason::SenderPace => "sender_pace",
+            Reason::TemplateVariableMissing => "template_variable_missing",
+            Reason::TemplateUnusable => "template_unusable",
+        }
+    }
+
+    /// Reads a code.
+    ///
+    /// # Errors
+    /// [`UnknownReason`] when no reason has that code.
+    pub fn from_code(code: &str) -> Result<Self, UnknownReason> {
+        let mut all = Reason::ALL.into_iter();
+        all.find(|reason| reason.code() == code)
+            .ok_or(UnknownReason)
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(code: &str) -> Result<Self, UnknownReason> {
+        Self::from_code(code)
+    }
+}
+
+impl TryFrom<String> for Reason {
+    type Error = UnknownReason;
+
+    fn try_from(code: String) -> Result<Self, UnknownReason> {
+        Self::from_code(&code)
+    }
+}
+
+impl From<Reason> for &'static str {
+    fn from(reason: Reason) -> Self {
+        reason.code()
+    }
+}
