@@ -48,7 +48,11 @@ pub struct LeaseTimes {
 
 impl Default for LeaseTimes {
     fn default() -> Self {
-        Self { ttl_ms: 10_000, margin_ms: 3_000, renew_every_ms: 3_000 }
+        Self {
+            ttl_ms: 10_000,
+            margin_ms: 3_000,
+            renew_every_ms: 3_000,
+        }
     }
 }
 
@@ -64,7 +68,10 @@ pub struct Trust {
 impl Trust {
     /// Returns the trust that a renewal gives whose call started at `call_began_mono_ms`.
     pub fn granted(fence: Fence, times: LeaseTimes, call_began_mono_ms: i64) -> Self {
-        Self { fence, until_mono_ms: call_began_mono_ms + times.ttl_ms - times.margin_ms }
+        Self {
+            fence,
+            until_mono_ms: call_began_mono_ms + times.ttl_ms - times.margin_ms,
+        }
     }
 
     /// Says whether the lease may be acted on.
@@ -79,7 +86,10 @@ mod tests {
 
     #[test]
     fn a_slow_answer_does_not_stretch_the_trust() {
-        let fence = Fence { shard: ShardId(1), epoch: 1 };
+        let fence = Fence {
+            shard: ShardId(1),
+            epoch: 1,
+        };
         let trust = Trust::granted(fence, LeaseTimes::default(), 1_000);
         assert!(trust.holds(7_999));
         assert!(!trust.holds(8_000));

@@ -3,6 +3,7 @@
 //! No SQL, AMQP or HTTP stands here: `engine` implements [`ports`].
 
 pub mod clock;
+mod due_queue;
 pub mod lease;
 pub mod machine;
 pub mod ports;

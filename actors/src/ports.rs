@@ -3,6 +3,8 @@
 //! A port's error answers a *class*; callers branch on the class, never on text. Nothing here says
 //! whether a database, a broker or a simulation stands behind it.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -94,6 +96,18 @@ pub trait Journal: Send + Sync {
     /// the commit may or may not have happened: the machine must be loaded again.
     async fn commit(&self, commit: Commit) -> Result<Committed, JournalError>;
 
+    /// Sets a fact aside that the owner cannot apply, as a dead letter with its reason.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    async fn set_aside(
+        &self,
+        tenant: TenantId,
+        fence: Fence,
+        seq: i64,
+        reason: &'static str,
+    ) -> Result<(), JournalError>;
+
     /// Seals the tenant's audit rows that are not sealed yet into its hash chain.
     ///
     /// # Errors
@@ -144,7 +158,7 @@ pub trait Gateway: Send + Sync {
 }
 
 /// A tenant, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The tenant.
     pub tenant: Tenant,
@@ -155,7 +169,7 @@ pub struct Settings {
 }
 
 /// The tenant's own settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tenant {
     /// The identifier.
     pub id: TenantId,
@@ -313,7 +327,7 @@ pub struct Cursor {
 }
 
 /// What the machine needs of a boleto.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Boleto {
     /// The identifier.
     pub id: BoletoId,
@@ -332,7 +346,7 @@ pub struct Boleto {
 }
 
 /// What the machine needs of a contact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Contact {
     /// The identifier.
     pub id: ContactId,
@@ -350,6 +364,24 @@ pub struct Contact {
     pub events: ContactEvents,
     /// Its sends since [`PageRequest::sends_since`], oldest first, refunded ones left out.
     pub sends: Vec<PastSend>,
+}
+
+/// Shows the identifier only: the rest is personal.
+impl fmt::Debug for Boleto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Boleto")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows the identifier only: the rest is personal.
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contact")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Rows of a sweep.

@@ -72,6 +72,9 @@ const fn cause_pt(reason: Reason) -> &'static str {
         Reason::SenderPace => "o remetente está no ritmo máximo de envio",
         Reason::TemplateVariableMissing => "falta um dado que o texto da mensagem usa",
         Reason::TemplateUnusable => "não há texto de mensagem utilizável para o canal",
+        Reason::PassedAtPlanning => "o dia da etapa já tinha passado quando o boleto entrou",
+        Reason::ProviderRejected => "o provedor recusou a mensagem e não há outro canal",
+        Reason::RetriesExhausted => "o provedor não respondeu a tempo e não há outro canal",
     }
 }
 
@@ -104,6 +107,9 @@ const fn cause_en(reason: Reason) -> &'static str {
         Reason::SenderPace => "the sender is at its full pace",
         Reason::TemplateVariableMissing => "a value that the message text uses is missing",
         Reason::TemplateUnusable => "there is no usable message text for the channel",
+        Reason::PassedAtPlanning => "the step's day had passed when the boleto came in",
+        Reason::ProviderRejected => "the provider refused the message, and no channel is left",
+        Reason::RetriesExhausted => "the provider did not answer in time, and no channel is left",
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Claim {
 pub struct Ruled {
     /// The reminder.
     pub reminder: ReminderId,
+    /// The try that would have followed.
+    pub try_no: u16,
     /// The campaign's version.
     pub campaign_version: u32,
     /// The rule pack's version.

@@ -1,10 +1,11 @@
 //! What must go out, in the imperative; only after its commit, and derivable from it again.
 
+use std::fmt;
 use std::sync::Arc;
 
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
-use schedules::template::{Template, Values};
+use schedules::template::{Rendered, Template};
 use schedules::time::Timestamp;
 
 /// One thing to do.
@@ -30,7 +31,6 @@ pub enum Subject {
 }
 
 /// A claimed message on its way to a provider.
-#[derive(Debug)]
 pub struct HandOver {
     /// The key; it travels as the provider's opaque reference.
     pub attempt: AttemptId,
@@ -48,12 +48,21 @@ pub struct HandOver {
     pub provider: String,
     /// The phone in E.164, or the e-mail address.
     pub to: String,
-    /// The text.
+    /// The template, for providers that hold it themselves.
     pub template: Arc<Template>,
-    /// What stands in for its variables.
-    pub values: Values,
+    /// The text, and the template's parameters in order.
+    pub rendered: Rendered,
     /// No hand-over begins at or after this instant.
     pub deadline_at: Timestamp,
+}
+
+/// Shows the key only: the rest is personal.
+impl fmt::Debug for HandOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandOver")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HandOver {

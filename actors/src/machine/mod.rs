@@ -1,9 +1,259 @@
 //! The tenant machine: a value that decides what follows from what came in.
 //!
-//! It knows neither actix nor tokio, reads no clock and draws no randomness. `decide` borrows
-//! immutably, so memory is never ahead of the disk; `apply` follows a commit, and also rebuilds
-//! the machine from stored rows, so that recovery is the normal path.
+//! It knows neither actix nor tokio, reads no clock and draws no randomness. [`Machine::decide`]
+//! borrows immutably, so memory is never ahead of the disk; [`Machine::conclude`] follows a commit,
+//! and loading goes through the same doors, so that recovery is the normal path.
 
+mod apply;
 pub mod change;
+mod control;
+mod draft;
+mod due;
 pub mod effect;
+mod import;
 pub mod input;
+pub mod invariant;
+mod memory;
+mod outcome;
+mod replan;
+mod stop;
+mod values;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schedules::channel::Channel;
+use schedules::id::{AttemptId, EnrollmentId};
+use schedules::pace::PaceState;
+use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
+
+use self::change::{Change, Claim};
+use self::draft::Draft;
+use self::effect::Effect;
+use self::input::{Input, Sweep};
+use self::memory::Memory;
+use self::walk::Walks;
+use crate::ports::{Committed, Mark, PageRequest, Settings, Snapshot};
+
+pub use self::draft::{Decision, Note};
+
+/// How far ahead of now due enrollments are held in memory.
+pub const HORIZON_MS: i64 = 5 * MINUTE_MS;
+/// The most enrollments of one tenant in memory; the rest waits in the journal, in order.
+pub const ENTRIES_MAX: usize = 20_000;
+/// The most due enrollments looked at in one step, so that facts never wait long.
+pub const DUE_BATCH_MAX: usize = 500;
+/// The most hand-overs of one tenant under way at once, so that little is unknown after a crash.
+pub const IN_FLIGHT_MAX: usize = 500;
+/// How long after its claim a hand-over may begin.
+pub const CLAIM_LASTS_MS: i64 = 3 * SECOND_MS;
+/// The most rows of a due page.
+pub const DUE_PAGE_MAX: u32 = 1_000;
+
+/// One tenant's schedules, limits and stops, in memory.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    walks: Walks,
+    settings_stale: bool,
+    memory: Memory,
+    in_flight: BTreeMap<AttemptId, Claim>,
+    paces: BTreeMap<Channel, PaceState>,
+    sweeps: BTreeMap<i64, Sweep>,
+}
+
+/// What the machine lacks, to be read from the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The settings changed.
+    Settings,
+    /// Enrollments come due.
+    DuePage(PageRequest),
+    /// A sweep goes on.
+    Sweep(Sweep),
+}
+
+impl Machine {
+    /// Builds a machine from stored rows.
+    ///
+    /// Claims without an outcome count as in flight; the shell says with [`Input::Orphaned`] which
+    /// of them nobody is working on.
+    pub fn restore(snapshot: Snapshot) -> Self {
+        let walks = Walks::new(snapshot.settings);
+        let mut machine = Self {
+            memory: Memory::new(&snapshot.tallies),
+            walks,
+            settings_stale: false,
+            in_flight: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            sweeps: snapshot
+                .sweeps
+                .into_iter()
+                .map(|sweep| (sweep.seq, sweep))
+                .collect(),
+        };
+        for claim in snapshot.unsettled {
+            machine.in_flight.insert(claim.attempt, claim);
+        }
+        machine
+    }
+
+    /// Takes changed settings over.
+    pub fn adopt(&mut self, settings: Settings) {
+        self.walks = Walks::new(settings);
+        self.settings_stale = false;
+    }
+
+    /// Takes a page of due enrollments over; rows that are known already are left as they are.
+    pub fn admit(&mut self, page: crate::ports::DuePage) {
+        self.memory.admit(page);
+    }
+
+    /// Decides what follows from `inputs` at `now`, without changing anything.
+    pub fn decide(&self, inputs: &[Input], now: Timestamp) -> Decision {
+        let mut draft = Draft::new(self, now);
+        for input in inputs {
+            match input {
+                Input::Facts(facts) => facts.iter().for_each(|fact| draft.fact(fact)),
+                Input::Returned(returned) => returned.iter().for_each(|one| draft.returned(one)),
+                Input::Orphaned(attempts) => draft.orphaned(attempts),
+                Input::Swept(seq, page) => draft.swept(*seq, page),
+                Input::Tick => draft.tick(),
+            }
+        }
+        draft.conclude()
+    }
+
+    /// Brings memory to what the journal now holds, and returns the effects that may leave.
+    ///
+    /// Nothing of `decision` holds for enrollments that the commit refused: a stop came first.
+    pub fn conclude(
+        &mut self,
+        decision: Decision,
+        committed: &Committed,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let refused: BTreeSet<EnrollmentId> = committed.refused.iter().copied().collect();
+        for change in &decision.changes {
+            match change.enrollment() {
+                Some(enrollment) if refused.contains(&enrollment) => {
+                    self.memory.drop_entry(enrollment)
+                }
+                _ => self.apply(change),
+            }
+        }
+        for note in decision.notes {
+            self.note(note, now);
+        }
+        debug_assert_eq!(invariant::first_broken(self), None);
+        let mut effects = decision.effects;
+        effects.retain(|effect| match effect {
+            Effect::HandOver(message) => !refused.contains(&message.attempt.reminder.enrollment),
+            Effect::Withdraw(_) => true,
+        });
+        effects
+    }
+
+    /// Returns what has to be read next, if anything.
+    pub fn need(&self, now: Timestamp) -> Option<Need> {
+        if self.settings_stale {
+            return Some(Need::Settings);
+        }
+        if self.walks.running() && self.memory.lacks_rows(now.plus_ms(HORIZON_MS)) {
+            return Some(Need::DuePage(PageRequest {
+                after: self.memory.read_to(),
+                until: now.plus_ms(HORIZON_MS),
+                limit: DUE_PAGE_MAX,
+                sends_since: now.plus_ms(-self.walks.lookback_ms()),
+            }));
+        }
+        self.sweeps.values().next().cloned().map(Need::Sweep)
+    }
+
+    /// Says whether a tick at `now` would look at anything.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.settings_stale
+            && self.walks.running()
+            && self.in_flight.len() < IN_FLIGHT_MAX
+            && self.memory.queue().first_at().is_some_and(|at| at <= now)
+    }
+
+    /// Returns when the machine wants to be woken if nothing comes in; `None` for never.
+    pub fn next_wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.need(now).is_some() {
+            return Some(now);
+        }
+        if !self.walks.running() {
+            return None;
+        }
+        let ahead = self
+            .memory
+            .next_after_at()
+            .map(|at| at.plus_ms(-HORIZON_MS));
+        // A full flight wakes by its own returns.
+        let due = self
+            .memory
+            .queue()
+            .first_at()
+            .filter(|_| self.in_flight.len() < IN_FLIGHT_MAX);
+        [ahead, due]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(now))
+    }
+
+    /// Says whether the machine can be dropped: nothing is under way that only memory knows.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.sweeps.is_empty() && !self.settings_stale
+    }
+
+    /// Returns the claims without an outcome.
+    pub fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
+        self.in_flight.keys().copied()
+    }
+
+    /// Returns figures for tests, metrics and a console; nothing personal.
+    pub fn view(&self) -> MachineView {
+        MachineView {
+            entries: self.memory.entries(),
+            queued: self.memory.queue().len(),
+            in_flight: self.in_flight.len(),
+            sweeps: self.sweeps.len(),
+            read_to: self.memory.read_to(),
+            next_after_at: self.memory.next_after_at(),
+            settings_stale: self.settings_stale,
+        }
+    }
+}
+
+/// What can be seen of a machine from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MachineView {
+    /// Enrollments in memory.
+    pub entries: usize,
+    /// Enrollments that wait for their instant.
+    pub queued: usize,
+    /// Claims without an outcome.
+    pub in_flight: usize,
+    /// Sweeps under way.
+    pub sweeps: usize,
+    /// Up to where due enrollments were read.
+    pub read_to: Mark,
+    /// When the first one after that is due.
+    pub next_after_at: Option<Timestamp>,
+    /// The settings must be read again.
+    pub settings_stale: bool,
+}
+
+impl Change {
+    /// Returns the enrollment on whose activity the change depends.
+    pub fn enrollment(&self) -> Option<EnrollmentId> {
+        match self {
+            Change::Claimed(claim) => Some(claim.attempt.reminder.enrollment),
+            Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
+            Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
+            Change::Finished { enrollment } => Some(*enrollment),
+            _ => None,
+        }
+    }
+}

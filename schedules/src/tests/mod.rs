@@ -1,6 +1,14 @@
 //! Published cases: every item of every fixture of the domain.
 
+mod boleto;
+mod brcode;
 mod calendar;
+mod charges;
+mod codes;
+mod contact;
+mod document;
+mod nasty;
+mod phone;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {

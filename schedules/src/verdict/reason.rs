@@ -42,6 +42,12 @@ pub enum Reason {
     TemplateVariableMissing,
     /// No template of the step's code exists for a usable channel, or lacks a mandatory text.
     TemplateUnusable,
+    /// The step's day had passed when the enrollment was planned.
+    PassedAtPlanning,
+    /// The provider refused the message, and no channel is left.
+    ProviderRejected,
+    /// The provider could not be reached in time, and no channel is left.
+    RetriesExhausted,
 }
 
 /// The text is no code of a reason.
@@ -51,7 +57,7 @@ pub struct UnknownReason;
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 21] = [
+    pub const ALL: [Reason; 24] = [
         Reason::Due,
         Reason::Stopped(StopReason::Paid),
         Reason::Stopped(StopReason::Cancelled),
@@ -73,6 +79,9 @@ impl Reason {
         Reason::SenderPace,
         Reason::TemplateVariableMissing,
         Reason::TemplateUnusable,
+        Reason::PassedAtPlanning,
+        Reason::ProviderRejected,
+        Reason::RetriesExhausted,
     ];
 
     /// Returns the code used in the database, the API and `why` records.
@@ -99,6 +108,9 @@ impl Reason {
             Reason::SenderPace => "sender_pace",
             Reason::TemplateVariableMissing => "template_variable_missing",
             Reason::TemplateUnusable => "template_unusable",
+            Reason::PassedAtPlanning => "passed_at_planning",
+            Reason::ProviderRejected => "provider_rejected",
+            Reason::RetriesExhausted => "retries_exhausted",
         }
     }
 

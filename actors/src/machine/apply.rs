@@ -1,0 +1,98 @@
+//! Memory follows the journal: one arm per change, one per note.
+
+use std::collections::btree_map::Entry as Slot;
+
+use schedules::time::Timestamp;
+
+use super::Machine;
+use super::change::{Change, Settled};
+use super::draft::Note;
+use super::effect::Subject;
+
+impl Machine {
+    pub(super) fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Claimed(claim) => {
+                let enrollment = claim.attempt.reminder.enrollment;
+                self.memory.count_send(claim.contact, claim.as_send());
+                self.in_flight.insert(claim.attempt, claim.clone());
+                self.memory.moved(enrollment, claim.to, true);
+            }
+            Change::Ruled(ruled) => {
+                self.memory
+                    .moved(ruled.reminder.enrollment, ruled.to, false);
+            }
+            Change::Moved(moved) | Change::Reactivated(moved) => {
+                self.memory.moved(moved.enrollment, moved.to, false);
+            }
+            Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
+            Change::Settled(settled) => self.settled(settled),
+            Change::Enrolled(enrolled) => self.memory.expect_new(enrolled.cursor.next_at),
+            Change::CreditsMoved { balance, held } => {
+                if let Some(credits) = &mut self.walks.tenant_mut().credits {
+                    credits.balance += balance;
+                    credits.held += held;
+                }
+            }
+            Change::SweepMoved(sweep) => {
+                self.sweeps.insert(sweep.seq, sweep.clone());
+            }
+            Change::SweepEnded { seq } => {
+                self.sweeps.remove(seq);
+            }
+            Change::FactApplied { .. } | Change::StopRecorded { .. } | Change::Announced(_) => {}
+        }
+    }
+
+    fn settled(&mut self, settled: &Settled) {
+        let Slot::Occupied(slot) = self.in_flight.entry(settled.attempt) else {
+            return;
+        };
+        let claim = slot.remove();
+        if !settled.outcome.counts() {
+            self.memory.refund_send(claim.contact, claim.as_send());
+        }
+        self.memory.release(claim.attempt.reminder.enrollment);
+        self.memory
+            .prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
+    }
+
+    pub(super) fn note(&mut self, note: Note, now: Timestamp) {
+        match note {
+            Note::Defer(enrollment, until) => self.memory.defer(enrollment, until),
+            Note::Forget(subject) => self.memory.forget(subject),
+            Note::ReadAgain => self.memory.read_again(),
+            Note::SettingsStale => self.settings_stale = true,
+            Note::Running(running) => self.walks.tenant_mut().running = running,
+            Note::CampaignPaused(campaign) => {
+                if let Some(walk) = self.walks.walk_mut(campaign) {
+                    walk.state.running = false;
+                }
+                self.memory.forget(Subject::Campaign(campaign));
+            }
+            Note::FeedHeard(at) => {
+                let feed = &mut self.walks.tenant_mut().feed;
+                feed.heard_at = feed.heard_at.max(at);
+            }
+            Note::Suppressed(contact, channel, barred) => {
+                self.memory.change_contact(contact, |contact| {
+                    contact.suppressed.retain(|one| *one != channel);
+                    if barred {
+                        contact.suppressed.push(channel);
+                    }
+                });
+            }
+            Note::Event(contact, events) => self.memory.change_contact(contact, |contact| {
+                let known = &mut contact.events;
+                known.replied_at = known.replied_at.max(events.replied_at);
+                known.promised_at = known.promised_at.max(events.promised_at);
+            }),
+            Note::Paced(channel, sent) => {
+                if let Some(sender) = self.walks.sender(channel) {
+                    let state = self.paces.entry(channel).or_default();
+                    *state = sender.pace.after(*state, now, sent);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Facts that change what is walked: launches, edits, pauses, contacts' words, settings.
+
+use schedules::verdict::ContactEvents;
+
+use super::change::Change;
+use super::draft::{Draft, Note};
+use super::effect::{Effect, Subject};
+use super::input::{FactBody, InboxFact, Sweep, SweepKind};
+
+impl Draft<'_> {
+    pub(super) fn control_fact(&mut self, fact: &InboxFact) {
+        match fact.body {
+            FactBody::BoletoReopened { boleto } => {
+                self.sweep(fact, SweepKind::ReplanBoleto { boleto });
+            }
+            FactBody::BoletoChanged { boleto, .. } => {
+                self.give_up(Subject::Boleto(boleto));
+                self.note(Note::Forget(Subject::Boleto(boleto)));
+                self.sweep(fact, SweepKind::ReplanBoleto { boleto });
+            }
+            FactBody::BoletosImported { import } => {
+                self.sweep(fact, SweepKind::EnrollImport { import });
+            }
+            FactBody::CampaignLaunched { campaign } => {
+                self.note(Note::SettingsStale);
+                self.sweep(fact, SweepKind::EnrollCampaign { campaign });
+            }
+            FactBody::CampaignEdited { campaign } => {
+                self.give_up(Subject::Campaign(campaign));
+                self.note(Note::SettingsStale);
+                self.sweep(fact, SweepKind::ReplanCampaign { campaign });
+            }
+            FactBody::CampaignPaused { campaign } => {
+                self.give_up(Subject::Campaign(campaign));
+                self.note(Note::CampaignPaused(campaign));
+            }
+            FactBody::CampaignResumed { .. } => self.run_again(),
+            FactBody::SettingsChanged => self.note(Note::SettingsStale),
+            FactBody::CalendarChanged => {
+                self.note(Note::SettingsStale);
+                self.sweep(fact, SweepKind::ReplanTenant);
+            }
+            FactBody::TenantPaused => {
+                self.give_up(Subject::Tenant);
+                self.note(Note::Running(false));
+            }
+            FactBody::TenantResumed => self.run_again(),
+            _ => self.contact_fact(fact),
+        }
+    }
+
+    fn contact_fact(&mut self, fact: &InboxFact) {
+        match fact.body {
+            FactBody::ContactOptedOut {
+                contact,
+                channel: Some(channel),
+            } => {
+                self.note(Note::Suppressed(contact, channel, true));
+                self.give_up(Subject::Contact(contact));
+            }
+            FactBody::ContactOptedIn {
+                contact,
+                channel: Some(channel),
+            } => {
+                self.note(Note::Suppressed(contact, channel, false));
+            }
+            FactBody::ContactOptedIn {
+                contact,
+                channel: None,
+            } => {
+                self.sweep(fact, SweepKind::ReplanContact { contact });
+            }
+            FactBody::ContactReplied { contact } => {
+                let events = ContactEvents {
+                    replied_at: Some(fact.received_at),
+                    promised_at: None,
+                };
+                self.note(Note::Event(contact, events));
+                self.give_up(Subject::Contact(contact));
+            }
+            FactBody::ContactPromised { contact } => {
+                let events = ContactEvents {
+                    replied_at: None,
+                    promised_at: Some(fact.received_at),
+                };
+                self.note(Note::Event(contact, events));
+                self.give_up(Subject::Contact(contact));
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up hand-overs that have not begun; their outcome brings them back to the gates.
+    fn give_up(&mut self, subject: Subject) {
+        self.effect(Effect::Withdraw(subject));
+    }
+
+    fn run_again(&mut self) {
+        self.note(Note::SettingsStale);
+        self.note(Note::ReadAgain);
+    }
+
+    fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
+        self.change(Change::SweepMoved(Sweep {
+            seq: fact.seq,
+            kind,
+            after: i64::MIN,
+        }));
+    }
+}

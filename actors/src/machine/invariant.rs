@@ -1,0 +1,70 @@
+//! The laws a machine's memory keeps, as data: debug assertions, the simulation and the metric
+//! `regua_invariant_violations_total` evaluate the same predicates.
+
+use schedules::id::EnrollmentId;
+
+use super::Machine;
+
+/// A law of the machine's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InvariantId {
+    /// I8: credits that are held never exceed the balance.
+    CreditsCoverHolds,
+    /// I3: an enrollment has at most one attempt in flight.
+    OneAttemptInFlight,
+    /// What is queued is in memory.
+    QueuedIsKnown,
+    /// Every entry has its contact.
+    EntryHasContact,
+    /// A contact's sends stand in the order of time.
+    SendsInOrder,
+}
+
+impl InvariantId {
+    /// Every law.
+    pub const ALL: [InvariantId; 5] = [
+        InvariantId::CreditsCoverHolds,
+        InvariantId::OneAttemptInFlight,
+        InvariantId::QueuedIsKnown,
+        InvariantId::EntryHasContact,
+        InvariantId::SendsInOrder,
+    ];
+
+    /// Says whether the law holds.
+    pub fn holds(self, machine: &Machine) -> bool {
+        match self {
+            InvariantId::CreditsCoverHolds => {
+                let credits = machine.walks.tenant().credits;
+                credits.is_none_or(|credits| credits.held >= 0 && credits.balance >= credits.held)
+            }
+            InvariantId::OneAttemptInFlight => {
+                let enrollments: Vec<EnrollmentId> = machine
+                    .in_flight
+                    .keys()
+                    .map(|key| key.reminder.enrollment)
+                    .collect();
+                enrollments.windows(2).all(|pair| pair[0] != pair[1])
+            }
+            InvariantId::QueuedIsKnown => machine
+                .memory
+                .queue()
+                .due(schedules::time::Timestamp::MAX)
+                .all(|enrollment| machine.memory.entry(enrollment).is_some()),
+            InvariantId::EntryHasContact => machine
+                .memory
+                .queue()
+                .due(schedules::time::Timestamp::MAX)
+                .filter_map(|enrollment| machine.memory.entry(enrollment))
+                .all(|entry| machine.memory.contact(entry.enrollment.contact).is_some()),
+            InvariantId::SendsInOrder => machine
+                .memory
+                .contacts()
+                .all(|contact| contact.sends.is_sorted_by_key(|send| send.at)),
+        }
+    }
+}
+
+/// Returns the first law that is broken, if one is.
+pub fn first_broken(machine: &Machine) -> Option<InvariantId> {
+    InvariantId::ALL.into_iter().find(|law| !law.holds(machine))
+}

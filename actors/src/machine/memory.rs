@@ -1,0 +1,303 @@
+//! The near horizon: due enrollments, their boletos and contacts, and what counts against caps.
+//!
+//! Invariant: every active enrollment of a running campaign whose place is at or before `read_to`
+//! is in memory, or in flight, or was forgotten because of a fact that ends or re-reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schedules::cap::Tally;
+use schedules::id::{CampaignId, ContactId, EnrollmentId};
+use schedules::time::Timestamp;
+use schedules::verdict::PastSend;
+
+use super::ENTRIES_MAX;
+use super::effect::Subject;
+use crate::due_queue::DueQueue;
+use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow};
+
+/// One enrollment in memory.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) enrollment: Enrollment,
+    pub(super) boleto: Arc<Boleto>,
+}
+
+#[derive(Clone, Debug)]
+struct KnownContact {
+    contact: Contact,
+    entries: usize,
+}
+
+/// The machine's memory of due enrollments.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    entries: BTreeMap<EnrollmentId, Entry>,
+    queue: DueQueue,
+    contacts: BTreeMap<ContactId, KnownContact>,
+    campaign_tallies: BTreeMap<CampaignId, Tally>,
+    tenant_tally: Tally,
+    no_sends: Tally,
+    read_to: Mark,
+    next_after_at: Option<Timestamp>,
+}
+
+const NOTHING_READ: Mark = Mark {
+    next_at: Timestamp::from_unix_ms(i64::MIN),
+    enrollment: EnrollmentId(i64::MIN),
+};
+
+impl Memory {
+    pub(super) fn new(rows: &[TallyRow]) -> Self {
+        let mut memory = Self {
+            entries: BTreeMap::new(),
+            queue: DueQueue::default(),
+            contacts: BTreeMap::new(),
+            campaign_tallies: BTreeMap::new(),
+            tenant_tally: Tally::default(),
+            no_sends: Tally::default(),
+            read_to: NOTHING_READ,
+            next_after_at: Some(NOTHING_READ.next_at),
+        };
+        for row in rows {
+            memory.tenant_tally.add(row.minute_at, row.sends);
+            memory
+                .campaign_tallies
+                .entry(row.campaign)
+                .or_default()
+                .add(row.minute_at, row.sends);
+        }
+        memory
+    }
+
+    pub(super) fn entry(&self, enrollment: EnrollmentId) -> Option<&Entry> {
+        self.entries.get(&enrollment)
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn queue(&self) -> &DueQueue {
+        &self.queue
+    }
+
+    pub(super) fn read_to(&self) -> Mark {
+        self.read_to
+    }
+
+    pub(super) fn next_after_at(&self) -> Option<Timestamp> {
+        self.next_after_at
+    }
+
+    pub(super) fn contact(&self, contact: ContactId) -> Option<&Contact> {
+        self.contacts.get(&contact).map(|known| &known.contact)
+    }
+
+    pub(super) fn contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values().map(|known| &known.contact)
+    }
+
+    pub(super) fn tenant_tally(&self) -> &Tally {
+        &self.tenant_tally
+    }
+
+    pub(super) fn campaign_tally(&self, campaign: CampaignId) -> &Tally {
+        self.campaign_tallies
+            .get(&campaign)
+            .unwrap_or(&self.no_sends)
+    }
+
+    /// Says whether rows due at or before `until` may still lie in the journal only.
+    pub(super) fn lacks_rows(&self, until: Timestamp) -> bool {
+        self.entries.len() < ENTRIES_MAX && self.next_after_at.is_some_and(|at| at <= until)
+    }
+
+    pub(super) fn admit(&mut self, page: DuePage) {
+        let mut contacts: BTreeMap<ContactId, Contact> = page
+            .contacts
+            .into_iter()
+            .map(|contact| (contact.id, contact))
+            .collect();
+        for row in page.rows {
+            let (id, contact) = (row.enrollment.id, row.enrollment.contact);
+            if self.entries.contains_key(&id) {
+                continue;
+            }
+            if let Some(known) = self.contacts.get_mut(&contact) {
+                known.entries += 1;
+            } else if let Some(contact) = contacts.remove(&contact) {
+                self.contacts.insert(
+                    contact.id,
+                    KnownContact {
+                        contact,
+                        entries: 1,
+                    },
+                );
+            } else {
+                continue;
+            }
+            if let Some(at) = row.enrollment.cursor.next_at {
+                self.queue.put(id, at);
+            }
+            self.entries.insert(
+                id,
+                Entry {
+                    enrollment: row.enrollment,
+                    boleto: Arc::new(row.boleto),
+                },
+            );
+        }
+        self.read_to = self.read_to.max(page.read_to);
+        self.next_after_at = page.next_after_at;
+    }
+
+    /// Forgets that anything was read: enrollments that are not in memory are read again.
+    pub(super) fn read_again(&mut self) {
+        self.read_to = NOTHING_READ;
+        self.next_after_at = Some(NOTHING_READ.next_at);
+    }
+
+    /// Follows a cursor that moved; `busy` entries stay in memory wherever they went.
+    pub(super) fn moved(&mut self, enrollment: EnrollmentId, to: Cursor, busy: bool) {
+        let place = to.next_at.map(|next_at| Mark {
+            next_at,
+            enrollment,
+        });
+        if let Some(entry) = self.entries.get_mut(&enrollment) {
+            entry.enrollment.cursor = to;
+            match place {
+                Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
+                _ if busy => self.queue.remove(enrollment),
+                _ => self.drop_entry(enrollment),
+            }
+        }
+        if let Some(place) = place {
+            self.expect(place);
+        }
+    }
+
+    /// Makes sure that an enrollment at `place` which is not in memory will be read.
+    pub(super) fn expect(&mut self, place: Mark) {
+        let known = self.entries.contains_key(&place.enrollment);
+        if place <= self.read_to && !known {
+            self.read_to = Mark {
+                next_at: place.next_at.plus_ms(-1),
+                ..NOTHING_READ
+            };
+        }
+        if place > self.read_to {
+            let next = self
+                .next_after_at
+                .map_or(place.next_at, |at| at.min(place.next_at));
+            self.next_after_at = Some(next);
+        }
+    }
+
+    /// Makes sure that an enrollment which has no id here yet will be read.
+    pub(super) fn expect_new(&mut self, next_at: Option<Timestamp>) {
+        if let Some(next_at) = next_at {
+            self.expect(Mark {
+                next_at,
+                ..NOTHING_READ
+            });
+        }
+    }
+
+    /// Lets go of an entry that is not in flight any more and not due within what was read.
+    pub(super) fn release(&mut self, enrollment: EnrollmentId) {
+        let Some(entry) = self.entries.get(&enrollment) else {
+            return;
+        };
+        let stays = entry.enrollment.cursor.next_at.is_some_and(|next_at| {
+            Mark {
+                next_at,
+                enrollment,
+            } <= self.read_to
+        });
+        if !stays {
+            self.drop_entry(enrollment);
+        }
+    }
+
+    pub(super) fn drop_entry(&mut self, enrollment: EnrollmentId) {
+        self.queue.remove(enrollment);
+        let Some(entry) = self.entries.remove(&enrollment) else {
+            return;
+        };
+        let contact = entry.enrollment.contact;
+        if let Some(known) = self.contacts.get_mut(&contact) {
+            known.entries -= 1;
+            if known.entries == 0 {
+                self.contacts.remove(&contact);
+            }
+        }
+    }
+
+    /// Drops every entry of a subject.
+    pub(super) fn forget(&mut self, subject: Subject) {
+        let gone: Vec<EnrollmentId> = self
+            .entries
+            .values()
+            .map(|entry| entry.enrollment)
+            .filter(|enrollment| match subject {
+                Subject::Boleto(boleto) => enrollment.boleto == boleto,
+                Subject::Contact(contact) => enrollment.contact == contact,
+                Subject::Campaign(campaign) => enrollment.campaign == campaign,
+                Subject::Tenant => true,
+            })
+            .map(|enrollment| enrollment.id)
+            .collect();
+        for enrollment in gone {
+            self.drop_entry(enrollment);
+        }
+    }
+
+    /// Looks at an enrollment later, in memory only.
+    pub(super) fn defer(&mut self, enrollment: EnrollmentId, until: Timestamp) {
+        if self.entries.contains_key(&enrollment) {
+            self.queue.put(enrollment, until);
+        }
+    }
+
+    pub(super) fn change_contact(&mut self, contact: ContactId, change: impl FnOnce(&mut Contact)) {
+        if let Some(known) = self.contacts.get_mut(&contact) {
+            change(&mut known.contact);
+        }
+    }
+
+    /// Counts a send, before its outcome is known.
+    pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
+        self.tenant_tally.add(send.at, 1);
+        self.campaign_tallies
+            .entry(send.campaign)
+            .or_default()
+            .add(send.at, 1);
+        self.change_contact(contact, |contact| {
+            let place = contact.sends.partition_point(|past| past.at <= send.at);
+            contact.sends.insert(place, send);
+        });
+    }
+
+    /// Takes a send back that certainly did not reach anyone.
+    pub(super) fn refund_send(&mut self, contact: ContactId, send: PastSend) {
+        self.tenant_tally.remove(send.at, 1);
+        self.campaign_tallies
+            .entry(send.campaign)
+            .or_default()
+            .remove(send.at, 1);
+        self.change_contact(contact, |contact| {
+            if let Some(place) = contact.sends.iter().position(|past| *past == send) {
+                contact.sends.remove(place);
+            }
+        });
+    }
+
+    /// Lets go of sends that no rule looks back to.
+    pub(super) fn prune(&mut self, before: Timestamp) {
+        self.tenant_tally.prune(before);
+        self.campaign_tallies
+            .values_mut()
+            .for_each(|tally| tally.prune(before));
+    }
+}

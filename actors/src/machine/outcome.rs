@@ -1,0 +1,177 @@
+//! Outcomes of hand-overs: what is final, what is tried again, and on which channel.
+
+use schedules::id::AttemptId;
+use schedules::verdict::{Reason, Ruling, Verdict};
+
+use super::change::{Announcement, Change, Claim, Moved, Ruled, Settled};
+use super::draft::Draft;
+use super::input::Outcome;
+use super::walk::PlanSubject;
+use crate::ports::{Cursor, Returned};
+
+impl<'m> Draft<'m> {
+    /// Follows one outcome; one that is known already changes nothing.
+    pub(super) fn returned(&mut self, returned: &Returned) {
+        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else {
+            return;
+        };
+        self.settle(claim, returned.outcome.clone());
+    }
+
+    /// Closes claims that nobody is working on: whether they were handed over is unknown, and they
+    /// are never handed over again by themselves.
+    pub(super) fn orphaned(&mut self, attempts: &[AttemptId]) {
+        for attempt in attempts {
+            if let Some(claim) = self.machine.in_flight.get(attempt) {
+                self.settle(claim, Outcome::Unknown);
+            }
+        }
+    }
+
+    fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
+        self.move_credits(&outcome);
+        self.follow(claim, &outcome);
+        let settled = Settled {
+            attempt: claim.attempt,
+            at: self.now,
+            outcome,
+        };
+        self.change(Change::Settled(settled));
+    }
+
+    /// What may have reached the contact is spent, everything else is given back.
+    fn move_credits(&mut self, outcome: &Outcome) {
+        if self.machine.walks.tenant().credits.is_some() {
+            self.held -= 1;
+            self.balance -= i64::from(outcome.counts());
+        }
+    }
+
+    fn follow(&mut self, claim: &'m Claim, outcome: &Outcome) {
+        match outcome {
+            Outcome::Accepted { .. } | Outcome::Unknown => {
+                self.finish_if_done(claim.attempt.reminder.enrollment, claim.to);
+            }
+            // A stopped enrollment refuses the move; the others go back to the gates.
+            Outcome::Abandoned { .. } => self.go_back(claim, claim.from, self.now),
+            Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
+            Outcome::Unavailable => self.retry(claim, None),
+            Outcome::Rejected { .. } => self.next_channel(claim, Reason::ProviderRejected),
+        }
+    }
+
+    fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {
+        let tries = claim.from.channel_tries + 1;
+        let policy = &self.machine.walks.tenant().retry;
+        let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
+        match policy.next_at(self.now, tries, seed, retry_after_ms) {
+            Some(at) if at < claim.touch.expires_at => {
+                self.go_back(
+                    claim,
+                    Cursor {
+                        channel_tries: tries,
+                        ..claim.from
+                    },
+                    at,
+                );
+            }
+            _ => self.next_channel(claim, Reason::RetriesExhausted),
+        }
+    }
+
+    fn next_channel(&mut self, claim: &'m Claim, reason: Reason) {
+        let channels = self
+            .machine
+            .walks
+            .walk(claim.campaign)
+            .and_then(|walk| walk.step(claim.touch.step_no))
+            .map_or(&[][..], |step| &step.step.channels);
+        let next = channels
+            .iter()
+            .position(|one| *one == claim.channel)
+            .map(|place| place + 1);
+        match next.filter(|next| *next < channels.len()) {
+            Some(next) => {
+                let channel_from = u8::try_from(next).unwrap_or(u8::MAX);
+                let from = Cursor {
+                    channel_from,
+                    channel_tries: 0,
+                    ..claim.from
+                };
+                self.go_back(claim, from, self.now);
+            }
+            None => self.fail(claim, reason),
+        }
+    }
+
+    /// Looks at the touch again, under a new attempt key.
+    fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: schedules::time::Timestamp) {
+        let to = Cursor {
+            try_no: claim.attempt.try_no + 1,
+            next_at: Some(at),
+            ..from
+        };
+        self.change(Change::Moved(Moved {
+            enrollment: claim.attempt.reminder.enrollment,
+            to,
+        }));
+    }
+
+    /// Ends the touch: it reached nobody, and no channel is left.
+    fn fail(&mut self, claim: &'m Claim, reason: Reason) {
+        let to = self.cursor_unsent(claim);
+        let tenant = self.machine.walks.tenant();
+        self.change(Change::Ruled(Ruled {
+            reminder: claim.attempt.reminder,
+            try_no: claim.attempt.try_no + 1,
+            campaign_version: claim.campaign_version,
+            rules_version: tenant.rules.version,
+            at: self.now,
+            slot_at: claim.touch.slot_at,
+            verdict: Verdict {
+                ruling: Ruling::Skip,
+                reason,
+                rule: None,
+            },
+            to,
+        }));
+        let failed = Announcement::ReminderFailed(claim.attempt.reminder);
+        self.change(Change::Announced(failed));
+        self.finish_if_done(claim.attempt.reminder.enrollment, to);
+    }
+
+    /// Returns the cursor after the touch if it had not been sent: it does not count against the
+    /// campaign's maximum, so a step that the maximum had cut off may come after all.
+    fn cursor_unsent(&self, claim: &Claim) -> Cursor {
+        let replanned = || {
+            let walk = self.machine.walks.walk(claim.campaign)?;
+            let entry = self
+                .machine
+                .memory
+                .entry(claim.attempt.reminder.enrollment)?;
+            let contact = self.machine.memory.contact(claim.contact)?;
+            let calendar = &self.machine.walks.tenant().calendar;
+            let subject = PlanSubject {
+                due_on: entry.boleto.due_on,
+                amount_centavos: entry.boleto.amount_centavos,
+                zone: super::due::zone_of(contact),
+            };
+            let from = claim.from.progress;
+            Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
+        };
+        replanned().unwrap_or(claim.to)
+    }
+
+    pub(super) fn finish_if_done(
+        &mut self,
+        enrollment: schedules::id::EnrollmentId,
+        cursor: Cursor,
+    ) {
+        if cursor.touch.is_none() {
+            self.change(Change::Finished { enrollment });
+            self.change(Change::Announced(Announcement::EnrollmentFinished(
+                enrollment,
+            )));
+        }
+    }
+}

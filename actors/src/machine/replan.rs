@@ -1,0 +1,88 @@
+//! Sweeps that plan again: after an edit, a new calendar, a new due date, a reopened boleto.
+
+use schedules::plan::{Progress, passed_steps};
+use schedules::time::Timestamp;
+
+use super::change::{Change, Moved};
+use super::draft::Draft;
+use super::import::start_of_day;
+use super::walk::PlanSubject;
+use crate::ports::{Cursor, Standing};
+
+impl Draft<'_> {
+    /// Plans one enrollment again; what is done stays done.
+    pub(super) fn replan(&mut self, standing: &Standing) {
+        let enrollment = standing.enrollment;
+        if self.touched.contains(&enrollment.id) {
+            return;
+        }
+        let Some(walk) = self.machine.walks.walk(enrollment.campaign) else {
+            return;
+        };
+        let calendar = &self.machine.walks.tenant().calendar;
+        let subject = PlanSubject {
+            due_on: standing.due_on,
+            amount_centavos: standing.amount_centavos,
+            zone: standing.zone,
+        };
+        let progress = enrollment.cursor.progress;
+        // A touch that is due or held is still to come, even if its slot was yesterday.
+        let waiting = enrollment
+            .cursor
+            .touch
+            .map_or(Timestamp::MAX, |touch| touch.slot_at);
+        let begins = start_of_day(self.now, subject.zone).min(waiting.plus_ms(-1));
+        let input = walk.plan_input(calendar, subject, progress);
+        let passed = passed_steps(&input, begins);
+        let after_at = progress.after_at.max(begins);
+        let progress = Progress {
+            after_at,
+            done: progress.done.union(passed),
+            ..progress
+        };
+        let planned = walk.cursor_at(calendar, subject, progress);
+        let to = keep_place(enrollment.cursor, planned);
+        if standing.stopped {
+            self.change(Change::Reactivated(Moved {
+                enrollment: enrollment.id,
+                to,
+            }));
+        } else if to != enrollment.cursor {
+            self.change(Change::Moved(Moved {
+                enrollment: enrollment.id,
+                to,
+            }));
+        }
+        for ruled in self.passed_over(walk, enrollment.id, passed, to) {
+            self.change(Change::Ruled(ruled));
+        }
+        if self.touched.contains(&enrollment.id) && !self.is_in_flight(standing) {
+            self.finish_if_done(enrollment.id, to);
+        }
+    }
+
+    fn is_in_flight(&self, standing: &Standing) -> bool {
+        self.machine
+            .in_flight
+            .keys()
+            .any(|attempt| attempt.reminder.enrollment == standing.enrollment.id)
+    }
+}
+
+/// Keeps tries, channel and hold of a touch that is still the next one.
+fn keep_place(before: Cursor, planned: Cursor) -> Cursor {
+    match (before.touch, planned.touch) {
+        (Some(was), Some(is)) if was == is => Cursor {
+            progress: planned.progress,
+            ..before
+        },
+        (Some(was), Some(is)) if (was.step_no, was.occurrence) == (is.step_no, is.occurrence) => {
+            // The same reminder at another instant: its keys are used up to `try_no`.
+            Cursor {
+                try_no: before.try_no,
+                ..planned
+            }
+        }
+        _ => planned,
+    }
+}

@@ -1,0 +1,63 @@
+//! Facts that end or bar reminders: paid, cancelled, opted out, paused, archived.
+//!
+//! The door has already stopped the enrollments in the journal (no claim of theirs can commit);
+//! here the owner drops what has not begun, releases its credits and records what was cancelled.
+
+use schedules::stop::StopReason;
+
+use super::change::Change;
+use super::draft::{Draft, Note};
+use super::effect::{Effect, Subject};
+use super::input::{FactBody, InboxFact};
+
+impl Draft<'_> {
+    /// Follows one fact.
+    pub(super) fn fact(&mut self, fact: &InboxFact) {
+        if fact.body.is_of_payment() {
+            self.note(Note::FeedHeard(fact.received_at));
+        }
+        if !self.stopping_fact(fact) {
+            self.control_fact(fact);
+        }
+        self.change(Change::FactApplied { seq: fact.seq });
+    }
+
+    /// Follows a fact that stops its subject for good or until it is taken back.
+    fn stopping_fact(&mut self, fact: &InboxFact) -> bool {
+        let (subject, reason) = match fact.body {
+            FactBody::BoletoPaid { boleto } => (Subject::Boleto(boleto), StopReason::Paid),
+            FactBody::BoletoCancelled { boleto } => {
+                (Subject::Boleto(boleto), StopReason::Cancelled)
+            }
+            FactBody::ContactOptedOut {
+                contact,
+                channel: None,
+            } => (Subject::Contact(contact), StopReason::OptedOut),
+            FactBody::CampaignArchived { campaign } => {
+                (Subject::Campaign(campaign), StopReason::CampaignArchived)
+            }
+            _ => return false,
+        };
+        self.change(Change::StopRecorded {
+            seq: fact.seq,
+            reason,
+        });
+        self.note(Note::Forget(subject));
+        self.effect(Effect::Withdraw(subject));
+        true
+    }
+}
+
+impl FactBody {
+    /// Says whether only the payment feed can have said this.
+    pub fn is_of_payment(&self) -> bool {
+        matches!(
+            self,
+            FactBody::BoletoPaid { .. }
+                | FactBody::BoletoCancelled { .. }
+                | FactBody::BoletoReopened { .. }
+                | FactBody::BoletoChanged { .. }
+                | FactBody::FeedHeard
+        )
+    }
+}
