@@ -1,1 +1,4 @@
 //! Régua: the engine.
+
+pub mod facts;
+pub mod store;

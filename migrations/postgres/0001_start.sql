@@ -242,6 +242,7 @@ CREATE TABLE inbox (
     body TEXT NOT NULL,
     parked TEXT,
     applied_at BIGINT,
+    dead_reason TEXT,
     UNIQUE (tenant_id, event_id)
 );
 CREATE INDEX inbox_unapplied ON inbox (tenant_id, seq)

@@ -26,7 +26,7 @@ const CACHE_KIB: &str = "-65536";
 /// One of the two databases.
 pub(super) enum Backend {
     Sqlite { writer: SqlitePool, readers: SqlitePool, _folder: Folder },
-    Postgres { stops: PgPool, commits: PgPool, doors: PgPool, readers: PgPool },
+    Postgres { leases: PgPool, stops: PgPool, commits: PgPool, doors: PgPool, readers: PgPool },
 }
 
 impl Backend {
@@ -81,21 +81,23 @@ impl Backend {
                     ("jit", "off"),
                 ]))
         };
-        let (stops, commits, doors, readers) = tokio::try_join!(
+        let (leases, stops, commits, doors, readers) = tokio::try_join!(
+            pool(1, "5000"),
             pool(settings.stops, "5000"),
             pool(settings.commits, "10000"),
             pool(settings.doors, "30000"),
             pool(settings.readers, "30000"),
         )?;
-        Ok(Self::Postgres { stops, commits, doors, readers })
+        Ok(Self::Postgres { leases, stops, commits, doors, readers })
     }
 
     /// Lends the connection of a writer that serves these lanes.
     pub(super) async fn writer(&self, lanes: &[Lane]) -> Result<Conn, StoreError> {
         match self {
             Backend::Sqlite { writer, .. } => Ok(Conn::Sqlite(writer.acquire().await?)),
-            Backend::Postgres { stops, commits, doors, .. } => {
+            Backend::Postgres { leases, stops, commits, doors, .. } => {
                 let pool = match lanes.first() {
+                    Some(Lane::Leases) => leases,
                     Some(Lane::Stops) => stops,
                     Some(Lane::Commits) => commits,
                     Some(Lane::Doors) | None => doors,
@@ -119,7 +121,8 @@ impl Backend {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { stops, commits, doors, readers } => {
+            Backend::Postgres { leases, stops, commits, doors, readers } => {
+                leases.close().await;
                 tokio::join!(stops.close(), commits.close(), doors.close(), readers.close());
             }
         }

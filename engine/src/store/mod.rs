@@ -35,8 +35,10 @@ use tokio::task::JoinHandle;
 
 pub use audit::AuditReport;
 pub use doors::campaign::NewCampaign;
-pub use doors::import::{ImportOutcome, ImportRefusal, NewBoleto, NewContact, Refused};
-pub use doors::tenant::{NewTenant, SenderSettings};
+pub use doors::import::{
+    Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
+};
+pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
 pub use mailbox::Letter;
@@ -78,7 +80,7 @@ impl Store {
     /// [`StoreError::SchemaTooNew`] when a newer program wrote it; [`StoreError::Damaged`],
     /// [`StoreError::DiskFull`], [`StoreError::Refused`] as the file is.
     pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
-        const ALL: [&[Lane]; 1] = [&[Lane::Stops, Lane::Commits, Lane::Doors]];
+        const ALL: [&[Lane]; 1] = [&[Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors]];
         let longest = settings.busy_max + Duration::from_secs(30);
         Ok(Self::start(Backend::sqlite(settings).await?, &ALL, longest))
     }
@@ -88,7 +90,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unreachable`], [`StoreError::Refused`], [`StoreError::SchemaTooNew`].
     pub async fn open_postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let mut lanes: Vec<&'static [Lane]> = Vec::new();
+        let mut lanes: Vec<&'static [Lane]> = vec![&[Lane::Leases]];
         lanes.extend((0..settings.stops).map(|_| &[Lane::Stops] as &[Lane]));
         lanes.extend((0..settings.commits).map(|_| &[Lane::Commits] as &[Lane]));
         lanes.extend((0..settings.doors).map(|_| &[Lane::Doors] as &[Lane]));
@@ -132,8 +134,9 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Unknown))
     }
 
-    /// Runs a function in a transaction of its own, or beside others under a savepoint.
-    async fn write<A, F>(&self, lane: Lane, function: F) -> Result<A, StoreError>
+    /// Runs a function in a transaction of its own, or beside others under a savepoint; `weight` is
+    /// about how many rows it writes.
+    async fn write<A, F>(&self, lane: Lane, weight: usize, function: F) -> Result<A, StoreError>
     where
         A: Send + 'static,
         F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<A, StoreError>>
@@ -141,7 +144,7 @@ impl Store {
             + Sync
             + 'static,
     {
-        self.ask(lane, |reply| Work::Job(Box::new(Asked::new(function, reply)))).await
+        self.ask(lane, |reply| Work::Job(Box::new(Asked::new(function, weight, reply)))).await
     }
 
     async fn reader(&self) -> Result<Reader, StoreError> {

@@ -10,15 +10,17 @@ use super::work::Work;
 /// The lanes, in the order in which a writer that serves all of them looks at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
+    /// Leases: a take-over waits for commits, and nothing may wait behind it.
+    Leases = 0,
     /// Facts: a stop never waits behind an import.
-    Stops = 0,
+    Stops = 1,
     /// The owners' commits.
-    Commits = 1,
+    Commits = 2,
     /// Everything else that doors write.
-    Doors = 2,
+    Doors = 3,
 }
 
-const LANES: usize = 3;
+const LANES: usize = 4;
 
 /// The most pieces of work that wait in a lane; whoever brings more waits for room.
 const WAITING_MAX: usize = 4_096;

@@ -17,11 +17,13 @@ pub(super) struct Asked<Q, A> {
     pub(super) what: Q,
     pub(super) reply: Reply<A>,
     pub(super) result: Option<Result<A, StoreError>>,
+    /// About how many rows it writes.
+    pub(super) weight: usize,
 }
 
 impl<Q, A> Asked<Q, A> {
-    pub(super) fn new(what: Q, reply: Reply<A>) -> Self {
-        Self { what, reply, result: None }
+    pub(super) fn new(what: Q, weight: usize, reply: Reply<A>) -> Self {
+        Self { what, reply, result: None, weight }
     }
 
     fn answer(self, transaction: Result<(), StoreError>) {
@@ -47,9 +49,9 @@ impl Work {
     /// Returns about how many rows it writes.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Work::Facts(asked) => asked.what.len(),
-            Work::Commit(asked) => asked.what.changes.len(),
-            Work::Job(_) => 500,
+            Work::Facts(asked) => asked.weight,
+            Work::Commit(asked) => asked.weight,
+            Work::Job(job) => job.weight(),
         }
     }
 }
@@ -57,6 +59,7 @@ impl Work {
 /// A function of a transaction that may be run again after a rollback.
 pub(super) trait Job: Send {
     fn run<'c>(&'c mut self, conn: &'c mut Conn) -> BoxFuture<'c, Result<(), StoreError>>;
+    fn weight(&self) -> usize;
     fn refuse(&mut self, error: StoreError);
     fn answer(self: Box<Self>, transaction: Result<(), StoreError>);
 }
@@ -72,6 +75,10 @@ where
             self.result = Some(Ok(answer));
             Ok(())
         })
+    }
+
+    fn weight(&self) -> usize {
+        self.weight
     }
 
     fn refuse(&mut self, error: StoreError) {
