@@ -60,7 +60,10 @@ impl Doors {
     /// caller tells the same events again, and their ids make that harmless.
     pub async fn tell(&self, facts: &[Fact]) -> Result<Vec<Told>, StoreError> {
         let answers = self.store.commit_facts(facts).await?;
-        let told = facts.iter().zip(&answers).map(|(fact, answer)| self.told(fact.tenant, answer));
+        let told = facts
+            .iter()
+            .zip(&answers)
+            .map(|(fact, answer)| self.told(fact.tenant, answer));
         Ok(told.collect())
     }
 
@@ -70,9 +73,12 @@ impl Doors {
             FactAnswer::Parked => Told::Parked,
             FactAnswer::Unknown => Told::Unknown,
             FactAnswer::Unchanged => Told::Stopped,
-            FactAnswer::Applied { subject, in_flight, settles_at, .. } => {
-                self.stopped(tenant, *subject, *in_flight, *settles_at)
-            }
+            FactAnswer::Applied {
+                subject,
+                in_flight,
+                settles_at,
+                ..
+            } => self.stopped(tenant, *subject, *in_flight, *settles_at),
         }
     }
 
@@ -92,6 +98,10 @@ impl Doors {
             return Told::Stopped { subject };
         }
         let settled_by = settles_at.unwrap_or_else(|| self.clock.now());
-        Told::Settling { subject, in_flight: under_way, settled_by }
+        Told::Settling {
+            subject,
+            in_flight: under_way,
+            settled_by,
+        }
     }
 }

@@ -165,7 +165,8 @@ impl Machine {
                 after: self.memory.read_to(),
                 until: now.plus_ms(HORIZON_MS),
                 limit: DUE_PAGE_MAX,
-                sends_since: now.plus_ms(-self.walks.lookback_ms()),
+                // A send counts from its deadline on, and is looked for by its claim.
+                sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
             }));
         }
         self.sweeps.values().next().cloned().map(Need::Sweep)

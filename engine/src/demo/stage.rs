@@ -1,6 +1,6 @@
 //! Sets the demo's stage: tenants, templates, imports, the campaign D-3, D0, D+1, D+7, D+15.
 
-use actors::ports::{Sender, ShardId};
+use actors::ports::Sender;
 use chrono::NaiveTime;
 use schedules::cadence::{Cadence, Condition, DayUnit, Step, When};
 use schedules::calendar::Calendar;
@@ -15,7 +15,7 @@ use schedules::time::{DAY_MS, Timestamp};
 use super::DemoError;
 use super::data::{FIRST_DAY, TenantData};
 use crate::facts::{Fact, Saying};
-use crate::imports::csv::{BoletoCsv, ImportRow, Refusal};
+use crate::imports::csv::{BoletoCsv, ImportLine, ImportRow, Refusal};
 use crate::store::{Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Setting, Store};
 
 /// The campaign's steps: days from the due date.
@@ -60,16 +60,37 @@ pub(super) async fn set(
 ) -> Result<Staged, DemoError> {
     let id = store.create_tenant(&tenant(data), now).await?;
     for template in templates() {
-        let edit = edit(&format!("template:{}:{}", template.code, template.channel), now);
-        store.put_setting(id, edit, Setting::Template(template)).await?;
+        let edit = edit(
+            &format!("template:{}:{}", template.code, template.channel),
+            now,
+        );
+        store
+            .put_setting(id, edit, Setting::Template(template))
+            .await?;
     }
     let (rows, refused) = read(&data.csv)?;
-    let import = Import { key: "demo.csv".to_owned(), source: "demo".to_owned(), at: now };
-    store.import_boletos(id, import, rows.iter().map(new_boleto).collect()).await?;
-    let content = NewCampaign { name: "Régua de cobrança".to_owned(), cadence: cadence() };
-    let campaign = store.create_campaign(id, edit("campaign", now), content).await?;
+    let import = Import {
+        key: "demo.csv".to_owned(),
+        source: "demo".to_owned(),
+        at: now,
+    };
+    store
+        .import_boletos(id, import, rows.iter().map(new_boleto).collect())
+        .await?;
+    let content = NewCampaign {
+        name: "Régua de cobrança".to_owned(),
+        cadence: cadence(),
+    };
+    let campaign = store
+        .create_campaign(id, edit("campaign", now), content)
+        .await?;
     launch(store, id, campaign, now).await?;
-    Ok(Staged { id, campaign, rows, refused })
+    Ok(Staged {
+        id,
+        campaign,
+        rows,
+        refused,
+    })
 }
 
 async fn launch(
@@ -91,14 +112,21 @@ async fn launch(
 }
 
 fn edit(event_id: &str, at: Timestamp) -> Edit {
-    Edit { event_id: event_id.to_owned(), source: "demo".to_owned(), at }
+    Edit {
+        event_id: event_id.to_owned(),
+        source: "demo".to_owned(),
+        at,
+    }
 }
 
 fn tenant(data: &TenantData) -> NewTenant {
     let sender = |channel| Sender {
         channel,
         provider: "mailbox".to_owned(),
-        pace: Pace { per_second: 80, burst: 20 },
+        pace: Pace {
+            per_second: 80,
+            burst: 20,
+        },
     };
     NewTenant {
         name: data.name.to_owned(),
@@ -158,8 +186,8 @@ fn read(csv: &str) -> Result<(Vec<ImportRow>, Vec<Refusal>), DemoError> {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     for row in BoletoCsv::open(csv.as_bytes(), FIRST_DAY)? {
         match row? {
-            Ok(row) => rows.push(row),
-            Err(refusal) => refused.push(refusal),
+            ImportLine::Row(row) => rows.push(*row),
+            ImportLine::Refused(refusal) => refused.push(refusal),
         }
     }
     Ok((rows, refused))
