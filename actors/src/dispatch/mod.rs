@@ -238,7 +238,8 @@ impl Dispatcher {
     fn pump(self: &Arc<Self>) {
         while let Some(ticket) = self.take() {
             let dispatcher = Arc::clone(self);
-            self.runtime.spawn(async move { dispatcher.carry(ticket).await });
+            self.runtime
+                .spawn(async move { dispatcher.carry(ticket).await });
         }
     }
 
@@ -266,7 +267,7 @@ impl Dispatcher {
         let refused = OnceLock::new();
         let begin = || match self.barred(ticket) {
             Some(why) => {
-                drop(refused.set(why));
+                refused.get_or_init(|| why);
                 false
             }
             None => ticket.begin(),
@@ -314,7 +315,10 @@ impl Dispatcher {
 impl State {
     fn live_of(&mut self, ticket: &Arc<Ticket>) -> Option<&mut Live> {
         let message = &ticket.message;
-        let live = self.live.get_mut(&message.tenant)?.get_mut(&message.attempt)?;
+        let live = self
+            .live
+            .get_mut(&message.tenant)?
+            .get_mut(&message.attempt)?;
         Arc::ptr_eq(&live.ticket, ticket).then_some(live)
     }
 
@@ -339,7 +343,11 @@ impl Announced {
         let mut withdrawn = Vec::new();
         {
             let mut state = lock(&dispatcher.state);
-            for ticket in self.tickets.iter().filter(|it| durable.contains(&it.message.attempt)) {
+            for ticket in self
+                .tickets
+                .iter()
+                .filter(|it| durable.contains(&it.message.attempt))
+            {
                 let Some(live) = state.live_of(ticket) else {
                     continue;
                 };
@@ -365,7 +373,10 @@ impl Drop for Announced {
     fn drop(&mut self) {
         let mut state = lock(&self.dispatcher.state);
         for ticket in &self.tickets {
-            if state.live_of(ticket).is_some_and(|live| live.place == Place::Announced) {
+            if state
+                .live_of(ticket)
+                .is_some_and(|live| live.place == Place::Announced)
+            {
                 state.forget(ticket);
             }
         }

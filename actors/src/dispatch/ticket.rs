@@ -43,12 +43,7 @@ impl Ticket {
     }
 
     /// Says why the hand-over may not begin, if it may not.
-    pub(super) fn barred(
-        &self,
-        now: Timestamp,
-        mono_ms: i64,
-        draining: bool,
-    ) -> Option<Abandoned> {
+    pub(super) fn barred(&self, now: Timestamp, mono_ms: i64, draining: bool) -> Option<Abandoned> {
         if self.is_withdrawn() {
             Some(Abandoned::Stopped)
         } else if draining || self.tenure.is_leaving() {

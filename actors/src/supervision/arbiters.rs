@@ -50,7 +50,9 @@ impl Arbiters {
     /// [`ThreadRefused`].
     pub(crate) fn start(count: usize) -> Result<Self, ThreadRefused> {
         let count = count.max(1);
-        let seats = (0..count).map(|_| Seat::start()).collect::<Result<Vec<_>, _>>()?;
+        let seats = (0..count)
+            .map(|_| Seat::start())
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             seats: Mutex::new(seats),
             count,
@@ -122,7 +124,11 @@ impl Seat {
     fn ask(&mut self, missed_max: u64) -> Answer {
         if self.answered.load(Ordering::SeqCst) < self.asked {
             self.missed += 1;
-            return if self.missed >= missed_max { Answer::Frozen } else { Answer::Late };
+            return if self.missed >= missed_max {
+                Answer::Frozen
+            } else {
+                Answer::Late
+            };
         }
         self.missed = 0;
         self.asked += 1;

@@ -89,7 +89,11 @@ impl Shared {
 
     fn slots_of(&self, shard: ShardId) -> Vec<Arc<Slot>> {
         let slots = lock(&self.slots);
-        slots.values().filter(|slot| slot.shard == shard).cloned().collect()
+        slots
+            .values()
+            .filter(|slot| slot.shard == shard)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn alert(&self, tenant: Option<TenantId>, what: AlertKind) {
@@ -104,7 +108,9 @@ impl Shared {
 
     /// Says whether the shard is held here and takes new work.
     fn takes_work(&self, shard: ShardId) -> bool {
-        self.shards.tenure(shard).is_some_and(|tenure| !tenure.is_leaving())
+        self.shards
+            .tenure(shard)
+            .is_some_and(|tenure| !tenure.is_leaving())
     }
 
     /// Hands something to a tenant's slot, and starts an actor where one is needed.
@@ -187,7 +193,11 @@ impl Shared {
     {
         let shared = Arc::clone(self);
         let running = self.runtime.spawn(async move {
-            while AssertUnwindSafe(task(Arc::clone(&shared))).catch_unwind().await.is_err() {
+            while AssertUnwindSafe(task(Arc::clone(&shared)))
+                .catch_unwind()
+                .await
+                .is_err()
+            {
                 shared.alert(None, AlertKind::TaskPanicked(name));
                 shared.ports.clock.elapse(restart::BACKOFF_MIN_MS).await;
             }
@@ -211,7 +221,9 @@ impl Shared {
 
 impl Home for Shared {
     fn returned(&self, tenant: TenantId, returned: Vec<Returned>) {
-        let Some(shared) = self.me.upgrade() else { return };
+        let Some(shared) = self.me.upgrade() else {
+            return;
+        };
         shared.post(&shared.slot(tenant), Post::Returned(returned));
     }
 }
@@ -237,6 +249,9 @@ async fn live(shared: Arc<Shared>, slot: Arc<Slot>, tenure: Arc<Tenure>, birth: 
     shared.ended(&slot, number, how);
     let dropped = catch_unwind(AssertUnwindSafe(move || drop(life)));
     if dropped.is_err() {
-        tracing::warn!(tenant = slot.tenant.0, "actor panicked while it was dropped");
+        tracing::warn!(
+            tenant = slot.tenant.0,
+            "actor panicked while it was dropped"
+        );
     }
 }

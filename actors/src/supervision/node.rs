@@ -148,9 +148,10 @@ impl Node {
         config: NodeConfig,
         ports: Ports,
         faults: Arc<crate::fake::Faults>,
+        runtime: Handle,
     ) -> Self {
         let set = |shared: &mut Shared| shared.faults = faults;
-        Self::start_with(config, ports, Handle::current(), set).expect("the threads")
+        Self::start_with(config, ports, runtime, set).expect("the threads")
     }
 
     #[cfg(test)]
@@ -321,8 +322,11 @@ fn assemble(config: NodeConfig, ports: Ports, runtime: Handle) -> Result<Shared,
 pub(super) async fn look_ahead(shared: &Arc<Shared>) {
     let clock = &shared.ports.clock;
     let every_ms = shared.config.look_ahead_every_ms;
-    let shards: Vec<ShardId> =
-        shared.shards.trusted(clock.monotonic_ms()).into_iter().collect();
+    let shards: Vec<ShardId> = shared
+        .shards
+        .trusted(clock.monotonic_ms())
+        .into_iter()
+        .collect();
     let until = clock.now().plus_ms(every_ms + MINUTE_MS);
     let looked = tokio::select! {
         looked = shared.ports.journal.look_ahead(&shards, until) => looked,
@@ -330,7 +334,9 @@ pub(super) async fn look_ahead(shared: &Arc<Shared>) {
     };
     let again_ms = match looked {
         Ok(wakes) => {
-            wakes.into_iter().for_each(|(tenant, at)| foresee(shared, tenant, at));
+            wakes
+                .into_iter()
+                .for_each(|(tenant, at)| foresee(shared, tenant, at));
             every_ms
         }
         Err(error) => {
@@ -338,7 +344,9 @@ pub(super) async fn look_ahead(shared: &Arc<Shared>) {
             LOOK_AGAIN_MS.min(every_ms)
         }
     };
-    shared.timer.bring_forward(Wake::LookAhead, clock.now().plus_ms(again_ms));
+    shared
+        .timer
+        .bring_forward(Wake::LookAhead, clock.now().plus_ms(again_ms));
 }
 
 fn foresee(shared: &Arc<Shared>, tenant: TenantId, at: Timestamp) {

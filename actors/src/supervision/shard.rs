@@ -56,19 +56,28 @@ struct Held {
 impl Shards {
     pub(crate) fn tenure(&self, shard: ShardId) -> Option<Arc<Tenure>> {
         let state = lock(&self.state);
-        let held = state.held.get(&shard).filter(|held| !held.tenure.has_ended());
+        let held = state
+            .held
+            .get(&shard)
+            .filter(|held| !held.tenure.has_ended());
         held.map(|held| Arc::clone(&held.tenure))
     }
 
     /// Ends every tenure for good: the node is gone.
     pub(crate) fn end_all(&self) {
-        lock(&self.state).held.values().for_each(|held| held.tenure.end());
+        lock(&self.state)
+            .held
+            .values()
+            .for_each(|held| held.tenure.end());
     }
 
     /// Returns the shards that may be acted for.
     pub(crate) fn trusted(&self, mono_ms: i64) -> BTreeSet<ShardId> {
         let state = lock(&self.state);
-        let trusted = state.held.values().filter(|held| held.tenure.holds(mono_ms));
+        let trusted = state
+            .held
+            .values()
+            .filter(|held| held.tenure.holds(mono_ms));
         trusted.map(|held| held.tenure.shard()).collect()
     }
 
@@ -104,7 +113,10 @@ impl Shards {
     fn take_out(&self, tenure: &Arc<Tenure>) -> bool {
         let mut state = lock(&self.state);
         let shard = tenure.shard();
-        let ours = state.held.get(&shard).is_some_and(|it| Arc::ptr_eq(&it.tenure, tenure));
+        let ours = state
+            .held
+            .get(&shard)
+            .is_some_and(|it| Arc::ptr_eq(&it.tenure, tenure));
         if ours {
             state.held.remove(&shard);
             self.gone.notify_waiters();
@@ -122,7 +134,10 @@ impl Shards {
 
     fn untrusted(&self, mono_ms: i64) -> Vec<Arc<Tenure>> {
         let state = lock(&self.state);
-        let untrusted = state.held.values().filter(|held| !held.tenure.holds(mono_ms));
+        let untrusted = state
+            .held
+            .values()
+            .filter(|held| !held.tenure.holds(mono_ms));
         untrusted.map(|held| Arc::clone(&held.tenure)).collect()
     }
 
@@ -147,9 +162,9 @@ impl Shards {
     fn unwanted(&self, leave_by_mono_ms: i64) -> Vec<(Arc<Tenure>, i64, bool)> {
         let mut state = lock(&self.state);
         let State { held, wanted, .. } = &mut *state;
-        let unwanted = held.values_mut().filter(|held| {
-            held.tenure.is_leaving() || !wanted.contains(&held.tenure.shard())
-        });
+        let unwanted = held
+            .values_mut()
+            .filter(|held| held.tenure.is_leaving() || !wanted.contains(&held.tenure.shard()));
         unwanted
             .map(|held| {
                 let begins = held.leave_by_mono_ms.is_none();
@@ -164,7 +179,10 @@ impl Shards {
     fn quiet_ms(&self, mono_ms: i64) -> i64 {
         let state = lock(&self.state);
         let ends = state.held.values().map(|held| held.tenure.until_mono_ms());
-        let leaving = state.held.values().any(|held| held.leave_by_mono_ms.is_some());
+        let leaving = state
+            .held
+            .values()
+            .any(|held| held.leave_by_mono_ms.is_some());
         let leaves = leaving.then_some(mono_ms + RETRY_MS);
         let next = ends.chain(leaves).chain(state.renew_mono_ms).min();
         next.map_or(RETRY_MS, |at| at - mono_ms)
@@ -190,7 +208,9 @@ async fn pass(shared: &Arc<Shared>) {
     expire(shared);
     give_away(shared).await;
     let every_ms = shared.config.lease.renew_every_ms;
-    let shards = shared.shards.to_ask(shared.ports.clock.monotonic_ms(), every_ms);
+    let shards = shared
+        .shards
+        .to_ask(shared.ports.clock.monotonic_ms(), every_ms);
     let calls = shards.into_iter().map(|shard| ask(shared, shard));
     futures::stream::iter(calls)
         .buffer_unordered(CALLS_MAX)
@@ -204,7 +224,10 @@ async fn ask(shared: &Arc<Shared>, shard: ShardId) {
     let clock = &shared.ports.clock;
     let began_mono_ms = clock.monotonic_ms();
     let times = shared.config.lease;
-    let asked = shared.ports.leases.take_or_renew(&shared.config.id, shard, times.ttl_ms);
+    let asked = shared
+        .ports
+        .leases
+        .take_or_renew(&shared.config.id, shard, times.ttl_ms);
     let asked = tokio::select! {
         asked = asked => asked,
         () = clock.elapse(times.renew_every_ms) => Err(JournalError::Retryable),
@@ -238,7 +261,9 @@ fn granted(shared: &Arc<Shared>, trust: Trust) {
             shared.post(&slot, Post::Stir);
         }
     }
-    shared.timer.bring_forward(Wake::LookAhead, shared.ports.clock.now());
+    shared
+        .timer
+        .bring_forward(Wake::LookAhead, shared.ports.clock.now());
 }
 
 /// Ends what acts for shards that are not trusted any more.

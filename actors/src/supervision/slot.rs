@@ -234,7 +234,11 @@ impl Slot {
     /// Returns the attempts whose outcomes wait here.
     pub(crate) fn returned_attempts(&self) -> BTreeSet<AttemptId> {
         let inner = lock(&self.inner);
-        inner.returned.iter().map(|returned| returned.attempt).collect()
+        inner
+            .returned
+            .iter()
+            .map(|returned| returned.attempt)
+            .collect()
     }
 
     pub(crate) fn has_returned(&self) -> bool {
@@ -340,12 +344,7 @@ impl Slot {
     }
 
     /// Counts a failure after which the same actor loads its machine again, when it may.
-    pub(crate) fn falter(
-        &self,
-        number: u64,
-        mono_ms: i64,
-        timer: &Timer,
-    ) -> Option<AfterFailure> {
+    pub(crate) fn falter(&self, number: u64, mono_ms: i64, timer: &Timer) -> Option<AfterFailure> {
         let mut inner = lock(&self.inner);
         if inner.number != number {
             return None;

@@ -38,7 +38,8 @@ impl Tenure {
     /// Goes on until the trust of a renewal ends.
     pub(crate) fn renew(&self, trust: Trust) {
         debug_assert_eq!(trust.fence, self.fence);
-        self.until_mono_ms.fetch_max(trust.until_mono_ms, Ordering::SeqCst);
+        self.until_mono_ms
+            .fetch_max(trust.until_mono_ms, Ordering::SeqCst);
     }
 
     /// Says whether the shard may be acted for.

@@ -33,8 +33,10 @@ impl TenantActor {
     ) {
         self.set_calling(true);
         let gate = Arc::clone(&self.slot.gate);
-        let (clock, limit_ms) =
-            (Arc::clone(&self.shared.ports.clock), self.shared.config.journal_call_ms);
+        let (clock, limit_ms) = (
+            Arc::clone(&self.shared.ports.clock),
+            self.shared.config.journal_call_ms,
+        );
         let running = self.shared.runtime.spawn(async move {
             let _turn = gate.lock_owned().await;
             tokio::select! {
@@ -69,7 +71,9 @@ impl TenantActor {
             let _turn = loads.acquire_owned().await;
             journal.load(tenant).await
         };
-        self.call(ctx, load, |actor, ctx, snapshot| actor.restore(snapshot, ctx));
+        self.call(ctx, load, |actor, ctx, snapshot| {
+            actor.restore(snapshot, ctx)
+        });
     }
 
     /// Starts from a snapshot. What neither the dispatcher nor the slot knows of its unsettled
@@ -81,8 +85,12 @@ impl TenantActor {
         };
         let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
         let returned = self.slot.returned_attempts();
-        let known = |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);
-        self.orphans = machine.in_flight().filter(|attempt| !known(attempt)).collect();
+        let known =
+            |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);
+        self.orphans = machine
+            .in_flight()
+            .filter(|attempt| !known(attempt))
+            .collect();
         self.machine = Some(machine);
         self.facts_wait = true;
         self.worked_at = self.now();
@@ -117,12 +125,17 @@ impl TenantActor {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
         let fence = self.tenure.fence();
         self.facts_wait = true;
-        let set_aside =
-            async move { journal.set_aside(tenant, fence, seq, SET_ASIDE_REASON).await };
+        let set_aside = async move {
+            journal
+                .set_aside(tenant, fence, seq, SET_ASIDE_REASON)
+                .await
+        };
         self.call(ctx, set_aside, move |actor, _, ()| {
             actor.slot.with_trial(|trial| trial.done(&[seq]));
             actor.slot.forgive();
-            actor.shared.alert(Some(tenant), AlertKind::FactSetAside(seq));
+            actor
+                .shared
+                .alert(Some(tenant), AlertKind::FactSetAside(seq));
         });
     }
 
@@ -144,8 +157,7 @@ impl TenantActor {
             }
             Need::Sweep(sweep) => {
                 let seq = sweep.seq;
-                let page =
-                    async move { journal.sweep_page(tenant, &sweep, SWEEP_PAGE_MAX).await };
+                let page = async move { journal.sweep_page(tenant, &sweep, SWEEP_PAGE_MAX).await };
                 self.call(ctx, page, move |actor, ctx, page| {
                     actor.step(vec![Input::Swept(seq, page)], ctx);
                 });

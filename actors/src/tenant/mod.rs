@@ -9,6 +9,8 @@
 //! machine loaded again in place; any other panic ends the actor, and its slot gets a new one.
 
 mod call;
+#[cfg(test)]
+pub(crate) mod sabotage;
 mod setback;
 mod step;
 pub(crate) mod trial;
@@ -190,8 +192,13 @@ impl TenantActor {
 
     /// Chooses when nothing is to be decided: seal, leave, or wait.
     fn quiet_act(&self, now: Timestamp) -> Act {
-        let wake_at = self.machine.as_ref().and_then(|machine| machine.next_wake_at(now));
-        let seal_at = self.unsealed_since.map(|since| since.plus_ms(SEAL_EVERY_MS));
+        let wake_at = self
+            .machine
+            .as_ref()
+            .and_then(|machine| machine.next_wake_at(now));
+        let seal_at = self
+            .unsealed_since
+            .map(|since| since.plus_ms(SEAL_EVERY_MS));
         let far = wake_at.is_none_or(|at| at > now.plus_ms(PASSIVE_MS));
         let may_leave = far && self.machine.as_ref().is_none_or(Machine::is_idle);
         let leave_at = self.worked_at.plus_ms(self.shared.config.linger_ms);
@@ -206,14 +213,20 @@ impl TenantActor {
         }
         let leave_at = may_leave.then_some(leave_at);
         let next_at = [wake_at, seal_at, leave_at].into_iter().flatten().min();
-        Act::Rest(Rest::Until(next_at.map(|at| if at > now { at } else { now.plus_ms(PAUSE_MS) })))
+        Act::Rest(Rest::Until(
+            next_at.map(|at| if at > now { at } else { now.plus_ms(PAUSE_MS) }),
+        ))
     }
 
     /// Chooses while the shard is being given away: outcomes are still committed, nothing begins.
     fn last_act(&mut self, now: Timestamp) -> Act {
         let Some(machine) = &self.machine else {
             let wanted = self.slot.has_returned();
-            return if wanted { Act::Load } else { Act::Rest(Rest::Leave(None)) };
+            return if wanted {
+                Act::Load
+            } else {
+                Act::Rest(Rest::Leave(None))
+            };
         };
         if self.slot.has_returned() {
             return Act::Step(false);
@@ -231,7 +244,10 @@ impl TenantActor {
     fn rest(&mut self, rest: Rest, ctx: &mut Context<Self>) {
         self.streak = 0;
         let machine = self.machine.as_ref().map(Machine::view);
-        match self.slot.rest(self.number, rest, machine, &self.shared.timer) {
+        match self
+            .slot
+            .rest(self.number, rest, machine, &self.shared.timer)
+        {
             Rested::Yes if matches!(rest, Rest::Leave(_)) => ctx.stop(),
             Rested::Yes => {}
             Rested::NotYet => self.again(ctx),

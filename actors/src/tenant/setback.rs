@@ -36,7 +36,8 @@ impl TenantActor {
             }
             Setback::Journal(JournalError::Corrupt) => self.start_over("corrupt data", ctx),
             Setback::Journal(JournalError::Permanent) => {
-                self.shared.alert(Some(self.slot.tenant), AlertKind::StoreRefuses);
+                self.shared
+                    .alert(Some(self.slot.tenant), AlertKind::StoreRefuses);
                 self.machine = None;
                 self.block(REFUSED_MS);
             }
@@ -55,7 +56,11 @@ impl TenantActor {
     fn wait_a_little(&mut self) {
         let tries = usize::try_from(self.setbacks).unwrap_or(usize::MAX);
         self.setbacks = self.setbacks.saturating_add(1);
-        self.block(backoff_ms(self.slot.tenant, u64::from(self.setbacks), tries));
+        self.block(backoff_ms(
+            self.slot.tenant,
+            u64::from(self.setbacks),
+            tries,
+        ));
     }
 
     fn block(&mut self, ms: i64) {

@@ -53,10 +53,10 @@ impl TenantActor {
         let now = self.now();
         let taken_in = TakenIn::of(&inputs);
         #[cfg(test)]
-        let faults = Arc::clone(&self.shared.faults);
+        let (faults, tenant) = (Arc::clone(&self.shared.faults), self.slot.tenant);
         let decide = |machine: &mut Option<Machine>| {
             #[cfg(test)]
-            faults.strike(&inputs);
+            faults.strike(tenant, &inputs);
             machine.as_ref().map(|machine| machine.decide(&inputs, now))
         };
         let Some(Some(decision)) = self.guarded(&taken_in.facts, ctx, decide) else {
@@ -99,17 +99,26 @@ impl TenantActor {
     fn count_idle_turn(&mut self) {
         self.streak += 1;
         if self.streak >= STREAK_MAX {
-            tracing::error!(tenant = self.slot.tenant.0, "machine decides without getting on");
+            tracing::error!(
+                tenant = self.slot.tenant.0,
+                "machine decides without getting on"
+            );
             self.blocked_until = Some(self.now().plus_ms(PAUSE_MS));
         }
     }
 
     /// Brings the machine to what is durable, and lets the effects go.
     fn conclude(&mut self, pending: Pending, committed: &Committed, ctx: &mut Context<Self>) {
-        let Pending { decision, announced, taken_in } = pending;
+        let Pending {
+            decision,
+            announced,
+            taken_in,
+        } = pending;
         let now = self.now();
         let conclude = |machine: &mut Option<Machine>| {
-            machine.as_mut().map(|machine| machine.conclude(decision, committed, now))
+            machine
+                .as_mut()
+                .map(|machine| machine.conclude(decision, committed, now))
         };
         let Some(Some(effects)) = self.guarded(&taken_in.facts, ctx, conclude) else {
             return;

@@ -36,12 +36,14 @@ impl Trial {
 
     /// Says whether the fact is to be set aside.
     pub(crate) fn condemns(&self, fact: i64) -> bool {
-        self.panics.get(&fact).is_some_and(|panics| *panics >= PANICS_MAX)
+        self.panics
+            .get(&fact)
+            .is_some_and(|panics| *panics >= PANICS_MAX)
     }
 
     /// Notes that these facts are done with, applied or set aside.
     pub(crate) fn done(&mut self, facts: &[i64]) {
-        facts.iter().for_each(|fact| drop(self.panics.remove(fact)));
+        self.panics.retain(|fact, _| !facts.contains(fact));
         if self.alone_until <= facts.last().copied() {
             self.alone_until = None;
         }
