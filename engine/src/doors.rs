@@ -31,6 +31,8 @@ pub enum Told {
     Parked,
     /// There is no such subject.
     Unknown,
+    /// The subject is in that state already, or cannot get there.
+    Unchanged,
     /// The fact is durable (or holds already), and no hand-over of its subject is under way.
     Stopped {
         /// The subject as it was resolved.
@@ -72,7 +74,7 @@ impl Doors {
             FactAnswer::Duplicate => Told::Duplicate,
             FactAnswer::Parked => Told::Parked,
             FactAnswer::Unknown => Told::Unknown,
-            FactAnswer::Unchanged => Told::Stopped,
+            FactAnswer::Unchanged => Told::Unchanged,
             FactAnswer::Applied {
                 subject,
                 in_flight,

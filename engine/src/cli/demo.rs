@@ -24,7 +24,10 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
-        let options = DemoOptions { seed: self.seed, folder: self.data };
+        let options = DemoOptions {
+            seed: self.seed,
+            folder: self.data,
+        };
         let bar = progress_bar();
         let walked = runtime()?.block_on(demo::run(&options, |at, share| {
             bar.set_position((share.clamp(0.0, 1.0) * 1_000.0) as u64);
@@ -39,7 +42,11 @@ impl Command {
                 } else {
                     write!(out, "{report}")?;
                 }
-                Ok(if report.is_true() { Ended::Well } else { Ended::Failed })
+                Ok(if report.is_true() {
+                    Ended::Well
+                } else {
+                    Ended::Failed
+                })
             }
             Err(error) => {
                 writeln!(err, "regua: {:#}", anyhow::Error::from(error))?;

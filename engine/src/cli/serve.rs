@@ -79,7 +79,11 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
         Ok(()) => Ok(Ended::Well),
         Err(error) => {
             let code = error.downcast_ref::<StoreError>().map(StoreError::code);
-            writeln!(err, "regua: {error:#}{}", code.map(|c| format!(" [{c}]")).unwrap_or_default())?;
+            writeln!(
+                err,
+                "regua: {error:#}{}",
+                code.map(|c| format!(" [{c}]")).unwrap_or_default()
+            )?;
             Ok(Ended::Failed)
         }
     }
@@ -89,7 +93,9 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
 pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
     match config {
         StoreConfig::Sqlite { path } => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(std::path::Path::new("."));
             Store::open_sqlite(&SqliteSettings::at(folder)).await
         }
@@ -103,7 +109,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.serve.listen)?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mailbox = Mailbox::new(store.clone(), Arc::clone(&clock), MailboxBehaviour::default());
+    let mailbox = Mailbox::new(
+        store.clone(),
+        Arc::clone(&clock),
+        MailboxBehaviour::default(),
+    );
     let gateway = Arc::new(Registry::default().with("mailbox", mailbox));
     let lease = LeaseTimes {
         ttl_ms: config.node.lease_ms,
@@ -111,9 +121,16 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         renew_every_ms: config.node.lease_renew_every_ms,
     };
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
-    let pace = Pace { lease, arbiters, look_ahead_every_ms: None };
+    let pace = Pace {
+        lease,
+        arbiters,
+        look_ahead_every_ms: None,
+    };
     let engine = Engine::start(store, gateway, clock, pace)?;
-    let readiness = Readiness { store: engine.store.clone(), node: Arc::clone(&engine.node) };
+    let readiness = Readiness {
+        store: engine.store.clone(),
+        node: Arc::clone(&engine.node),
+    };
     let server = health::serve(listener, readiness)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
@@ -129,8 +146,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 
 /// Waits for SIGTERM or SIGINT.
 async fn asked_to_stop() -> io::Result<()> {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),

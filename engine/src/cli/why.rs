@@ -37,12 +37,19 @@ enum About {
 
 impl Command {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
-        let Self { id, tenant, zone, config } = self;
+        let Self {
+            id,
+            tenant,
+            zone,
+            config,
+        } = self;
         with_config(config, err, |config, err| {
             let told = runtime()?.block_on(tell(&config.store, tenant, About::of(id)));
             match told {
                 Ok(why) => {
-                    story(&why, zone).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                    story(&why, zone)
+                        .iter()
+                        .try_for_each(|line| writeln!(out, "{line}"))?;
                     Ok(Ended::Well)
                 }
                 Err(error) => report(Err(error), err),
@@ -56,8 +63,11 @@ impl About {
         let enrollment = id.parse::<EnrollmentId>().ok();
         let enrollment =
             enrollment.or_else(|| id.parse::<ReminderId>().ok().map(|it| it.enrollment));
-        let enrollment = enrollment
-            .or_else(|| id.parse::<AttemptId>().ok().map(|it| it.reminder.enrollment));
+        let enrollment = enrollment.or_else(|| {
+            id.parse::<AttemptId>()
+                .ok()
+                .map(|it| it.reminder.enrollment)
+        });
         match (enrollment, id.parse::<BoletoId>()) {
             (Some(enrollment), _) => Self::Enrollment(enrollment),
             (None, Ok(boleto)) => Self::Boleto(boleto),

@@ -108,7 +108,8 @@ impl Driver {
         walked: &mut Walked,
     ) -> Result<(), DemoError> {
         let subject = match told {
-            Told::Duplicate => {
+            // A boleto that was paid is not cancelled any more, and the other way round.
+            Told::Duplicate | Told::Unchanged => {
                 walked.duplicates += 1;
                 return Ok(());
             }

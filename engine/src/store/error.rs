@@ -112,6 +112,14 @@ impl StoreError {
         }]
     }
 
+    /// Says whether the same facts, told again, may be taken: their ids make that harmless.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::Locked | Self::DiskFull | Self::GaveWay | Self::Unknown
+        )
+    }
+
     /// Says whether the whole transaction is lost with the statement that failed.
     pub(super) fn loses_transaction(&self) -> bool {
         matches!(

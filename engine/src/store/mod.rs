@@ -48,6 +48,7 @@ pub use why::{BoletoRecord, Why};
 use backend::Backend;
 use conn::Conn;
 use queue::{Lane, Queue};
+use sql::{Sql, both};
 use work::{Asked, Reply, Work};
 use writer::Writer;
 
@@ -128,6 +129,18 @@ impl Store {
                 writers,
             }),
         }
+    }
+
+    /// Says whether the database answers.
+    pub async fn answers(&self) -> bool {
+        const ALIVE: Sql = both("SELECT CAST(1 AS BIGINT)");
+        let asked = within(async {
+            let mut conn = self.reader().await?;
+            let row = conn.first(&ALIVE, Vec::new()).await?;
+            conn.done();
+            Ok(row.is_some())
+        });
+        asked.await.unwrap_or(false)
     }
 
     /// Writes what waits, then closes every connection.

@@ -14,12 +14,12 @@ use schedules::rule::RulePack;
 use schedules::template::Template;
 use schedules::time::Timestamp;
 
-use crate::store::{SHARDS, Store};
 use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::queue::Lane;
 use crate::store::sql::{Arg, Batch, Sql, args, both, row};
+use crate::store::{SHARDS, Store};
 
 /// A tenant to begin with.
 #[derive(Clone, Debug, PartialEq)]
