@@ -319,5 +319,8 @@ fn workspace_libraries(tree: &Tree) -> impl Iterator<Item = &str> {
         .skip(1);
     let section = section.take_while(|line| !line.starts_with('['));
     let ours = |rest: &str| rest.starts_with("{ path =");
-    section.filter_map(|line| line.split_once(" = ")).filter(move |(_, rest)| !ours(rest)).map(|(name, _)| name)
+    section
+        .filter_map(|line| line.split_once(" = "))
+        .filter(move |(_, rest)| !ours(rest))
+        .map(|(name, _)| name)
 }

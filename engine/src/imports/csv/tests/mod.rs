@@ -279,6 +279,19 @@ fn optional_columns_are_checked_as_well() {
 }
 
 #[test]
+fn a_pix_code_over_another_amount_is_refused() {
+    let code = "00020101021226730014br.gov.bcb.pix2551pix.example.com/v2/\
+                8b3da2f39a4140d1a91abd93113bd4415204000053039865406123.455802BR\
+                5913Fulano de Tal6008BRASILIA62190515RP12345678-201963047309";
+    let file = |amount: &str| {
+        let row = format!("A;10/03/2026;{amount};Ana;a@example.com;{code}");
+        told(format!("referencia;vencimento;valor;nome;email;pix\n{row}").as_bytes())
+    };
+    assert_eq!(file("123,45"), ["A"]);
+    assert_eq!(file("123,46"), ["2 pix_amount_differs pix_code"]);
+}
+
+#[test]
 fn a_reference_is_accepted_once_in_a_file() {
     let row = "10/03/2026;5,00;;Ana;;a@example.com";
     let file = format!("{HEADER}\nA;{row}\n A ;{row}\na;{row}\nB;;;;;;\nB;{row}");
