@@ -269,6 +269,8 @@ fn optional_columns_are_checked_as_well() {
         "https://bank.example\\@evil.example",
         "https://é.com",
         "httpsé://",
+        "https://a/\"onclick=",
+        "https://a/<b>",
     ] {
         assert_eq!(
             told_with(link, "", ""),
@@ -276,6 +278,12 @@ fn optional_columns_are_checked_as_well() {
             "{link}"
         );
     }
+}
+
+#[test]
+fn a_number_that_was_copied_with_marks_around_it_is_read() {
+    let row = "A;10/03/2026;5;;Ana;\u{202a}+55\u{a0}11 99999\u{2011}8888\u{202c};";
+    assert_eq!(told_of(row), "A");
 }
 
 #[test]
