@@ -100,6 +100,7 @@ pub const RULES: &[Rule] = &[
                 "use actors::machine::change::Change;",
             ),
             ("engine/src/bus/a.rs", "fn a() { journal.commit(x) }"),
+            ("engine/src/doors.rs", "fn a() { b(Change::Claimed) }"),
         ],
         kept: &[(
             "engine/src/store/b.rs",
@@ -291,7 +292,13 @@ fn is_sql(text: &str) -> bool {
 }
 
 fn doors_write_facts_only(tree: &Tree) -> Vec<String> {
-    let doors = ["engine/src/http/", "engine/src/console/", "engine/src/bus/"];
+    let doors = [
+        "engine/src/http",
+        "engine/src/console",
+        "engine/src/bus",
+        "engine/src/doors",
+        "engine/src/imports",
+    ];
     let files = doors.iter().flat_map(|door| tree.sources(door));
     mentions(
         files,
