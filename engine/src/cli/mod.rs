@@ -74,7 +74,8 @@ enum Ended {
 
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked: the log of a command that runs for long comes from other threads.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     run_with(std::env::args_os(), &mut out, &mut err).into()
 }
 
