@@ -254,6 +254,7 @@ impl Change {
         match self {
             Change::Claimed(claim) => Some(claim.attempt.reminder.enrollment),
             Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
+            Change::CameBack(back) => Some(back.reminder.enrollment),
             Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
             Change::Finished { enrollment } => Some(*enrollment),
             _ => None,

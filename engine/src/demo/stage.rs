@@ -24,7 +24,6 @@ const STEPS: [i32; 5] = [-3, 0, 1, 7, 15];
 /// A tenant on the stage.
 pub(super) struct Staged {
     pub(super) id: TenantId,
-    pub(super) campaign: CampaignId,
     pub(super) rows: Vec<ImportRow>,
     pub(super) refused: Vec<Refusal>,
 }
@@ -87,7 +86,6 @@ pub(super) async fn set(
     launch(store, id, campaign, now).await?;
     Ok(Staged {
         id,
-        campaign,
         rows,
         refused,
     })

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use actors::machine::change::{Announcement, Change, Claim, Enrolled, Moved, Ruled, Settled};
+use actors::machine::change::{
+    Announcement, CameBack, Change, Claim, Enrolled, Moved, Ruled, Settled,
+};
 use actors::machine::input::Sweep;
 use actors::ports::{Commit, Cursor};
 use schedules::id::{CampaignId, EnrollmentId, TenantId};
@@ -34,6 +36,7 @@ pub(super) struct Standing<'a> {
 pub(super) struct Fold {
     pub(super) commit: usize,
     pub(super) tenant: TenantId,
+    pub(super) at: Timestamp,
     pub(super) to: Option<Cursor>,
     pub(super) finished: bool,
     pub(super) reactivated: bool,
@@ -64,6 +67,9 @@ pub(super) struct Plan<'a> {
     pub(super) claims: Vec<Of<'a, Claim>>,
     /// Decisions, and the enrollment they are about: a new one has its id from the database.
     pub(super) ruled: Vec<(EnrollmentId, Of<'a, Ruled>)>,
+    /// Attempts that came to nothing; their records do not depend on what became of the
+    /// enrollment, but say it.
+    pub(super) came_back: Vec<Of<'a, CameBack>>,
     pub(super) enrolled: Vec<Of<'a, Enrolled>>,
     pub(super) settled: Vec<Of<'a, Settled>>,
     pub(super) applied: BTreeMap<i64, (TenantId, Timestamp)>,
@@ -103,6 +109,11 @@ impl<'a> Plan<'a> {
                     if self.fold(at, commit, enrollment, |fold| fold.to = Some(ruled.to)) {
                         self.ruled.push((enrollment, of(at, commit, ruled)));
                     }
+                }
+                Change::CameBack(back) => {
+                    let enrollment = back.reminder.enrollment;
+                    self.fold(at, commit, enrollment, |fold| fold.to = Some(back.to));
+                    self.came_back.push(of(at, commit, back));
                 }
                 Change::Moved(Moved { enrollment, to }) => {
                     self.fold(at, commit, *enrollment, |fold| fold.to = Some(*to));
@@ -194,10 +205,16 @@ impl<'a> Plan<'a> {
         let fresh = Fold {
             commit: at,
             tenant: commit.tenant,
+            at: commit.at,
             ..Fold::default()
         };
         change(self.folds.entry(enrollment).or_insert(fresh));
         true
+    }
+
+    /// Says whether the changes of an enrollment stand.
+    pub(super) fn stands(&self, commit: usize, enrollment: EnrollmentId) -> bool {
+        !self.refused.contains(&(commit, enrollment))
     }
 
     /// Refuses the enrollments that a stop came before.

@@ -87,6 +87,7 @@ async fn write(
     plan.leave_out_all_but(&kept);
     records::attempts(conn, commits, &plan).await?;
     records::decisions(conn, &plan).await?;
+    records::came_back(conn, &plan).await?;
     let released = records::outcomes(conn, &plan).await?;
     rows::credits(conn, &plan, released).await?;
     records::stops(conn, &plan).await?;

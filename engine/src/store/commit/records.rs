@@ -1,9 +1,10 @@
 //! The rows that commits only add: attempts, decisions, outcomes, announcements.
 
-use actors::machine::change::{Announcement, Claim, Ruled};
+use actors::machine::change::{Announcement, CameBack, Claim, Ruled};
 use actors::ports::Commit;
 use schedules::id::{EnrollmentId, TenantId};
 use schedules::stop::StopReason;
+use schedules::time::Timestamp;
 use schedules::verdict::{Reason, Ruling};
 
 use super::gather::{Of, Plan, Stop};
@@ -125,6 +126,62 @@ fn decision_cells(enrollment: EnrollmentId, of: &Of<'_, Ruled>) -> Result<[Cell;
     ])
 }
 
+/// The touch of an attempt that was under way when a stop came: the stop's own records are about
+/// the touch after it.
+const CANCELLED: Sql = batch!(
+    "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
+         campaign_version, rules_version, decided_at, slot_at, ruling, reason)
+     SELECT r.tenant, r.enrollment, r.step_no, r.occurrence, r.try_no, r.campaign_version,
+         r.rules_version, r.decided_at, r.slot_at, 'cancel', 'stopped.' || e.stop_reason
+     FROM ",
+    (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
+     5 "try_no" "bigint", 6 "campaign_version" "bigint", 7 "rules_version" "bigint",
+     8 "decided_at" "bigint", 9 "slot_at" "bigint"),
+    "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
+     WHERE e.state = 'stopped'"
+);
+
+/// Records what became of touches whose attempt came to nothing: failed, or cancelled by a stop.
+pub(super) async fn came_back(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let (mut failed, mut cancelled) = (Batch::default(), Batch::default());
+    for of in &plan.came_back {
+        let [a, b, c, d, e, f, g, h, i] = came_back_cells(of);
+        match of.what.failed {
+            Some(reason) => {
+                let (nothing, no_rule) = (None::<i64>, None::<String>);
+                let (skip, code) = ("skip", reason.code());
+                let cells = row![
+                    a, b, c, d, e, f, g, h, i, skip, code, nothing, no_rule, nothing
+                ];
+                failed.push(cells);
+            }
+            None if plan.stands(of.commit, of.what.reminder.enrollment) => {}
+            None => cancelled.push([a, b, c, d, e, f, g, h, i]),
+        }
+    }
+    for (sql, batch) in [(&DECISION, failed), (&CANCELLED, cancelled)] {
+        if !batch.is_empty() {
+            conn.execute(sql, batch.args(vec![])).await?;
+        }
+    }
+    Ok(())
+}
+
+fn came_back_cells(of: &Of<'_, CameBack>) -> [Cell; 9] {
+    let back = of.what;
+    row![
+        of.tenant.0,
+        back.reminder.enrollment.0,
+        i64::from(back.reminder.step_no),
+        i64::from(back.reminder.occurrence),
+        i64::from(back.try_no),
+        i64::from(back.campaign_version),
+        i64::from(back.rules_version),
+        back.at.unix_ms(),
+        back.slot_at.unix_ms(),
+    ]
+}
+
 const OUTCOME: Sql = batch!(
     "INSERT INTO outcomes (tenant_id, enrollment_id, step_no, occurrence, try_no, known_at, kind,
          counts, detail)
@@ -229,30 +286,31 @@ const OUTBOX: Sql = batch!(
 
 pub(super) async fn announcements(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
     let (mut outbox, mut audit) = (Batch::default(), Batch::default());
+    let mut say = |tenant: TenantId, at: Timestamp, topic: &'static str, subject: String| {
+        let body = serde_json::json!({ "subject": subject, "at": at.unix_ms() }).to_string();
+        outbox.push(row![tenant.0, topic, body, at.unix_ms()]);
+        audit.push(row![tenant.0, at.unix_ms(), "owner", topic, subject, "{}"]);
+    };
     for of in &plan.announced {
-        let (topic, subject) = topic_and_subject(of.what);
-        let body = serde_json::json!({ "subject": subject, "at": of.at.unix_ms() }).to_string();
-        outbox.push(row![of.tenant.0, topic, body, of.at.unix_ms()]);
-        audit.push(row![
-            of.tenant.0,
-            of.at.unix_ms(),
-            "owner",
-            topic,
-            subject,
-            "{}"
-        ]);
+        let Announcement::CampaignEnrolled(campaign) = of.what;
+        say(of.tenant, of.at, "campaign.enrolled", campaign.to_string());
+    }
+    for of in plan.came_back.iter().filter(|of| of.what.failed.is_some()) {
+        say(
+            of.tenant,
+            of.at,
+            "reminder.failed",
+            of.what.reminder.to_string(),
+        );
+    }
+    for (id, fold) in &plan.folds {
+        if fold.finished && plan.stands(fold.commit, *id) {
+            say(fold.tenant, fold.at, "enrollment.finished", id.to_string());
+        }
     }
     if outbox.is_empty() {
         return Ok(());
     }
     conn.execute(&OUTBOX, outbox.args(vec![])).await?;
     crate::store::audit::record(conn, audit).await
-}
-
-fn topic_and_subject(what: &Announcement) -> (&'static str, String) {
-    match what {
-        Announcement::EnrollmentFinished(id) => ("enrollment.finished", id.to_string()),
-        Announcement::ReminderFailed(id) => ("reminder.failed", id.to_string()),
-        Announcement::CampaignEnrolled(id) => ("campaign.enrolled", id.to_string()),
-    }
 }
