@@ -17,6 +17,8 @@ mod memory;
 mod outcome;
 mod replan;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod values;
 mod walk;
 

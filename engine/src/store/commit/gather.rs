@@ -24,6 +24,7 @@ pub(in crate::store) const CLAIM_LASTS_MAX_MS: i64 = 60_000;
 #[derive(Clone, Copy)]
 pub(super) struct Standing<'a> {
     pub(super) running: bool,
+    pub(super) metered: bool,
     /// Campaigns that are not archived, and whether they run.
     pub(super) campaigns: &'a HashMap<CampaignId, bool>,
 }
@@ -67,7 +68,8 @@ pub(super) struct Plan<'a> {
     pub(super) settled: Vec<Of<'a, Settled>>,
     pub(super) applied: BTreeMap<i64, (TenantId, Timestamp)>,
     pub(super) stops: Vec<Stop>,
-    pub(super) credits: BTreeMap<TenantId, (i64, i64)>,
+    /// Tenants whose credits are counted.
+    pub(super) metered: BTreeSet<TenantId>,
     pub(super) sweeps: BTreeMap<(TenantId, i64), &'a Sweep>,
     pub(super) sweeps_ended: Vec<(TenantId, i64)>,
     pub(super) announced: Vec<Of<'a, Announcement>>,
@@ -90,6 +92,9 @@ impl<'a> Plan<'a> {
         commit: &'a Commit,
         standing: Standing<'_>,
     ) -> Result<(), StoreError> {
+        if standing.metered {
+            self.metered.insert(commit.tenant);
+        }
         for change in &commit.changes {
             match change {
                 Change::Claimed(claim) => self.claim(at, commit, claim, standing)?,
@@ -131,10 +136,6 @@ impl<'a> Plan<'a> {
             Change::StopRecorded { seq, reason } => {
                 let stop = Stop { tenant, at: commit.at, seq: *seq, reason: *reason };
                 self.stops.push(stop);
-            }
-            Change::CreditsMoved { balance, held } => {
-                let moved = self.credits.entry(tenant).or_default();
-                *moved = (moved.0 + balance, moved.1 + held);
             }
             Change::SweepMoved(sweep) => {
                 self.sweeps.insert((tenant, sweep.seq), sweep);

@@ -4,8 +4,8 @@
 //! before anything of it is written; every other contradiction fails the transaction, and the
 //! writer then tries each commit alone.
 //!
-//! Locks are taken in one order everywhere: leases, tenants, campaigns, credits, boletos,
-//! contacts, enrollments (by id).
+//! Locks are taken in one order everywhere: leases, tenants, campaigns, boletos, contacts,
+//! enrollments (by id), credits.
 
 mod gather;
 mod records;
@@ -46,12 +46,13 @@ async fn round(
     round: &[usize],
     results: &mut [Result<Committed, StoreError>],
 ) -> Result<(), StoreError> {
-    let running = pin(conn, commits, round).await?;
-    let held: Vec<usize> = round.iter().copied().filter(|at| running.contains_key(at)).collect();
+    let pinned = pin(conn, commits, round).await?;
+    let held: Vec<usize> = round.iter().copied().filter(|at| pinned.contains_key(at)).collect();
     let campaigns = pin_campaigns(conn, commits, &held).await?;
     let mut plan = Plan::default();
     for at in &held {
-        let standing = gather::Standing { running: running[at], campaigns: &campaigns };
+        let Pinned { running, metered } = pinned[at];
+        let standing = gather::Standing { running, metered, campaigns: &campaigns };
         plan.add(*at, commits[*at], standing)?;
     }
     let refused = write(conn, commits, plan).await?;
@@ -72,13 +73,13 @@ async fn write(
     commits: &[&Commit],
     mut plan: Plan<'_>,
 ) -> Result<BTreeSet<(usize, schedules::id::EnrollmentId)>, StoreError> {
-    rows::credits(conn, &plan).await?;
     rows::enroll(conn, &mut plan).await?;
     let kept = rows::move_cursors(conn, &plan).await?;
     plan.leave_out_all_but(&kept);
     records::attempts(conn, commits, &plan).await?;
     records::decisions(conn, &plan).await?;
-    records::outcomes(conn, &plan).await?;
+    let settled = records::outcomes(conn, &plan).await?;
+    rows::credits(conn, &plan, &settled).await?;
     records::stops(conn, &plan).await?;
     rows::facts_applied(conn, &plan).await?;
     rows::sweeps(conn, &plan).await?;
@@ -90,26 +91,38 @@ async fn write(
 /// of the lease holds off a take-over (its epoch is part of a key), but no renewal; the share of
 /// the tenant holds off a pause.
 const PIN: Sql = batch!(
-    "SELECT r.ord, t.status FROM ",
+    "SELECT r.ord, t.status, c.balance FROM ",
     (1 "ord" "bigint", 2 "tenant" "bigint", 3 "shard" "bigint", 4 "epoch" "bigint"),
     "JOIN leases l ON l.shard = r.shard AND l.epoch = r.epoch
-     JOIN tenants t ON t.id = r.tenant AND t.shard = r.shard",
+     JOIN tenants t ON t.id = r.tenant AND t.shard = r.shard
+     LEFT JOIN credits c ON c.tenant_id = t.id",
     "FOR KEY SHARE OF l FOR SHARE OF t"
 );
 
-/// Returns which commits hold their fence, and whether their tenant runs.
+/// What is known of the tenant of a commit that holds its fence.
+#[derive(Clone, Copy)]
+struct Pinned {
+    running: bool,
+    metered: bool,
+}
+
+/// Returns which commits hold their fence.
 async fn pin(
     conn: &mut Conn,
     commits: &[&Commit],
     round: &[usize],
-) -> Result<HashMap<usize, bool>, StoreError> {
+) -> Result<HashMap<usize, Pinned>, StoreError> {
     let mut pins = Batch::default();
     for at in round {
         let (commit, fence) = (commits[*at], commits[*at].fence);
         pins.push(row![*at as i64, commit.tenant.0, i64::from(fence.shard.0), fence.epoch]);
     }
     let rows = conn.rows(&PIN, pins.args(vec![])).await?;
-    rows.into_iter().map(|mut row| Ok((row.small()?, row.text()? == "active"))).collect()
+    let pinned = rows.into_iter().map(|mut row| {
+        let (at, running) = (row.small()?, row.text()? == "active");
+        Ok((at, Pinned { running, metered: row.int_or_null()?.is_some() }))
+    });
+    pinned.collect()
 }
 
 const PIN_CAMPAIGNS: Sql = batch!(

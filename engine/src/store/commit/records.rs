@@ -2,7 +2,7 @@
 
 use actors::machine::change::{Announcement, Claim, Ruled};
 use actors::ports::Commit;
-use schedules::id::EnrollmentId;
+use schedules::id::{EnrollmentId, TenantId};
 use schedules::stop::StopReason;
 use schedules::verdict::{Reason, Ruling};
 
@@ -123,10 +123,21 @@ const OUTCOME: Sql = batch!(
      5 "try_no" "bigint", 6 "known_at" "bigint", 7 "kind" "text", 8 "counts" "bigint",
      9 "detail" "text"),
     "WHERE true
-     ON CONFLICT DO NOTHING"
+     ON CONFLICT DO NOTHING
+     RETURNING tenant_id, counts"
 );
 
-pub(super) async fn outcomes(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+/// An outcome where there was none.
+pub(super) struct NewOutcome {
+    pub(super) tenant: TenantId,
+    pub(super) counts: bool,
+}
+
+/// Adds outcomes, and returns those that are new.
+pub(super) async fn outcomes(
+    conn: &mut Conn,
+    plan: &Plan<'_>,
+) -> Result<Vec<NewOutcome>, StoreError> {
     let mut outcomes = Batch::default();
     for of in &plan.settled {
         let (attempt, outcome) = (of.what.attempt, &of.what.outcome);
@@ -142,10 +153,14 @@ pub(super) async fn outcomes(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), Sto
             json(outcome)?,
         ]);
     }
-    if !outcomes.is_empty() {
-        conn.execute(&OUTCOME, outcomes.args(vec![])).await?;
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let rows = conn.rows(&OUTCOME, outcomes.args(vec![])).await?;
+    let new = rows.into_iter().map(|mut row| {
+        Ok(NewOutcome { tenant: TenantId(row.int()?), counts: row.int()? == 1 })
+    });
+    new.collect()
 }
 
 /// An archived campaign's enrollments are stopped here, by the owner: for the door, its status is

@@ -123,9 +123,10 @@ const UNSETTLED: Sql = both(
      ORDER BY a.claimed_at, a.enrollment_id",
 );
 
-/// A claim without outcome counts: the message may be on its way.
+/// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
+/// latest instant at which the hand-over may have begun.
 const TALLIES: Sql = both(
-    "SELECT a.campaign_id, a.claimed_at / 60000, count(*)
+    "SELECT a.campaign_id, a.deadline_at / 60000, count(*)
      FROM attempts a
      LEFT JOIN outcomes o
        ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
@@ -133,7 +134,7 @@ const TALLIES: Sql = both(
      WHERE a.tenant_id = $1
        AND a.claimed_at >= $2
        AND (o.counts IS NULL OR o.counts = 1)
-     GROUP BY a.campaign_id, a.claimed_at / 60000
+     GROUP BY a.campaign_id, a.deadline_at / 60000
      ORDER BY 1, 2",
 );
 
