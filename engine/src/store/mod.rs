@@ -18,6 +18,7 @@ mod lease;
 mod mailbox;
 mod migrate;
 mod queue;
+mod remembered;
 mod settings;
 mod sql;
 mod why;
@@ -95,7 +96,7 @@ impl Store {
         lanes.extend((0..settings.commits).map(|_| &[Lane::Commits] as &[Lane]));
         lanes.extend((0..settings.doors).map(|_| &[Lane::Doors] as &[Lane]));
         let longest = Duration::from_secs(30);
-        Ok(Self::start(Backend::postgres(settings).await?, &lanes, longest))
+        Ok(Self::start(Box::pin(Backend::postgres(settings)).await?, &lanes, longest))
     }
 
     fn start(backend: Backend, lanes: &[&'static [Lane]], longest: Duration) -> Self {
@@ -106,6 +107,17 @@ impl Store {
         });
         let writers = std::sync::Mutex::new(writers.collect());
         Self { inner: Arc::new(Inner { backend, queue, writers }) }
+    }
+
+    /// Says whether the database answers.
+    pub async fn answers(&self) -> bool {
+        let asked = within(async {
+            let mut conn = self.reader().await?;
+            let answered = conn.first(&sql::both("SELECT 1"), Vec::new()).await?;
+            conn.done();
+            Ok(answered.is_some())
+        });
+        asked.await.unwrap_or_default()
     }
 
     /// Writes what waits, then closes every connection.
