@@ -1,6 +1,7 @@
 //! The two databases: how each is opened, and where connections come from.
 
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -25,7 +26,7 @@ const CACHE_KIB: &str = "-65536";
 
 /// One of the two databases.
 pub(super) enum Backend {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, _folder: Folder },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, folder: Mutex<Option<Folder>> },
     Postgres { leases: PgPool, stops: PgPool, commits: PgPool, doors: PgPool, readers: PgPool },
 }
 
@@ -59,7 +60,7 @@ impl Backend {
             .acquire_timeout(ACQUIRE_MAX)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self::Sqlite { writer, readers, _folder: folder })
+        Ok(Self::Sqlite { writer, readers, folder: Mutex::new(Some(folder)) })
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
@@ -117,9 +118,10 @@ impl Backend {
 
     pub(super) async fn close(&self) {
         match self {
-            Backend::Sqlite { writer, readers, .. } => {
+            Backend::Sqlite { writer, readers, folder } => {
                 readers.close().await;
                 writer.close().await;
+                folder.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
             Backend::Postgres { leases, stops, commits, doors, readers } => {
                 leases.close().await;

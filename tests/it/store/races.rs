@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actors::machine::change::Change;
@@ -54,10 +53,9 @@ async fn race(scene: &Scene, all: &[EnrollmentRecord]) -> Race {
         let (scene, all) = (scene.clone(), Arc::clone(&all));
         tokio::spawn(async move { stop_some(&scene, &all, stopper).await })
     });
-    let next = Arc::new(AtomicU32::new(0));
-    let claimers = (0..CLAIMERS).map(|_| {
-        let (scene, all, next) = (scene.clone(), Arc::clone(&all), Arc::clone(&next));
-        tokio::spawn(async move { claim_some(&scene, &all, &next).await })
+    let claimers = (0..CLAIMERS).map(|claimer| {
+        let (scene, all) = (scene.clone(), Arc::clone(&all));
+        tokio::spawn(async move { claim_some(&scene, &all, claimer).await })
     });
     let (stoppers, claimers): (Vec<_>, Vec<_>) = (stoppers.collect(), claimers.collect());
     let mut race = Race { stopped: BTreeMap::new(), claimed: Vec::new() };
@@ -86,27 +84,30 @@ async fn stop_some(
     stopped
 }
 
-/// Claims in batches of 20, each scattered over what all the stoppers are at.
+/// Claims in small batches: one claimer walks with the stoppers, the other comes from the end and
+/// finds their work done.
 async fn claim_some(
     scene: &Scene,
     all: &[EnrollmentRecord],
-    next: &AtomicU32,
+    claimer: usize,
 ) -> Vec<(EnrollmentId, Instant)> {
-    const BATCH: u32 = 20;
-    let (mut claimed, batches) = (Vec::new(), all.len() as u32 / BATCH);
-    loop {
-        let batch = next.fetch_add(1, Ordering::Relaxed);
-        if batch >= batches {
-            return claimed;
-        }
-        let some: Vec<_> =
-            (0..BATCH).map(|n| &all[(batch * BATCH + (n * 7) % BATCH) as usize]).collect();
-        let changes: Vec<Change> = some.iter().map(|one| claim(one, 0, START)).collect();
+    const BATCH: usize = 5;
+    let half = all.len() / CLAIMERS;
+    let mine = &all[claimer * half..(claimer + 1) * half];
+    let mut batches: Vec<_> = mine.chunks(BATCH).collect();
+    if claimer > 0 {
+        batches.reverse();
+    }
+    let mut claimed = Vec::new();
+    for some in batches {
+        // In another order than the stops: whoever locks row by row would meet them head-on.
+        let changes: Vec<Change> = some.iter().rev().map(|one| claim(one, 0, START)).collect();
         let asked = Instant::now();
         let refused = scene.commit(changes).await.expect("a commit").refused;
         let ids = some.iter().map(|one| one.enrollment.id);
         claimed.extend(ids.filter(|id| !refused.contains(id)).map(|id| (id, asked)));
     }
+    claimed
 }
 
 async fn set(database: &Database) -> (Scene, Vec<EnrollmentRecord>) {
