@@ -49,7 +49,11 @@ where
         Engine::Postgres => Place::Url(create_postgres().await),
     };
     let store = place.open().await.expect("the store opens");
-    let database = Database { engine, store: store.clone(), place: place.clone() };
+    let database = Database {
+        engine,
+        store: store.clone(),
+        place: place.clone(),
+    };
     let outcome = tokio::spawn(async move { case(database).await }).await;
     store.close().await;
     if let Place::Url(url) = &place {
@@ -157,7 +161,9 @@ impl Database {
         let options = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(self.folder().join("regua.db"))
             .busy_timeout(std::time::Duration::from_secs(10));
-        SqliteConnection::connect_with(&options).await.expect("a connection")
+        SqliteConnection::connect_with(&options)
+            .await
+            .expect("a connection")
     }
 }
 
@@ -181,7 +187,10 @@ async fn create_postgres() -> String {
         format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
         format!("CREATE DATABASE {name}"),
     ] {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("a database is made");
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut conn)
+            .await
+            .expect("a database is made");
     }
     format!("{base}/{name}")
 }
@@ -190,11 +199,16 @@ async fn drop_postgres(url: &str) {
     let name = url.rsplit('/').next().unwrap_or_default();
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     let mut conn = admin().await;
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("the database is dropped");
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .expect("the database is dropped");
 }
 
 async fn admin() -> PgConnection {
     let base = postgres_base();
     let url = format!("{}/postgres", base.trim_end_matches('/'));
-    PgConnection::connect(&url).await.expect("a connection to the server")
+    PgConnection::connect(&url)
+        .await
+        .expect("a connection to the server")
 }

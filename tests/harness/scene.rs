@@ -2,7 +2,7 @@
 
 use actors::lease::{Leases, NodeId};
 use actors::machine::change::{Change, Claim, Enrolled, Settled};
-use actors::machine::input::Outcome;
+use actors::machine::input::{Outcome, Sweep, SweepKind};
 use actors::ports::{Commit, Committed, Cursor, Fence, Journal, JournalError, Sender, ShardId};
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
@@ -44,7 +44,11 @@ pub fn new_tenant(shard: ShardId) -> NewTenant {
         document: None,
         zone: Tz::America__Sao_Paulo,
         shard,
-        rules: RulePack { name: "none".to_owned(), version: 1, rules: Vec::new() },
+        rules: RulePack {
+            name: "none".to_owned(),
+            version: 1,
+            rules: Vec::new(),
+        },
         calendar: Calendar::brazil(),
         charges: None,
         retry: RetryPolicy::default(),
@@ -53,7 +57,10 @@ pub fn new_tenant(shard: ShardId) -> NewTenant {
         senders: vec![Sender {
             channel: Channel::Sms,
             provider: "mailbox".to_owned(),
-            pace: Pace { per_second: 100, burst: 10 },
+            pace: Pace {
+                per_second: 100,
+                burst: 10,
+            },
         }],
     }
 }
@@ -95,7 +102,10 @@ pub fn boleto(n: u32, contact: u32) -> NewBoleto {
         payment_link: None,
         contact: NewContact {
             name: format!("Contato {contact}"),
-            phone: Some(Point { address: phone.clone(), canonical: phone }),
+            phone: Some(Point {
+                address: phone.clone(),
+                canonical: phone,
+            }),
             email: None,
             zones: vec![Tz::America__Sao_Paulo],
         },
@@ -104,7 +114,11 @@ pub fn boleto(n: u32, contact: u32) -> NewBoleto {
 
 /// Returns an edit under an id.
 pub fn edit(event_id: &str) -> Edit {
-    Edit { event_id: event_id.to_owned(), source: "test".to_owned(), at: START }
+    Edit {
+        event_id: event_id.to_owned(),
+        source: "test".to_owned(),
+        at: START,
+    }
 }
 
 impl Scene {
@@ -117,19 +131,34 @@ impl Scene {
     pub async fn set_with(store: &Store, tenant: &NewTenant) -> Self {
         let shard = tenant.shard;
         let tenant = store.create_tenant(tenant, START).await.expect("a tenant");
-        let campaign = store.create_campaign(tenant, edit("campaign"), two_steps()).await;
+        let campaign = store
+            .create_campaign(tenant, edit("campaign"), two_steps())
+            .await;
         let campaign = campaign.expect("a campaign");
         let node = NodeId(format!("node-of-{}", shard.0));
-        let fence = store.take_or_renew(&node, shard, 60_000).await.expect("the database answers");
+        let fence = store
+            .take_or_renew(&node, shard, 60_000)
+            .await
+            .expect("the database answers");
         let fence = fence.expect("the shard is free");
-        let scene = Self { store: store.clone(), tenant, campaign, fence };
-        scene.say("launch", Saying::CampaignLaunched { campaign }).await;
+        let scene = Self {
+            store: store.clone(),
+            tenant,
+            campaign,
+            fence,
+        };
+        scene
+            .say("launch", Saying::CampaignLaunched { campaign })
+            .await;
         scene
     }
 
     /// Commits one fact.
     pub async fn say(&self, event_id: &str, saying: Saying) -> FactAnswer {
-        let answers = self.store.commit_facts(&[self.fact(event_id, saying)]).await;
+        let answers = self
+            .store
+            .commit_facts(&[self.fact(event_id, saying)])
+            .await;
         answers.expect("the fact is committed").remove(0)
     }
 
@@ -147,25 +176,51 @@ impl Scene {
 
     /// Imports boletos under a key.
     pub async fn import(&self, key: &str, boletos: Vec<NewBoleto>) -> ImportOutcome {
-        let import = Import { key: key.to_owned(), source: "test".to_owned(), at: START };
-        self.store.import_boletos(self.tenant, import, boletos).await.expect("the import")
+        let import = Import {
+            key: key.to_owned(),
+            source: "test".to_owned(),
+            at: START,
+        };
+        self.store
+            .import_boletos(self.tenant, import, boletos)
+            .await
+            .expect("the import")
     }
 
     /// Imports boletos `0..count`, each of a contact of its own, and enrolls them at `next_at`.
     pub async fn enroll(&self, count: u32, next_at: Timestamp) -> Vec<EnrollmentRecord> {
-        self.import("chunk", (0..count).map(|n| boleto(n, n)).collect()).await;
-        let mut changes = Vec::new();
-        for n in 0..count {
-            changes.push(self.enrolled(self.boleto_id(n).await, next_at));
-        }
+        self.import("chunk", (0..count).map(|n| boleto(n, n)).collect())
+            .await;
+        let kind = SweepKind::EnrollCampaign {
+            campaign: self.campaign,
+        };
+        let sweep = Sweep {
+            seq: 1,
+            kind,
+            after: i64::MIN,
+        };
+        let page = self
+            .store
+            .sweep_page(self.tenant, &sweep, count)
+            .await
+            .expect("a page");
+        let candidates = page.candidates.iter();
+        let changes = candidates
+            .map(|one| self.enrolled(one.boleto, next_at))
+            .collect();
         self.commit(changes).await.expect("the enrollment");
         self.enrollments().await
     }
 
     /// Returns the id of boleto number `n`.
     pub async fn boleto_id(&self, n: u32) -> BoletoId {
-        let found = self.store.boleto_named(self.tenant, &format!("NF-{n}")).await;
-        found.expect("the database answers").expect("the boleto is there")
+        let found = self
+            .store
+            .boleto_named(self.tenant, &format!("NF-{n}"))
+            .await;
+        found
+            .expect("the database answers")
+            .expect("the boleto is there")
     }
 
     /// Returns the change that enrolls a boleto.
@@ -181,7 +236,10 @@ impl Scene {
 
     /// Returns every enrollment of the tenant.
     pub async fn enrollments(&self) -> Vec<EnrollmentRecord> {
-        let all = self.store.enrollments(self.tenant, EnrollmentId(0), 100_000).await;
+        let all = self
+            .store
+            .enrollments(self.tenant, EnrollmentId(0), 100_000)
+            .await;
         all.expect("the database answers")
     }
 
@@ -195,12 +253,23 @@ impl Scene {
 
     /// Returns a commit under the owner's fence.
     pub fn as_commit(&self, changes: Vec<Change>) -> Commit {
-        Commit { tenant: self.tenant, fence: self.fence, at: START, changes }
+        Commit {
+            tenant: self.tenant,
+            fence: self.fence,
+            at: START,
+            changes,
+        }
     }
 
     /// Says that boleto number `n` was paid.
     pub async fn pay(&self, event_id: &str, n: u32) -> FactAnswer {
-        self.say(event_id, Saying::BoletoPaid { boleto: reference(n) }).await
+        self.say(
+            event_id,
+            Saying::BoletoPaid {
+                boleto: reference(n),
+            },
+        )
+        .await
     }
 }
 
@@ -246,7 +315,10 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
         deadline_at: at.plus_ms(3_000),
         touch,
         from: enrollment.cursor,
-        to: Cursor { next_at: None, ..enrollment.cursor },
+        to: Cursor {
+            next_at: None,
+            ..enrollment.cursor
+        },
     })
 }
 
@@ -254,17 +326,26 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
 pub fn attempt(record: &EnrollmentRecord, try_no: u16) -> AttemptId {
     let touch = record.enrollment.cursor.touch.expect("a touch is next");
     let enrollment = record.enrollment.id;
-    let reminder =
-        ReminderId { enrollment, step_no: touch.step_no, occurrence: touch.occurrence };
+    let reminder = ReminderId {
+        enrollment,
+        step_no: touch.step_no,
+        occurrence: touch.occurrence,
+    };
     AttemptId { reminder, try_no }
 }
 
 /// Returns an outcome of an attempt.
 pub fn settled(attempt: AttemptId, outcome: Outcome) -> Change {
-    Change::Settled(Settled { attempt, at: START, outcome })
+    Change::Settled(Settled {
+        attempt,
+        at: START,
+        outcome,
+    })
 }
 
 /// Returns the outcome of a message that was taken.
 pub fn accepted() -> Outcome {
-    Outcome::Accepted { provider_ref: "ref".to_owned() }
+    Outcome::Accepted {
+        provider_ref: "ref".to_owned(),
+    }
 }

@@ -108,7 +108,10 @@ async fn hash(
         sha.update(b"\n");
     }
     let digest = sha.finalize();
-    Ok((count, digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((
+        count,
+        digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
 }
 
 const SEALS: Sql = both(
@@ -116,8 +119,7 @@ const SEALS: Sql = both(
      WHERE tenant_id = $1 ORDER BY no",
 );
 
-const COUNT_FROM: Sql =
-    both("SELECT count(*) FROM audit WHERE tenant_id = $1 AND batch >= $2");
+const COUNT_FROM: Sql = both("SELECT count(*) FROM audit WHERE tenant_id = $1 AND batch >= $2");
 
 impl Store {
     /// Checks a tenant's audit rows against its chain of seals.
@@ -128,7 +130,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let report = verify(&mut conn, tenant).await?;
-            conn.done();
             Ok(report)
         })
         .await

@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
 use super::conn::Conn;
@@ -26,8 +24,18 @@ const CACHE_KIB: &str = "-65536";
 
 /// One of the two databases.
 pub(super) enum Backend {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, folder: Mutex<Option<Folder>> },
-    Postgres { leases: PgPool, stops: PgPool, commits: PgPool, doors: PgPool, readers: PgPool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        folder: Mutex<Option<Folder>>,
+    },
+    Postgres {
+        leases: PgPool,
+        stops: PgPool,
+        commits: PgPool,
+        doors: PgPool,
+        readers: PgPool,
+    },
 }
 
 impl Backend {
@@ -60,18 +68,24 @@ impl Backend {
             .acquire_timeout(ACQUIRE_MAX)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self::Sqlite { writer, readers, folder: Mutex::new(Some(folder)) })
+        Ok(Self::Sqlite {
+            writer,
+            readers,
+            folder: Mutex::new(Some(folder)),
+        })
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let base = PgConnectOptions::from_str(&settings.url)?.application_name("regua");
         migrate_postgres(&base).await?;
-        let pool = |connections: u32, statement_ms: &'static str| {
+        // A writer notices a dead connection by its first statement and takes another; who reads is
+        // spared that.
+        let pool = |connections: u32, statement_ms: &'static str, tested: bool| {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .idle_timeout(None)
                 .max_lifetime(None)
-                .test_before_acquire(false)
+                .test_before_acquire(tested)
                 .acquire_timeout(ACQUIRE_MAX)
                 .connect_with(base.clone().options([
                     ("statement_timeout", statement_ms),
@@ -83,27 +97,39 @@ impl Backend {
                 ]))
         };
         let (leases, stops, commits, doors, readers) = tokio::try_join!(
-            pool(1, "5000"),
-            pool(settings.stops, "5000"),
-            pool(settings.commits, "10000"),
-            pool(settings.doors, "30000"),
-            pool(settings.readers, "30000"),
+            pool(1, "5000", false),
+            pool(settings.stops, "5000", false),
+            pool(settings.commits, "10000", false),
+            pool(settings.doors, "30000", false),
+            pool(settings.readers, "30000", true),
         )?;
-        Ok(Self::Postgres { leases, stops, commits, doors, readers })
+        Ok(Self::Postgres {
+            leases,
+            stops,
+            commits,
+            doors,
+            readers,
+        })
     }
 
     /// Lends the connection of a writer that serves these lanes.
     pub(super) async fn writer(&self, lanes: &[Lane]) -> Result<Conn, StoreError> {
         match self {
-            Backend::Sqlite { writer, .. } => Ok(Conn::Sqlite(writer.acquire().await?)),
-            Backend::Postgres { leases, stops, commits, doors, .. } => {
+            Backend::Sqlite { writer, .. } => Ok(writer.acquire().await?.into()),
+            Backend::Postgres {
+                leases,
+                stops,
+                commits,
+                doors,
+                ..
+            } => {
                 let pool = match lanes.first() {
                     Some(Lane::Leases) => leases,
                     Some(Lane::Stops) => stops,
                     Some(Lane::Commits) => commits,
                     Some(Lane::Doors) | None => doors,
                 };
-                Ok(Conn::Postgres(pool.acquire().await?))
+                Ok(pool.acquire().await?.into())
             }
         }
     }
@@ -111,21 +137,36 @@ impl Backend {
     /// Lends a connection to read with.
     pub(super) async fn reader(&self) -> Result<Conn, StoreError> {
         Ok(match self {
-            Backend::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Backend::Postgres { readers, .. } => Conn::Postgres(readers.acquire().await?),
+            Backend::Sqlite { readers, .. } => readers.acquire().await?.into(),
+            Backend::Postgres { readers, .. } => readers.acquire().await?.into(),
         })
     }
 
     pub(super) async fn close(&self) {
         match self {
-            Backend::Sqlite { writer, readers, folder } => {
+            Backend::Sqlite {
+                writer,
+                readers,
+                folder,
+            } => {
                 readers.close().await;
                 writer.close().await;
                 folder.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
-            Backend::Postgres { leases, stops, commits, doors, readers } => {
+            Backend::Postgres {
+                leases,
+                stops,
+                commits,
+                doors,
+                readers,
+            } => {
                 leases.close().await;
-                tokio::join!(stops.close(), commits.close(), doors.close(), readers.close());
+                tokio::join!(
+                    stops.close(),
+                    commits.close(),
+                    doors.close(),
+                    readers.close()
+                );
             }
         }
     }

@@ -68,7 +68,10 @@ pub(super) fn claim_to_text(touch: Touch, from: &Cursor, to: &Cursor) -> String 
         Some(touch.slot_at.unix_ms()),
         Some(touch.expires_at.unix_ms()),
     ];
-    let numbers = touch.into_iter().chain(cursor_cells(from)).chain(cursor_cells(to));
+    let numbers = touch
+        .into_iter()
+        .chain(cursor_cells(from))
+        .chain(cursor_cells(to));
     let mut text = String::with_capacity(160);
     for (at, number) in numbers.enumerate() {
         if at > 0 {
@@ -86,7 +89,9 @@ pub(super) fn claim_to_text(touch: Touch, from: &Cursor, to: &Cursor) -> String 
 pub(super) fn claim_from_text(
     text: &str,
 ) -> Result<(Timestamp, Timestamp, Cursor, Cursor), StoreError> {
-    const UNREADABLE: StoreError = StoreError::Unreadable { what: "cursors of a claim" };
+    const UNREADABLE: StoreError = StoreError::Unreadable {
+        what: "cursors of a claim",
+    };
     let numbers = text
         .split(',')
         .map(|part| match part {
@@ -94,7 +99,9 @@ pub(super) fn claim_from_text(
             digits => digits.parse().map(Some).map_err(|_| UNREADABLE),
         })
         .collect::<Result<Vec<Option<i64>>, _>>()?;
-    let [Some(slot), Some(expiry), cursors @ ..] = &numbers[..] else { return Err(UNREADABLE) };
+    let [Some(slot), Some(expiry), cursors @ ..] = &numbers[..] else {
+        return Err(UNREADABLE);
+    };
     let (Ok(from), Ok(to)) = (
         <[Option<i64>; 12]>::try_from(cursors.get(..12).unwrap_or_default()),
         <[Option<i64>; 12]>::try_from(cursors.get(12..).unwrap_or_default()),
@@ -110,8 +117,20 @@ pub(super) fn claim_from_text(
 }
 
 fn cursor_of(cells: [Option<i64>; 12]) -> Result<Cursor, StoreError> {
-    let [done, occurrence, reminders, after, step, touched, slot, expiry, tries, on, from, next] =
-        cells;
+    let [
+        done,
+        occurrence,
+        reminders,
+        after,
+        step,
+        touched,
+        slot,
+        expiry,
+        tries,
+        on,
+        from,
+        next,
+    ] = cells;
     let some = |cell: Option<i64>| cell.ok_or(StoreError::Unreadable { what: "cursor" });
     let touch = match (step, touched, slot, expiry) {
         (Some(step), Some(occurrence), Some(slot), Some(expiry)) => Some(Touch {
@@ -146,24 +165,35 @@ pub(super) fn instant_or_null(row: &mut Row) -> Result<Option<Timestamp>, StoreE
 }
 
 pub(super) fn small<N: TryFrom<i64>>(number: i64) -> Result<N, StoreError> {
-    N::try_from(number).map_err(|_| StoreError::Unreadable { what: "small integer" })
+    N::try_from(number).map_err(|_| StoreError::Unreadable {
+        what: "small integer",
+    })
 }
 
 /// Reads zones, the likeliest first; never empty.
 pub(super) fn zones(row: &mut Row) -> Result<Vec<Tz>, StoreError> {
     const UNREADABLE: StoreError = StoreError::Unreadable { what: "zone" };
     let text = row.text()?;
-    text.split(',').map(|name| name.parse().map_err(|_| UNREADABLE)).collect()
+    text.split(',')
+        .map(|name| name.parse().map_err(|_| UNREADABLE))
+        .collect()
 }
 
 pub(super) fn zones_to_text(zones: &[Tz]) -> String {
-    zones.iter().map(|zone| zone.name()).collect::<Vec<_>>().join(",")
+    zones
+        .iter()
+        .map(|zone| zone.name())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Reads the likeliest of the zones.
 pub(super) fn likeliest_zone(row: &mut Row) -> Result<Tz, StoreError> {
     let zones = zones(row)?;
-    zones.first().copied().ok_or(StoreError::Unreadable { what: "zone" })
+    zones
+        .first()
+        .copied()
+        .ok_or(StoreError::Unreadable { what: "zone" })
 }
 
 pub(super) fn date(row: &mut Row) -> Result<NaiveDate, StoreError> {
@@ -172,7 +202,9 @@ pub(super) fn date(row: &mut Row) -> Result<NaiveDate, StoreError> {
 
 /// Writes a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| StoreError::Unreadable { what: "value to write" })
+    serde_json::to_string(value).map_err(|_| StoreError::Unreadable {
+        what: "value to write",
+    })
 }
 
 #[cfg(test)]
@@ -182,7 +214,12 @@ mod tests {
     #[test]
     fn the_cursors_of_a_claim_read_back_as_written() {
         let at = Timestamp::from_unix_ms;
-        let touch = Touch { step_no: 3, occurrence: 7, slot_at: at(5), expires_at: at(9) };
+        let touch = Touch {
+            step_no: 3,
+            occurrence: 7,
+            slot_at: at(5),
+            expires_at: at(9),
+        };
         let from = Cursor {
             progress: Progress {
                 done: StepSet(i64::MIN),

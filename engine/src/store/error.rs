@@ -160,14 +160,19 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::TypeNotFound { .. } => StoreError::Unreadable { what: "row" },
             // Not read as anything else: a protocol error leaves the connection unusable.
             sqlx::Error::Protocol(_) => StoreError::Unreachable,
-            _ => StoreError::Database { code: "unclassified".into() },
+            _ => StoreError::Database {
+                code: "unclassified".into(),
+            },
         }
     }
 }
 
 fn of_database(error: &dyn sqlx::error::DatabaseError) -> StoreError {
     let code = error.code().unwrap_or_default();
-    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
         of_sqlite(&code)
     } else {
         of_postgres(&code)
@@ -185,7 +190,9 @@ fn of_sqlite(code: &str) -> StoreError {
         (11 | 26, _) => StoreError::Damaged,
         (3 | 8 | 14 | 23, _) => StoreError::Refused,
         (10, _) => StoreError::Unreachable,
-        _ => StoreError::Database { code: format!("sqlite {number}") },
+        _ => StoreError::Database {
+            code: format!("sqlite {number}"),
+        },
     }
 }
 
@@ -203,10 +210,15 @@ fn of_postgres(code: &str) -> StoreError {
         "XX001" | "XX002" => StoreError::Damaged,
         "42501" | "28000" | "28P01" | "3D000" => StoreError::Refused,
         // connection exceptions, insufficient resources, operator intervention
-        code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
+        code if ["08", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
             StoreError::Unreachable
         }
-        code => StoreError::Database { code: code.to_owned() },
+        code => StoreError::Database {
+            code: code.to_owned(),
+        },
     }
 }
 
@@ -221,7 +233,13 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), StoreError::CODES.len());
         assert_eq!(StoreError::Unreachable.code(), "RG-STORE-001");
-        assert_eq!(StoreError::Database { code: String::new() }.code(), "RG-STORE-015");
+        assert_eq!(
+            StoreError::Database {
+                code: String::new()
+            }
+            .code(),
+            "RG-STORE-015"
+        );
     }
 
     #[test]

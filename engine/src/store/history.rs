@@ -85,7 +85,10 @@ pub struct StateCounts(pub Vec<(String, u64)>);
 impl StateCounts {
     /// Returns the count of one state.
     pub fn of(&self, state: &str) -> u64 {
-        self.0.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count)
+        self.0
+            .iter()
+            .find(|(name, _)| name == state)
+            .map_or(0, |(_, count)| *count)
     }
 }
 
@@ -179,8 +182,10 @@ impl Store {
             let mut conn = self.reader().await?;
             let args = args![tenant.0, after.0, i64::from(limit)];
             let rows = conn.rows(&ENROLLMENTS, args).await?;
-            let records = rows.into_iter().map(read_enrollment).collect::<Result<_, _>>()?;
-            conn.done();
+            let records = rows
+                .into_iter()
+                .map(read_enrollment)
+                .collect::<Result<_, _>>()?;
             Ok(records)
         })
         .await
@@ -199,7 +204,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let records = attempts(&mut conn, tenant, after, up_to).await?;
-            conn.done();
             Ok(records)
         })
         .await
@@ -218,7 +222,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let records = decisions(&mut conn, tenant, after, up_to).await?;
-            conn.done();
             Ok(records)
         })
         .await
@@ -239,7 +242,6 @@ impl Store {
                 }
                 counts.push(StateCounts(of));
             }
-            conn.done();
             let mut counts = counts.into_iter();
             let mut next = || counts.next().unwrap_or_default();
             Ok(Report {
@@ -260,7 +262,9 @@ pub(super) async fn attempts(
     after: EnrollmentId,
     up_to: EnrollmentId,
 ) -> Result<Vec<AttemptRecord>, StoreError> {
-    let rows = conn.rows(&ATTEMPTS, args![tenant.0, after.0, up_to.0]).await?;
+    let rows = conn
+        .rows(&ATTEMPTS, args![tenant.0, after.0, up_to.0])
+        .await?;
     rows.into_iter().map(read_attempt).collect()
 }
 
@@ -270,7 +274,9 @@ pub(super) async fn decisions(
     after: EnrollmentId,
     up_to: EnrollmentId,
 ) -> Result<Vec<DecisionRecord>, StoreError> {
-    let rows = conn.rows(&DECISIONS, args![tenant.0, after.0, up_to.0]).await?;
+    let rows = conn
+        .rows(&DECISIONS, args![tenant.0, after.0, up_to.0])
+        .await?;
     rows.into_iter().map(read_decision).collect()
 }
 
@@ -285,7 +291,10 @@ fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
 fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
     let reminder = read_reminder(&mut row)?;
     Ok(AttemptRecord {
-        attempt: AttemptId { reminder, try_no: row.small()? },
+        attempt: AttemptId {
+            reminder,
+            try_no: row.small()?,
+        },
         boleto: BoletoId(row.int()?),
         contact: ContactId(row.int()?),
         campaign: CampaignId(row.int()?),
@@ -330,10 +339,21 @@ pub(super) fn read_enrollment(mut row: Row) -> Result<EnrollmentRecord, StoreErr
     let state = row.text()?;
     let stopped = match (row.int_or_null()?, row.text_or_null()?) {
         (Some(seq), Some(reason)) => {
-            let reason = StopReason::ALL.into_iter().find(|one| one.as_str() == reason);
-            Some((seq, reason.ok_or(StoreError::Unreadable { what: "stop reason" })?))
+            let reason = StopReason::ALL
+                .into_iter()
+                .find(|one| one.as_str() == reason);
+            Some((
+                seq,
+                reason.ok_or(StoreError::Unreadable {
+                    what: "stop reason",
+                })?,
+            ))
         }
         _ => None,
     };
-    Ok(EnrollmentRecord { enrollment, state, stopped })
+    Ok(EnrollmentRecord {
+        enrollment,
+        state,
+        stopped,
+    })
 }

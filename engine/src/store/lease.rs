@@ -90,9 +90,14 @@ async fn take_or_renew(
     ttl_ms: i64,
 ) -> Result<Option<Fence>, StoreError> {
     for sql in [&RENEW, &TAKE] {
-        let row = conn.first(sql, args![i64::from(shard.0), node, ttl_ms]).await?;
+        let row = conn
+            .first(sql, args![i64::from(shard.0), node, ttl_ms])
+            .await?;
         if let Some(mut row) = row {
-            return Ok(Some(Fence { shard, epoch: row.int()? }));
+            return Ok(Some(Fence {
+                shard,
+                epoch: row.int()?,
+            }));
         }
     }
     Ok(None)
@@ -108,5 +113,8 @@ pub(super) async fn pin(
     fence: Fence,
 ) -> Result<(), StoreError> {
     let args = args![i64::from(fence.shard.0), fence.epoch, tenant.0];
-    conn.first(&HELD, args).await?.map(drop).ok_or(StoreError::Fenced)
+    conn.first(&HELD, args)
+        .await?
+        .map(drop)
+        .ok_or(StoreError::Fenced)
 }

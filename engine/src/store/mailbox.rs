@@ -85,7 +85,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn keep_letter(&self, letter: Letter) -> Result<(), StoreError> {
-        self.ask(Lane::Doors, |reply| Work::Letter(Asked::new(letter, 1, reply))).await
+        self.ask(Lane::Doors, |reply| {
+            Work::Letter(Asked::new(letter, 1, reply))
+        })
+        .await
     }
 
     /// Lists letters from an instant on, oldest first.
@@ -102,8 +105,10 @@ impl Store {
             let mut conn = self.reader().await?;
             let args = args![tenant.0, from.unix_ms(), i64::from(limit)];
             let rows = conn.rows(&LIST, args).await?;
-            let letters = rows.into_iter().map(|row| read(tenant, row)).collect::<Result<_, _>>()?;
-            conn.done();
+            let letters = rows
+                .into_iter()
+                .map(|row| read(tenant, row))
+                .collect::<Result<_, _>>()?;
             Ok(letters)
         })
         .await
@@ -133,10 +138,17 @@ pub(super) async fn together(conn: &mut Conn, letters: &[&Letter]) -> Result<(),
 
 fn read(tenant: TenantId, mut row: Row) -> Result<Letter, StoreError> {
     let enrollment = EnrollmentId(row.int()?);
-    let reminder = ReminderId { enrollment, step_no: row.small()?, occurrence: row.small()? };
+    let reminder = ReminderId {
+        enrollment,
+        step_no: row.small()?,
+        occurrence: row.small()?,
+    };
     Ok(Letter {
         tenant,
-        attempt: AttemptId { reminder, try_no: row.small()? },
+        attempt: AttemptId {
+            reminder,
+            try_no: row.small()?,
+        },
         boleto: BoletoId(row.int()?),
         channel: row.parsed("channel")?,
         handed_over_at: instant(&mut row)?,

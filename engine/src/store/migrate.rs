@@ -23,10 +23,19 @@ fn migrator(texts: impl Iterator<Item = (i64, &'static str, &'static str)>) -> M
     let migrations = texts
         .map(|(version, name, text)| {
             let sql = SqlStr::from_static(text);
-            Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+            Migration::new(
+                version,
+                Cow::Borrowed(name),
+                MigrationType::Simple,
+                sql,
+                false,
+            )
         })
         .collect::<Vec<_>>();
-    Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+    Migrator {
+        migrations: Cow::Owned(migrations),
+        ..Migrator::DEFAULT
+    }
 }
 
 /// Brings an SQLite file up to date.
@@ -37,7 +46,9 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
         let found = sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?;
         refuse_newer(found)?;
     }
-    let texts = MIGRATIONS.iter().map(|(version, name, sqlite, _)| (*version, *name, *sqlite));
+    let texts = MIGRATIONS
+        .iter()
+        .map(|(version, name, sqlite, _)| (*version, *name, *sqlite));
     run(migrator(texts), pool).await
 }
 
@@ -50,7 +61,9 @@ pub(super) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
         let found = sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?;
         refuse_newer(found)?;
     }
-    let texts = MIGRATIONS.iter().map(|(version, name, _, postgres)| (*version, *name, *postgres));
+    let texts = MIGRATIONS
+        .iter()
+        .map(|(version, name, _, postgres)| (*version, *name, *postgres));
     run(migrator(texts), pool).await
 }
 

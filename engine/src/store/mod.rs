@@ -17,6 +17,7 @@ mod journal;
 mod lease;
 mod mailbox;
 mod migrate;
+mod outbox;
 mod queue;
 mod remembered;
 mod settings;
@@ -26,7 +27,6 @@ mod work;
 mod writer;
 
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
 pub use mailbox::Letter;
+pub use outbox::Announced;
 pub use settings::{PostgresSettings, SqliteSettings};
 pub use why::{BoletoRecord, Why};
 
@@ -96,17 +97,35 @@ impl Store {
         lanes.extend((0..settings.commits).map(|_| &[Lane::Commits] as &[Lane]));
         lanes.extend((0..settings.doors).map(|_| &[Lane::Doors] as &[Lane]));
         let longest = Duration::from_secs(30);
-        Ok(Self::start(Box::pin(Backend::postgres(settings)).await?, &lanes, longest))
+        Ok(Self::start(
+            Box::pin(Backend::postgres(settings)).await?,
+            &lanes,
+            longest,
+        ))
     }
 
     fn start(backend: Backend, lanes: &[&'static [Lane]], longest: Duration) -> Self {
         let (backend, queue) = (Arc::new(backend), Arc::new(Queue::new()));
         let writers = lanes.iter().map(|lanes| {
             let (backend, queue) = (Arc::clone(&backend), Arc::clone(&queue));
-            tokio::spawn(Writer { backend, queue, lanes, longest }.run())
+            tokio::spawn(
+                Writer {
+                    backend,
+                    queue,
+                    lanes,
+                    longest,
+                }
+                .run(),
+            )
         });
         let writers = std::sync::Mutex::new(writers.collect());
-        Self { inner: Arc::new(Inner { backend, queue, writers }) }
+        Self {
+            inner: Arc::new(Inner {
+                backend,
+                queue,
+                writers,
+            }),
+        }
     }
 
     /// Says whether the database answers.
@@ -114,7 +133,6 @@ impl Store {
         let asked = within(async {
             let mut conn = self.reader().await?;
             let answered = conn.first(&sql::both("SELECT 1"), Vec::new()).await?;
-            conn.done();
             Ok(answered.is_some())
         });
         asked.await.unwrap_or_default()
@@ -124,7 +142,11 @@ impl Store {
     pub async fn close(&self) {
         self.inner.queue.close();
         let writers = std::mem::take(
-            &mut *self.inner.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            &mut *self
+                .inner
+                .writers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         for writer in writers {
             // A writer that panicked has nothing more to finish.
@@ -151,54 +173,22 @@ impl Store {
     async fn write<A, F>(&self, lane: Lane, weight: usize, function: F) -> Result<A, StoreError>
     where
         A: Send + 'static,
-        F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<A, StoreError>>
-            + Send
-            + Sync
-            + 'static,
+        F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<A, StoreError>> + Send + Sync + 'static,
     {
-        self.ask(lane, |reply| Work::Job(Box::new(Asked::new(function, weight, reply)))).await
+        self.ask(lane, |reply| {
+            Work::Job(Box::new(Asked::new(function, weight, reply)))
+        })
+        .await
     }
 
-    async fn reader(&self) -> Result<Reader, StoreError> {
-        Ok(Reader { conn: self.inner.backend.reader().await?, done: false })
-    }
-}
-
-/// A connection that reads; it is closed unless the reading came to its end.
-struct Reader {
-    conn: Conn,
-    done: bool,
-}
-
-impl Reader {
-    fn done(mut self) {
-        self.done = true;
-    }
-}
-
-impl Deref for Reader {
-    type Target = Conn;
-
-    fn deref(&self) -> &Conn {
-        &self.conn
-    }
-}
-
-impl DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.conn
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if !self.done {
-            self.conn.condemn();
-        }
+    async fn reader(&self) -> Result<Conn, StoreError> {
+        self.inner.backend.reader().await
     }
 }
 
 /// Cuts a reading short that takes too long.
 async fn within<A>(reading: impl Future<Output = Result<A, StoreError>>) -> Result<A, StoreError> {
-    tokio::time::timeout(READ_MAX, reading).await.unwrap_or(Err(StoreError::Unreachable))
+    tokio::time::timeout(READ_MAX, reading)
+        .await
+        .unwrap_or(Err(StoreError::Unreachable))
 }

@@ -52,7 +52,9 @@ impl Queue {
 
     /// Adds work; returns false when the queue is closed.
     pub(super) async fn put(&self, lane: Lane, work: Work) -> bool {
-        let Ok(permit) = self.room[lane as usize].acquire().await else { return false };
+        let Ok(permit) = self.room[lane as usize].acquire().await else {
+            return false;
+        };
         permit.forget();
         let mut waiting = self.waiting();
         if waiting.closed {
@@ -68,7 +70,9 @@ impl Queue {
     /// Returns nothing when the queue is closed and empty.
     pub(super) async fn take(&self, lanes: &[Lane]) -> Vec<Work> {
         loop {
-            let filled = lanes.iter().map(|lane| Box::pin(self.filled[*lane as usize].notified()));
+            let filled = lanes
+                .iter()
+                .map(|lane| Box::pin(self.filled[*lane as usize].notified()));
             let filled = futures::future::select_all(filled);
             let (taken, closed) = self.take_waiting(lanes);
             if !taken.is_empty() || closed {

@@ -10,9 +10,8 @@ use super::queue::Lane;
 use super::sql::{Sql, args, both};
 use super::{Store, within};
 
-const REMEMBERED: Sql = both(
-    "SELECT fingerprint, response FROM idempotency_keys WHERE tenant_id = $1 AND key = $2",
-);
+const REMEMBERED: Sql =
+    both("SELECT fingerprint, response FROM idempotency_keys WHERE tenant_id = $1 AND key = $2");
 
 const REMEMBER: Sql = both(
     "INSERT INTO idempotency_keys (tenant_id, key, fingerprint, response, created_at)
@@ -33,8 +32,8 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let row = conn.first(&REMEMBERED, args![tenant.0, key]).await?;
-            conn.done();
-            row.map(|mut row| Ok((row.text()?, row.text()?))).transpose()
+            row.map(|mut row| Ok((row.text()?, row.text()?)))
+                .transpose()
         })
         .await
     }

@@ -46,6 +46,12 @@ pub struct PostgresSettings {
 impl PostgresSettings {
     /// Returns the settings for an address.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), stops: 2, commits: 3, doors: 2, readers: 6 }
+        Self {
+            url: url.into(),
+            stops: 2,
+            commits: 3,
+            doors: 2,
+            readers: 6,
+        }
     }
 }

@@ -12,13 +12,19 @@ pub(super) struct Sql {
 
 /// Returns a statement that reads the same in both dialects.
 pub(super) const fn both(text: &'static str) -> Sql {
-    Sql { sqlite: text, postgres: text }
+    Sql {
+        sqlite: text,
+        postgres: text,
+    }
 }
 
 /// A statement with row locks, which SQLite needs not have: its writer is alone.
 macro_rules! locking {
     ($text:literal, $lock:literal) => {
-        crate::store::sql::Sql { sqlite: $text, postgres: concat!($text, "\n", $lock) }
+        crate::store::sql::Sql {
+            sqlite: $text,
+            postgres: concat!($text, "\n", $lock),
+        }
     };
 }
 
@@ -237,7 +243,9 @@ pub(super) fn rows_as_json(columns: &[Column]) -> String {
     json.push('[');
     for row in 0..rows {
         json.push_str(if row == 0 { "[0" } else { ",[0" });
-        columns.iter().for_each(|column| column.write_json(row, &mut json));
+        columns
+            .iter()
+            .for_each(|column| column.write_json(row, &mut json));
         json.push(']');
     }
     json.push(']');
@@ -250,7 +258,8 @@ mod tests {
 
     #[test]
     fn rows_in_bulk_have_the_same_numbers_in_both_dialects() {
-        const SQL: Sql = batch!("SELECT r.id FROM ", (1 "id" "bigint", 2 "name" "text"), "WHERE true");
+        const SQL: Sql =
+            batch!("SELECT r.id FROM ", (1 "id" "bigint", 2 "name" "text"), "WHERE true");
         assert_eq!(
             SQL.sqlite,
             "SELECT r.id FROM (SELECT value ->> 1 AS id, value ->> 2 AS name \

@@ -79,7 +79,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let why = why(&mut conn, tenant, boleto).await?;
-            conn.done();
             Ok(why)
         })
         .await
@@ -97,10 +96,13 @@ impl Store {
     ) -> Result<Why, StoreError> {
         within(async {
             let mut conn = self.reader().await?;
-            let row = conn.first(&BOLETO_OF, args![tenant.0, enrollment.0]).await?;
-            let boleto = row.ok_or(StoreError::Absent { what: "enrollment" })?.int()?;
+            let row = conn
+                .first(&BOLETO_OF, args![tenant.0, enrollment.0])
+                .await?;
+            let boleto = row
+                .ok_or(StoreError::Absent { what: "enrollment" })?
+                .int()?;
             let why = why(&mut conn, tenant, BoletoId(boleto)).await?;
-            conn.done();
             Ok(why)
         })
         .await
@@ -117,8 +119,9 @@ impl Store {
     ) -> Result<Option<BoletoId>, StoreError> {
         within(async {
             let mut conn = self.reader().await?;
-            let row = conn.first(&BOLETO_NAMED, args![tenant.0, reference]).await?;
-            conn.done();
+            let row = conn
+                .first(&BOLETO_NAMED, args![tenant.0, reference])
+                .await?;
             row.map(|mut row| row.int().map(BoletoId)).transpose()
         })
         .await
@@ -144,11 +147,20 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         contact_name: row.text()?,
         opted_out_at: instant_or_null(&mut row)?,
     };
-    let rows = conn.rows(&ENROLLMENTS, args![tenant.0, boleto.boleto.id.0]).await?;
-    let enrollments =
-        rows.into_iter().map(history::read_enrollment).collect::<Result<Vec<_>, _>>()?;
+    let rows = conn
+        .rows(&ENROLLMENTS, args![tenant.0, boleto.boleto.id.0])
+        .await?;
+    let enrollments = rows
+        .into_iter()
+        .map(history::read_enrollment)
+        .collect::<Result<Vec<_>, _>>()?;
     let (mut attempts, mut decisions, mut stops) = (Vec::new(), Vec::new(), Vec::new());
-    for EnrollmentRecord { enrollment, stopped, .. } in &enrollments {
+    for EnrollmentRecord {
+        enrollment,
+        stopped,
+        ..
+    } in &enrollments
+    {
         let before = EnrollmentId(enrollment.id.0 - 1);
         attempts.extend(history::attempts(conn, tenant, before, enrollment.id).await?);
         decisions.extend(history::decisions(conn, tenant, before, enrollment.id).await?);
@@ -156,7 +168,13 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
             stops.extend(fact(conn, tenant, *seq).await?);
         }
     }
-    Ok(Why { boleto, enrollments, attempts, decisions, stops })
+    Ok(Why {
+        boleto,
+        enrollments,
+        attempts,
+        decisions,
+        stops,
+    })
 }
 
 async fn fact(

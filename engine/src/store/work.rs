@@ -24,7 +24,12 @@ pub(super) struct Asked<Q, A> {
 
 impl<Q, A> Asked<Q, A> {
     pub(super) fn new(what: Q, weight: usize, reply: Reply<A>) -> Self {
-        Self { what, reply, result: None, weight }
+        Self {
+            what,
+            reply,
+            result: None,
+            weight,
+        }
     }
 
     fn refuse(&mut self, error: &StoreError) {
@@ -163,9 +168,18 @@ impl Part {
     /// Takes a part apart, so that what cannot be done leaves the rest alone.
     pub(super) fn split(self) -> Vec<Part> {
         match self {
-            Part::Facts(all) => all.into_iter().map(|asked| Part::Facts(vec![asked])).collect(),
-            Part::Commits(all) => all.into_iter().map(|asked| Part::Commits(vec![asked])).collect(),
-            Part::Letters(all) => all.into_iter().map(|asked| Part::Letters(vec![asked])).collect(),
+            Part::Facts(all) => all
+                .into_iter()
+                .map(|asked| Part::Facts(vec![asked]))
+                .collect(),
+            Part::Commits(all) => all
+                .into_iter()
+                .map(|asked| Part::Commits(vec![asked]))
+                .collect(),
+            Part::Letters(all) => all
+                .into_iter()
+                .map(|asked| Part::Letters(vec![asked]))
+                .collect(),
             Part::Job(_) => vec![self],
         }
     }

@@ -31,14 +31,22 @@ async fn sealed(database: &Database) -> Scene {
 async fn seal_all(database: &Database, scene: &Scene) {
     let sealed = tokio::time::timeout(Duration::from_secs(60), async {
         while check(database, scene).await.unsealed > 0 {
-            database.store.seal_audit(scene.tenant, scene.fence).await.expect("a seal");
+            database
+                .store
+                .seal_audit(scene.tenant, scene.fence)
+                .await
+                .expect("a seal");
         }
     });
     sealed.await.expect("everything is sealed");
 }
 
 async fn check(database: &Database, scene: &Scene) -> AuditReport {
-    database.store.verify_audit(scene.tenant).await.expect("the database answers")
+    database
+        .store
+        .verify_audit(scene.tenant)
+        .await
+        .expect("the database answers")
 }
 
 /// Returns the seal that covers the payment with a number.
@@ -57,7 +65,10 @@ async fn seals_cover_what_was_written_and_fit(database: Database) {
     let other = Scene::set(&database.store, 2).await;
     other.enroll(1, START).await;
     scene.pay("paid late", 4).await;
-    let rows = format!("SELECT count(*) FROM audit WHERE tenant_id = {}", scene.tenant.0);
+    let rows = format!(
+        "SELECT count(*) FROM audit WHERE tenant_id = {}",
+        scene.tenant.0
+    );
     let rows = u64::try_from(database.numbers(&rows).await[0]).expect("a count");
     let report = check(&database, &scene).await;
     assert!(report.seals >= 3 && report.broken_at.is_none());
@@ -66,7 +77,11 @@ async fn seals_cover_what_was_written_and_fit(database: Database) {
     let report = check(&database, &scene).await;
     assert_eq!((report.sealed, report.unsealed), (rows, 0));
     // With nothing new there is nothing to seal.
-    database.store.seal_audit(scene.tenant, scene.fence).await.expect("a seal");
+    database
+        .store
+        .seal_audit(scene.tenant, scene.fence)
+        .await
+        .expect("a seal");
     assert_eq!(check(&database, &scene).await, report);
 }
 
@@ -90,6 +105,8 @@ async fn a_missing_row_breaks_its_seal(database: Database) {
 
 async fn a_seal_that_was_left_out_breaks_the_next(database: Database) {
     let scene = sealed(&database).await;
-    database.tamper("DELETE FROM audit_seals WHERE no = 2").await;
+    database
+        .tamper("DELETE FROM audit_seals WHERE no = 2")
+        .await;
     assert_eq!(check(&database, &scene).await.broken_at, Some(3));
 }

@@ -14,7 +14,10 @@ async fn until(conn: &mut PgConnection, query: &'static str) -> i64 {
     let deadline = Duration::from_secs(20);
     let observed = tokio::time::timeout(deadline, async {
         loop {
-            let count: i64 = sqlx::query_scalar(query).fetch_one(&mut *conn).await.expect("a count");
+            let count: i64 = sqlx::query_scalar(query)
+                .fetch_one(&mut *conn)
+                .await
+                .expect("a count");
             if count > 0 {
                 return count;
             }
@@ -32,24 +35,39 @@ async fn a_take_over_waits_for_an_open_commit_and_a_renewal_does_not() {
 async fn steal(database: Database) {
     let scene = Scene::set(&database.store, 1).await;
     let (shard, owner) = (scene.fence.shard, NodeId("node-of-1".to_owned()));
-    let mut open = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut open = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
     let pin = "BEGIN; SELECT 1 FROM leases WHERE shard = 1 FOR KEY SHARE";
-    sqlx::raw_sql(pin).execute(&mut open).await.expect("the pin of a commit");
+    sqlx::raw_sql(pin)
+        .execute(&mut open)
+        .await
+        .expect("the pin of a commit");
     // The renewal goes through, and lets the lease end at once.
     let renewed = database.store.take_or_renew(&owner, shard, 0).await;
     assert_eq!(renewed, Ok(Some(scene.fence)));
     let store = database.store.clone();
     let thief = tokio::spawn(async move {
-        store.take_or_renew(&NodeId("thief".to_owned()), shard, 60_000).await
+        store
+            .take_or_renew(&NodeId("thief".to_owned()), shard, 60_000)
+            .await
     });
-    let mut eye = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut eye = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO leases%'
           AND datname = current_database()";
     assert_eq!(until(&mut eye, waiting).await, 1);
     assert!(!thief.is_finished());
-    sqlx::raw_sql("COMMIT").execute(&mut open).await.expect("the commit");
-    let taken = thief.await.expect("the thief").expect("the database answers");
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut open)
+        .await
+        .expect("the commit");
+    let taken = thief
+        .await
+        .expect("the thief")
+        .expect("the database answers");
     assert_eq!(taken.map(|fence| fence.epoch), Some(scene.fence.epoch + 1));
 }
 
@@ -67,8 +85,13 @@ async fn cut_in_commit(database: Database) {
         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON attempts
             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()";
     database.tamper(slow).await;
-    let mut eye = PgConnection::connect(database.url()).await.expect("a connection");
-    sqlx::raw_sql("SELECT pg_advisory_lock(42)").execute(&mut eye).await.expect("the lock");
+    let mut eye = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
+    sqlx::raw_sql("SELECT pg_advisory_lock(42)")
+        .execute(&mut eye)
+        .await
+        .expect("the lock");
     let claims = vec![claim(&all[0], 0, START)];
     let cut = tokio::spawn({
         let (scene, claims) = (scene.clone(), claims.clone());
@@ -81,7 +104,10 @@ async fn cut_in_commit(database: Database) {
         WHERE query = 'COMMIT' AND wait_event_type = 'Lock' AND datname = current_database()";
     until(&mut eye, end).await;
     assert_eq!(cut.await.expect("the commit"), Err(JournalError::Unknown));
-    sqlx::raw_sql("SELECT pg_advisory_unlock(42)").execute(&mut eye).await.expect("the lock");
+    sqlx::raw_sql("SELECT pg_advisory_unlock(42)")
+        .execute(&mut eye)
+        .await
+        .expect("the lock");
     database.tamper("DROP TRIGGER slow ON attempts").await;
     // The store goes on with another connection; this time nothing had happened.
     assert_eq!(scene.commit(claims).await.expect("a commit").refused, []);
@@ -95,21 +121,31 @@ async fn a_connection_cut_before_its_commit_can_be_tried_again() {
 async fn cut_before_commit(database: Database) {
     let scene = Scene::set(&database.store, 1).await;
     let all = scene.enroll(1, START).await;
-    let mut open = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut open = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
     let hold = "BEGIN; SELECT 1 FROM enrollments FOR UPDATE";
-    sqlx::raw_sql(hold).execute(&mut open).await.expect("the lock");
+    sqlx::raw_sql(hold)
+        .execute(&mut open)
+        .await
+        .expect("the lock");
     let claims = vec![claim(&all[0], 0, START)];
     let cut = tokio::spawn({
         let (scene, claims) = (scene.clone(), claims.clone());
         async move { scene.commit(claims).await }
     });
-    let mut eye = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut eye = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE query LIKE 'UPDATE enrollments%' AND wait_event_type = 'Lock'
           AND datname = current_database()";
     until(&mut eye, end).await;
     assert_eq!(cut.await.expect("the commit"), Err(JournalError::Retryable));
-    sqlx::raw_sql("ROLLBACK").execute(&mut open).await.expect("the lock is given up");
+    sqlx::raw_sql("ROLLBACK")
+        .execute(&mut open)
+        .await
+        .expect("the lock is given up");
     assert_eq!(scene.commit(claims).await.expect("a commit").refused, []);
 }
 
@@ -119,24 +155,37 @@ async fn a_lock_that_is_held_too_long_fails_one_commit_and_not_its_neighbours() 
 }
 
 async fn held_too_long(database: Database) {
-    let (stuck, free) = (Scene::set(&database.store, 1).await, Scene::set(&database.store, 2).await);
+    let (stuck, free) = (
+        Scene::set(&database.store, 1).await,
+        Scene::set(&database.store, 2).await,
+    );
     let (of_stuck, of_free) = (stuck.enroll(1, START).await, free.enroll(1, START).await);
-    let mut open = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut open = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
     let hold = "BEGIN; SELECT 1 FROM leases WHERE shard = 1 FOR UPDATE";
-    sqlx::raw_sql(hold).execute(&mut open).await.expect("the lock");
+    sqlx::raw_sql(hold)
+        .execute(&mut open)
+        .await
+        .expect("the lock");
     let (one, other) = tokio::join!(
         stuck.commit(vec![claim(&of_stuck[0], 0, START)]),
         free.commit(vec![claim(&of_free[0], 0, START)]),
     );
     assert_eq!(one, Err(JournalError::Retryable));
     assert_eq!(other.map(|committed| committed.refused), Ok(Vec::new()));
-    sqlx::raw_sql("ROLLBACK").execute(&mut open).await.expect("the lock is given up");
+    sqlx::raw_sql("ROLLBACK")
+        .execute(&mut open)
+        .await
+        .expect("the lock is given up");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_together_migrate_once() {
     on(Engine::Postgres, |database: Database| async move {
-        database.tamper("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+        database
+            .tamper("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            .await;
         let settings = PostgresSettings::at(database.url());
         let opened = futures::future::join_all((0..4).map(|_| Store::open_postgres(&settings)));
         for store in opened.await {

@@ -8,13 +8,14 @@ use actors::machine::change::Change;
 use engine::facts::{BoletoName, FactAnswer, Saying};
 use engine::store::EnrollmentRecord;
 use schedules::id::EnrollmentId;
-use tests::database::{Database, Engine, on};
+use tests::database::{Database, Engine};
 use tests::scene::{START, Scene, boleto, claim, contact};
 
 use super::store_suite;
 
 store_suite!(
     no_claim_commits_after_a_stop,
+    the_race_notices_claims_that_do_not_heed_the_state,
     no_enrollment_outlives_an_opt_out_or_a_payment,
 );
 
@@ -32,7 +33,9 @@ impl Race {
     /// Claims that were asked for only after the stop of their boleto had been answered.
     fn after_the_stop(&self) -> usize {
         let late = |(id, asked): &&(EnrollmentId, Instant)| {
-            self.stopped.get(id).is_some_and(|(answered, _)| asked > answered)
+            self.stopped
+                .get(id)
+                .is_some_and(|(answered, _)| asked > answered)
         };
         self.claimed.iter().filter(late).count()
     }
@@ -40,7 +43,9 @@ impl Race {
     /// Claims that stood although the stop had counted none in flight: it could not see them.
     fn behind_the_stops_back(&self) -> usize {
         let unseen = |(id, _): &&(EnrollmentId, Instant)| {
-            self.stopped.get(id).is_some_and(|(_, in_flight)| *in_flight == 0)
+            self.stopped
+                .get(id)
+                .is_some_and(|(_, in_flight)| *in_flight == 0)
         };
         self.claimed.iter().filter(unseen).count()
     }
@@ -58,7 +63,10 @@ async fn race(scene: &Scene, all: &[EnrollmentRecord]) -> Race {
         tokio::spawn(async move { claim_some(&scene, &all, claimer).await })
     });
     let (stoppers, claimers): (Vec<_>, Vec<_>) = (stoppers.collect(), claimers.collect());
-    let mut race = Race { stopped: BTreeMap::new(), claimed: Vec::new() };
+    let mut race = Race {
+        stopped: BTreeMap::new(),
+        claimed: Vec::new(),
+    };
     for stopper in stoppers {
         race.stopped.extend(stopper.await.expect("a stopper"));
     }
@@ -78,7 +86,9 @@ async fn stop_some(
         let boleto = BoletoName::Id(one.enrollment.boleto);
         let event = format!("stop {}", one.enrollment.id);
         let answer = scene.say(&event, Saying::BoletoPaid { boleto }).await;
-        let FactAnswer::Applied { in_flight, .. } = answer else { panic!("{answer:?}") };
+        let FactAnswer::Applied { in_flight, .. } = answer else {
+            panic!("{answer:?}")
+        };
         stopped.insert(one.enrollment.id, (Instant::now(), in_flight));
     }
     stopped
@@ -123,23 +133,35 @@ async fn no_claim_commits_after_a_stop(database: Database) {
     assert_eq!(race.after_the_stop(), 0);
     assert_eq!(race.behind_the_stops_back(), 0);
     // Every claim that the database holds was answered, and none besides.
-    let attempts = database.numbers("SELECT enrollment_id FROM attempts").await.len();
+    let attempts = database
+        .numbers("SELECT enrollment_id FROM attempts")
+        .await
+        .len();
     assert_eq!(attempts, race.claimed.len());
     // Both sides won some: the race took place.
-    assert!(attempts > 0 && attempts < all.len(), "{attempts} of {}", all.len());
+    assert!(
+        attempts > 0 && attempts < all.len(),
+        "{attempts} of {}",
+        all.len()
+    );
 }
 
 /// The same race on a database that forgets stops: enrollments become active again behind the
 /// store's back. What the race above calls zero is found.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_race_notices_claims_that_do_not_heed_the_state() {
-    on(Engine::Sqlite, forgetful).await;
-}
-
-async fn forgetful(database: Database) {
-    let forget = "CREATE TRIGGER forgetful AFTER UPDATE OF state ON enrollments
-        WHEN new.state = 'stopped'
-        BEGIN UPDATE enrollments SET state = 'active' WHERE id = new.id; END";
+async fn the_race_notices_claims_that_do_not_heed_the_state(database: Database) {
+    let forget = match database.engine {
+        Engine::Sqlite => {
+            "CREATE TRIGGER forgetful AFTER UPDATE OF state ON enrollments
+             WHEN new.state = 'stopped'
+             BEGIN UPDATE enrollments SET state = 'active' WHERE id = new.id; END"
+        }
+        Engine::Postgres => {
+            "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN NEW.state := OLD.state; RETURN NEW; END';
+             CREATE TRIGGER forgetful BEFORE UPDATE OF state ON enrollments
+             FOR EACH ROW WHEN (new.state = 'stopped') EXECUTE FUNCTION forget()"
+        }
+    };
     let (scene, all) = set(&database).await;
     database.tamper(forget).await;
     let race = race(&scene, &all).await;
@@ -151,7 +173,9 @@ async fn forgetful(database: Database) {
 async fn no_enrollment_outlives_an_opt_out_or_a_payment(database: Database) {
     let scene = Scene::set(&database.store, 1).await;
     let count = 600;
-    scene.import("chunk", (0..count).map(|n| boleto(n, n)).collect()).await;
+    scene
+        .import("chunk", (0..count).map(|n| boleto(n, n)).collect())
+        .await;
     let mut changes = Vec::new();
     for n in 0..count {
         changes.push(scene.enrolled(scene.boleto_id(n).await, START));
@@ -161,9 +185,14 @@ async fn no_enrollment_outlives_an_opt_out_or_a_payment(database: Database) {
         tokio::spawn(async move {
             for n in (every..count).step_by(2) {
                 let saying = if every == 0 {
-                    Saying::ContactOptedOut { contact: contact(n), channel: None }
+                    Saying::ContactOptedOut {
+                        contact: contact(n),
+                        channel: None,
+                    }
                 } else {
-                    Saying::BoletoPaid { boleto: tests::scene::reference(n) }
+                    Saying::BoletoPaid {
+                        boleto: tests::scene::reference(n),
+                    }
                 };
                 scene.say(&format!("stop {n}"), saying).await;
             }
@@ -177,6 +206,10 @@ async fn no_enrollment_outlives_an_opt_out_or_a_payment(database: Database) {
         let stopped = tokio::time::timeout(Duration::from_secs(120), stopper).await;
         stopped.expect("the stopper ends").expect("a stopper");
     }
-    let active = scene.enrollments().await.into_iter().filter(|one| one.state == "active");
+    let active = scene
+        .enrollments()
+        .await
+        .into_iter()
+        .filter(|one| one.state == "active");
     assert_eq!(active.count(), 0);
 }

@@ -116,7 +116,9 @@ impl<'a> Plan<'a> {
                 Change::Finished { enrollment } => {
                     self.fold(at, commit, *enrollment, |fold| fold.finished = true);
                 }
-                Change::Enrolled(enrolled) if standing.campaigns.contains_key(&enrolled.campaign) => {
+                Change::Enrolled(enrolled)
+                    if standing.campaigns.contains_key(&enrolled.campaign) =>
+                {
                     self.enrolled.push(of(at, commit, enrolled));
                 }
                 Change::Enrolled(_) => {}
@@ -134,7 +136,12 @@ impl<'a> Plan<'a> {
                 self.applied.insert(*seq, (tenant, commit.at));
             }
             Change::StopRecorded { seq, reason } => {
-                let stop = Stop { tenant, at: commit.at, seq: *seq, reason: *reason };
+                let stop = Stop {
+                    tenant,
+                    at: commit.at,
+                    seq: *seq,
+                    reason: *reason,
+                };
                 self.stops.push(stop);
             }
             Change::SweepMoved(sweep) => {
@@ -155,10 +162,16 @@ impl<'a> Plan<'a> {
         standing: Standing<'_>,
     ) -> Result<(), StoreError> {
         if claim.deadline_at.since(claim.at) > CLAIM_LASTS_MAX_MS {
-            return Err(StoreError::Conflict { what: "a claim lasts too long" });
+            return Err(StoreError::Conflict {
+                what: "a claim lasts too long",
+            });
         }
         let enrollment = claim.attempt.reminder.enrollment;
-        let campaign_runs = standing.campaigns.get(&claim.campaign).copied().unwrap_or_default();
+        let campaign_runs = standing
+            .campaigns
+            .get(&claim.campaign)
+            .copied()
+            .unwrap_or_default();
         if !(standing.running && campaign_runs) {
             self.refused.insert((at, enrollment));
         } else if self.fold(at, commit, enrollment, |fold| fold.to = Some(claim.to)) {
@@ -178,7 +191,11 @@ impl<'a> Plan<'a> {
         if self.refused.contains(&(at, enrollment)) {
             return false;
         }
-        let fresh = Fold { commit: at, tenant: commit.tenant, ..Fold::default() };
+        let fresh = Fold {
+            commit: at,
+            tenant: commit.tenant,
+            ..Fold::default()
+        };
         change(self.folds.entry(enrollment).or_insert(fresh));
         true
     }
@@ -186,14 +203,21 @@ impl<'a> Plan<'a> {
     /// Refuses the enrollments that a stop came before.
     pub(super) fn leave_out_all_but(&mut self, kept: &HashSet<EnrollmentId>) {
         let lost = self.folds.iter().filter(|(id, _)| !kept.contains(id));
-        self.refused.extend(lost.map(|(id, fold)| (fold.commit, *id)));
+        self.refused
+            .extend(lost.map(|(id, fold)| (fold.commit, *id)));
         let folds = &self.folds;
         let stands = |id: &EnrollmentId| kept.contains(id) || !folds.contains_key(id);
-        self.claims.retain(|claim| stands(&claim.what.attempt.reminder.enrollment));
+        self.claims
+            .retain(|claim| stands(&claim.what.attempt.reminder.enrollment));
         self.ruled.retain(|(enrollment, _)| stands(enrollment));
     }
 }
 
 pub(super) fn of<'a, T>(commit_no: usize, commit: &Commit, what: &'a T) -> Of<'a, T> {
-    Of { commit: commit_no, tenant: commit.tenant, at: commit.at, what }
+    Of {
+        commit: commit_no,
+        tenant: commit.tenant,
+        at: commit.at,
+        what,
+    }
 }

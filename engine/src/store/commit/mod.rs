@@ -32,8 +32,9 @@ pub(super) async fn together(
     while !left.is_empty() {
         // Two commits of one tenant touch the same rows: the later one waits for the next round.
         let mut seen = HashSet::new();
-        let (round, later): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|at: &usize| seen.insert(commits[*at].tenant));
+        let (round, later): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|at: &usize| seen.insert(commits[*at].tenant));
         self::round(conn, commits, &round, &mut results).await?;
         left = later;
     }
@@ -47,12 +48,20 @@ async fn round(
     results: &mut [Result<Committed, StoreError>],
 ) -> Result<(), StoreError> {
     let pinned = pin(conn, commits, round).await?;
-    let held: Vec<usize> = round.iter().copied().filter(|at| pinned.contains_key(at)).collect();
+    let held: Vec<usize> = round
+        .iter()
+        .copied()
+        .filter(|at| pinned.contains_key(at))
+        .collect();
     let campaigns = pin_campaigns(conn, commits, &held).await?;
     let mut plan = Plan::default();
     for at in &held {
         let Pinned { running, metered } = pinned[at];
-        let standing = gather::Standing { running, metered, campaigns: &campaigns };
+        let standing = gather::Standing {
+            running,
+            metered,
+            campaigns: &campaigns,
+        };
         plan.add(*at, commits[*at], standing)?;
     }
     let refused = write(conn, commits, plan).await?;
@@ -115,12 +124,23 @@ async fn pin(
     let mut pins = Batch::default();
     for at in round {
         let (commit, fence) = (commits[*at], commits[*at].fence);
-        pins.push(row![*at as i64, commit.tenant.0, i64::from(fence.shard.0), fence.epoch]);
+        pins.push(row![
+            *at as i64,
+            commit.tenant.0,
+            i64::from(fence.shard.0),
+            fence.epoch
+        ]);
     }
     let rows = conn.rows(&PIN, pins.args(vec![])).await?;
     let pinned = rows.into_iter().map(|mut row| {
         let (at, running) = (row.small()?, row.text()? == "active");
-        Ok((at, Pinned { running, metered: row.int_or_null()?.is_some() }))
+        Ok((
+            at,
+            Pinned {
+                running,
+                metered: row.int_or_null()?.is_some(),
+            },
+        ))
     });
     pinned.collect()
 }
@@ -141,14 +161,19 @@ async fn pin_campaigns(
 ) -> Result<HashMap<CampaignId, bool>, StoreError> {
     let mut wanted: BTreeSet<(CampaignId, TenantId)> = BTreeSet::new();
     for at in held {
-        let campaigns = commits[*at].changes.iter().filter_map(gather::campaign_to_pin);
+        let campaigns = commits[*at]
+            .changes
+            .iter()
+            .filter_map(gather::campaign_to_pin);
         wanted.extend(campaigns.map(|campaign| (campaign, commits[*at].tenant)));
     }
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
     let mut pins = Batch::default();
-    wanted.iter().for_each(|(campaign, tenant)| pins.push(row![campaign.0, tenant.0]));
+    wanted
+        .iter()
+        .for_each(|(campaign, tenant)| pins.push(row![campaign.0, tenant.0]));
     let mut campaigns = HashMap::new();
     for mut row in conn.rows(&PIN_CAMPAIGNS, pins.args(vec![])).await? {
         let (campaign, status) = (CampaignId(row.int()?), row.text()?);

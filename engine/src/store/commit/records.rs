@@ -42,7 +42,13 @@ pub(super) async fn attempts(
 }
 
 fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 16] {
-    let Claim { attempt, touch, from, to, .. } = of.what;
+    let Claim {
+        attempt,
+        touch,
+        from,
+        to,
+        ..
+    } = of.what;
     let (reminder, claim) = (attempt.reminder, of.what);
     row![
         of.tenant.0,
@@ -94,7 +100,11 @@ fn decision_cells(enrollment: EnrollmentId, of: &Of<'_, Ruled>) -> Result<[Cell;
         Ruling::Skip => ("skip", None),
         Ruling::Cancel => ("cancel", None),
         // What is sent has an attempt, and the attempt is its decision record.
-        Ruling::Send { .. } => return Err(StoreError::Conflict { what: "a send that is no claim" }),
+        Ruling::Send { .. } => {
+            return Err(StoreError::Conflict {
+                what: "a send that is no claim",
+            });
+        }
     };
     let rule = ruled.verdict.rule.as_ref();
     Ok(row![
@@ -158,7 +168,10 @@ pub(super) async fn outcomes(
     }
     let rows = conn.rows(&OUTCOME, outcomes.args(vec![])).await?;
     let new = rows.into_iter().map(|mut row| {
-        Ok(NewOutcome { tenant: TenantId(row.int()?), counts: row.int()? == 1 })
+        Ok(NewOutcome {
+            tenant: TenantId(row.int()?),
+            counts: row.int()? == 1,
+        })
     });
     new.collect()
 }
@@ -187,12 +200,19 @@ const STOP_RECORDED: Sql = both(
 );
 
 pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
-    for Stop { tenant, at, seq, reason } in &plan.stops {
+    for Stop {
+        tenant,
+        at,
+        seq,
+        reason,
+    } in &plan.stops
+    {
         if *reason == StopReason::CampaignArchived {
             conn.execute(&STOP_ARCHIVED, args![tenant.0, *seq]).await?;
         }
         let reason = Reason::Stopped(*reason).code();
-        conn.execute(&STOP_RECORDED, args![tenant.0, *seq, at.unix_ms(), reason]).await?;
+        conn.execute(&STOP_RECORDED, args![tenant.0, *seq, at.unix_ms(), reason])
+            .await?;
     }
     Ok(())
 }
@@ -209,7 +229,14 @@ pub(super) async fn announcements(conn: &mut Conn, plan: &Plan<'_>) -> Result<()
         let (topic, subject) = topic_and_subject(of.what);
         let body = serde_json::json!({ "subject": subject, "at": of.at.unix_ms() }).to_string();
         outbox.push(row![of.tenant.0, topic, body, of.at.unix_ms()]);
-        audit.push(row![of.tenant.0, of.at.unix_ms(), "owner", topic, subject, "{}"]);
+        audit.push(row![
+            of.tenant.0,
+            of.at.unix_ms(),
+            "owner",
+            topic,
+            subject,
+            "{}"
+        ]);
     }
     if outbox.is_empty() {
         return Ok(());

@@ -34,10 +34,17 @@ pub(super) async fn credits(
     settled: &[NewOutcome],
 ) -> Result<(), StoreError> {
     let mut moved: BTreeMap<TenantId, (i64, i64, i64)> = BTreeMap::new();
-    for claim in plan.claims.iter().filter(|claim| plan.metered.contains(&claim.tenant)) {
+    for claim in plan
+        .claims
+        .iter()
+        .filter(|claim| plan.metered.contains(&claim.tenant))
+    {
         moved.entry(claim.tenant).or_default().0 += 1;
     }
-    for outcome in settled.iter().filter(|outcome| plan.metered.contains(&outcome.tenant)) {
+    for outcome in settled
+        .iter()
+        .filter(|outcome| plan.metered.contains(&outcome.tenant))
+    {
         let (_, released, spent) = moved.entry(outcome.tenant).or_default();
         *released += 1;
         *spent += i64::from(outcome.counts);
@@ -51,7 +58,11 @@ pub(super) async fn credits(
     }
     let wanted = rows.len() as u64;
     let done = conn.execute(&CREDITS, rows.args(vec![])).await?;
-    if done == wanted { Ok(()) } else { Err(StoreError::Conflict { what: "credits" }) }
+    if done == wanted {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict { what: "credits" })
+    }
 }
 
 /// The locks of the boleto and the contact meet the stop that updates them: either it sees the
@@ -89,17 +100,24 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
     if plan.enrolled.is_empty() {
         return Ok(());
     }
-    plan.enrolled.sort_by_key(|of| (of.what.boleto, of.what.campaign));
+    plan.enrolled
+        .sort_by_key(|of| (of.what.boleto, of.what.campaign));
     let mut wanted = Batch::default();
     for (ord, of) in plan.enrolled.iter().enumerate() {
         wanted.push(row![ord as i64, of.tenant.0, of.what.boleto.0]);
     }
     let mut fresh = Batch::default();
     let mut locked = conn.rows(&LOCK_OPEN, wanted.args(vec![])).await?;
-    let mut open = locked.iter_mut().map(|row| row.small()).collect::<Result<Vec<usize>, _>>()?;
+    let mut open = locked
+        .iter_mut()
+        .map(|row| row.small())
+        .collect::<Result<Vec<usize>, _>>()?;
     open.sort_unstable();
     for ord in open {
-        let of = plan.enrolled.get(ord).ok_or(StoreError::Unreadable { what: "ordinal" })?;
+        let of = plan
+            .enrolled
+            .get(ord)
+            .ok_or(StoreError::Unreadable { what: "ordinal" })?;
         fresh.push(enrollment_cells(of));
     }
     if fresh.is_empty() {
@@ -110,7 +128,9 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         let id = EnrollmentId(row.int()?);
         ids.insert((row.int()?, row.int()?), id);
     }
-    let Plan { enrolled, ruled, .. } = plan;
+    let Plan {
+        enrolled, ruled, ..
+    } = plan;
     for of in enrolled.iter() {
         if let Some(id) = ids.get(&(of.what.campaign.0, of.what.boleto.0)) {
             ruled.extend(of.what.passed.iter().map(|what| (*id, passed(of, what))));
@@ -120,12 +140,33 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
 }
 
 fn passed<'a>(of: &Of<'a, Enrolled>, what: &'a Ruled) -> Of<'a, Ruled> {
-    Of { commit: of.commit, tenant: of.tenant, at: of.at, what }
+    Of {
+        commit: of.commit,
+        tenant: of.tenant,
+        at: of.at,
+        what,
+    }
 }
 
 fn enrollment_cells(of: &Of<'_, Enrolled>) -> [Cell; 15] {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = cursor_cells(&of.what.cursor);
-    row![of.tenant.0, of.what.campaign.0, of.what.boleto.0, a, b, c, d, e, f, g, h, i, j, k, l]
+    row![
+        of.tenant.0,
+        of.what.campaign.0,
+        of.what.boleto.0,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        k,
+        l
+    ]
 }
 
 /// I1: a claim and a stop update the same row; whoever comes second finds it not active.
@@ -204,7 +245,11 @@ pub(super) async fn move_cursors(
     }
     let mut kept = HashSet::with_capacity(plan.folds.len());
     let reactivated = reactivated(conn, plan, reopened).await?;
-    for (sql, batch) in [(&REACTIVATE, reactivated), (&MOVE, moved), (&FINISH, finished)] {
+    for (sql, batch) in [
+        (&REACTIVATE, reactivated),
+        (&MOVE, moved),
+        (&FINISH, finished),
+    ] {
         if !batch.is_empty() {
             for mut row in conn.rows(sql, batch.args(vec![])).await? {
                 kept.insert(EnrollmentId(row.int()?));
@@ -235,7 +280,23 @@ async fn reactivated(
 fn fold_cells(id: EnrollmentId, fold: &Fold) -> [Cell; 15] {
     let state = if fold.finished { "finished" } else { "active" };
     let [a, b, c, d, e, f, g, h, i, j, k, l] = cursor_cells(&fold.to.unwrap_or_default());
-    row![id.0, fold.tenant.0, state, a, b, c, d, e, f, g, h, i, j, k, l]
+    row![
+        id.0,
+        fold.tenant.0,
+        state,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        k,
+        l
+    ]
 }
 
 const FACT_APPLIED: Sql = batch!(

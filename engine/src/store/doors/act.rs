@@ -57,10 +57,7 @@ impl Act<'_> {
 }
 
 /// Writes what the facts of a round do; returns those that changed no status and need no owner.
-pub(super) async fn all(
-    conn: &mut Conn,
-    acts: &[Act<'_>],
-) -> Result<HashSet<usize>, StoreError> {
+pub(super) async fn all(conn: &mut Conn, acts: &[Act<'_>]) -> Result<HashSet<usize>, StoreError> {
     let mut sorted: Vec<&Act<'_>> = acts.iter().collect();
     sorted.sort_by_key(|act| (act.subject, act.tenant));
     let unchanged = statuses(conn, &sorted).await?;
@@ -108,9 +105,10 @@ async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, 
         }
         unchanged.insert(act.ord);
     }
-    for (sql, rows, of_tenants) in
-        [(&TENANT_STATUS, tenants, true), (&CAMPAIGN_STATUS, campaigns, false)]
-    {
+    for (sql, rows, of_tenants) in [
+        (&TENANT_STATUS, tenants, true),
+        (&CAMPAIGN_STATUS, campaigns, false),
+    ] {
         if rows.is_empty() {
             continue;
         }
@@ -155,7 +153,11 @@ async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
             Saying::BoletoPaid { .. } => closed.push(row![id, tenant, "paid", at]),
             Saying::BoletoCancelled { .. } => closed.push(row![id, tenant, "cancelled", at]),
             Saying::BoletoReopened { .. } => reopened.push(row![id, tenant, at]),
-            Saying::BoletoChanged { amount_centavos, due_on, .. } => {
+            Saying::BoletoChanged {
+                amount_centavos,
+                due_on,
+                ..
+            } => {
                 changed.push(row![id, tenant, *amount_centavos, due_on.to_string()]);
             }
             _ => {}
@@ -199,10 +201,16 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
     for act in acts {
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
         match act.saying {
-            Saying::ContactOptedOut { channel: Some(channel), .. } => {
+            Saying::ContactOptedOut {
+                channel: Some(channel),
+                ..
+            } => {
                 suppressed.push(row![tenant, id, channel.as_str(), at]);
             }
-            Saying::ContactOptedIn { channel: Some(channel), .. } => {
+            Saying::ContactOptedIn {
+                channel: Some(channel),
+                ..
+            } => {
                 allowed.push(row![tenant, id, channel.as_str()]);
             }
             Saying::ContactOptedOut { .. } => events.push(row![id, tenant, "opted_out", at]),

@@ -61,7 +61,10 @@ impl Store {
         campaign: NewCampaign,
     ) -> Result<CampaignId, StoreError> {
         let new = Arc::new((edit, campaign));
-        self.write(Lane::Doors, 4, move |conn| create(conn, tenant, Arc::clone(&new))).await
+        self.write(Lane::Doors, 4, move |conn| {
+            create(conn, tenant, Arc::clone(&new))
+        })
+        .await
     }
 
     /// Puts a new version in the place of a campaign; returns its number.
@@ -77,7 +80,10 @@ impl Store {
         content: NewCampaign,
     ) -> Result<u32, StoreError> {
         let new = Arc::new((edit, content));
-        self.write(Lane::Doors, 4, move |conn| replace(conn, tenant, campaign, Arc::clone(&new))).await
+        self.write(Lane::Doors, 4, move |conn| {
+            replace(conn, tenant, campaign, Arc::clone(&new))
+        })
+        .await
     }
 
     /// Reads a campaign as it was in a version.
@@ -92,18 +98,27 @@ impl Store {
     ) -> Result<Campaign, StoreError> {
         crate::store::within(async {
             let mut conn = self.reader().await?;
-            let row = conn.first(&READ, args![id.0, i64::from(version), tenant.0]).await?;
-            let mut row = row.ok_or(StoreError::Absent { what: "campaign version" })?;
-            let campaign =
-                Campaign { id, version, name: row.text()?, cadence: row.json("cadence")? };
-            conn.done();
+            let row = conn
+                .first(&READ, args![id.0, i64::from(version), tenant.0])
+                .await?;
+            let mut row = row.ok_or(StoreError::Absent {
+                what: "campaign version",
+            })?;
+            let campaign = Campaign {
+                id,
+                version,
+                name: row.text()?,
+                cadence: row.json("cadence")?,
+            };
             Ok(campaign)
         })
         .await
     }
 }
 
-const USED: StoreError = StoreError::Conflict { what: "edit id used before" };
+const USED: StoreError = StoreError::Conflict {
+    what: "edit id used before",
+};
 
 fn create(
     conn: &mut Conn,
@@ -119,8 +134,14 @@ fn create(
         let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
         let row = args![tenant.0, name.as_str(), cadence.as_str(), at];
         let row = conn.first(&CREATE, row).await?;
-        let id = row.ok_or(StoreError::Unreadable { what: "campaign" })?.int()?;
-        conn.execute(&VERSION, args![id, 1_i64, tenant.0, name.as_str(), cadence, at]).await?;
+        let id = row
+            .ok_or(StoreError::Unreadable { what: "campaign" })?
+            .int()?;
+        conn.execute(
+            &VERSION,
+            args![id, 1_i64, tenant.0, name.as_str(), cadence, at],
+        )
+        .await?;
         let id = CampaignId(id);
         audit(conn, tenant, edit, "campaign.created", id.to_string()).await?;
         Ok(id)
@@ -137,12 +158,20 @@ fn replace(
         let (edit, NewCampaign { name, cadence }) = &*new;
         let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
         let found = conn.first(&LOCK, args![campaign.0, tenant.0]).await?;
-        let before = found.ok_or(StoreError::Absent { what: "campaign" })?.int()?;
+        let before = found
+            .ok_or(StoreError::Absent { what: "campaign" })?
+            .int()?;
         let version = before + 1;
         if !record_edit(conn, tenant, edit, &FactBody::CampaignEdited { campaign }).await? {
             return Err(USED);
         }
-        let row = args![campaign.0, tenant.0, version, name.as_str(), cadence.as_str()];
+        let row = args![
+            campaign.0,
+            tenant.0,
+            version,
+            name.as_str(),
+            cadence.as_str()
+        ];
         conn.execute(&EDIT, row).await?;
         let row = args![campaign.0, version, tenant.0, name.as_str(), cadence, at];
         conn.execute(&VERSION, row).await?;

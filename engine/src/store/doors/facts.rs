@@ -36,7 +36,10 @@ impl Store {
         }
         let facts = facts.to_vec();
         let weight = facts.len();
-        self.ask(Lane::Stops, |reply| Work::Facts(Asked::new(facts, weight, reply))).await
+        self.ask(Lane::Stops, |reply| {
+            Work::Facts(Asked::new(facts, weight, reply))
+        })
+        .await
     }
 }
 
@@ -48,12 +51,16 @@ pub(in crate::store) async fn together(
     feeds_heard(conn, facts).await?;
     let subjects = resolve::subjects(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
-    let mut left: Vec<usize> =
-        (0..facts.len()).filter(|ord| subjects[*ord] != Resolved::Unknown).collect();
+    let mut left: Vec<usize> = (0..facts.len())
+        .filter(|ord| subjects[*ord] != Resolved::Unknown)
+        .collect();
     while !left.is_empty() {
         let mut seen = HashSet::new();
         let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|ord: &usize| {
-            seen.insert((facts[*ord].tenant, place_in_order(&subjects[*ord], facts[*ord])))
+            seen.insert((
+                facts[*ord].tenant,
+                place_in_order(&subjects[*ord], facts[*ord]),
+            ))
         });
         self::round(conn, facts, &subjects, round, &mut answers).await?;
         left = later;
@@ -102,10 +109,17 @@ async fn round(
     let in_flight = in_flight::after_stops(conn, &acts).await?;
     for act in &acts {
         answers[act.ord] = if unchanged.contains(&act.ord) {
-            FactAnswer::Unchanged { subject: act.subject }
+            FactAnswer::Unchanged {
+                subject: act.subject,
+            }
         } else {
             let (in_flight, settles_at) = in_flight.get(&act.ord).copied().unwrap_or_default();
-            FactAnswer::Applied { seq: act.seq, subject: act.subject, in_flight, settles_at }
+            FactAnswer::Applied {
+                seq: act.seq,
+                subject: act.subject,
+                in_flight,
+                settles_at,
+            }
         };
     }
     Ok(())
@@ -166,12 +180,17 @@ const FEED_HEARD: Sql = batch!(
 /// The first row that is touched: whoever waits for it holds nothing yet.
 async fn feeds_heard(conn: &mut Conn, facts: &[&Fact]) -> Result<(), StoreError> {
     let mut heard: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
-    for fact in facts.iter().filter(|fact| Saying::is_of_payment(&fact.saying)) {
+    for fact in facts
+        .iter()
+        .filter(|fact| Saying::is_of_payment(&fact.saying))
+    {
         let at = heard.entry(fact.tenant).or_default();
         *at = fact.received_at.max(*at);
     }
     let mut rows = Batch::default();
-    heard.iter().for_each(|(tenant, at)| rows.push(row![tenant.0, at.unix_ms()]));
+    heard
+        .iter()
+        .for_each(|(tenant, at)| rows.push(row![tenant.0, at.unix_ms()]));
     if !rows.is_empty() {
         conn.execute(&FEED_HEARD, rows.args(vec![])).await?;
     }

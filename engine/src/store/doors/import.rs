@@ -68,13 +68,19 @@ pub struct Point {
 
 impl From<&Phone> for Point {
     fn from(phone: &Phone) -> Self {
-        Self { address: phone.e164().to_owned(), canonical: phone.canonical().to_owned() }
+        Self {
+            address: phone.e164().to_owned(),
+            canonical: phone.canonical().to_owned(),
+        }
     }
 }
 
 impl From<&EmailAddress> for Point {
     fn from(email: &EmailAddress) -> Self {
-        Self { address: email.as_str().to_owned(), canonical: email.identity().to_owned() }
+        Self {
+            address: email.as_str().to_owned(),
+            canonical: email.identity().to_owned(),
+        }
     }
 }
 
@@ -137,8 +143,16 @@ impl Store {
     ) -> Result<ImportOutcome, StoreError> {
         let fingerprint = fingerprint(&boletos)?;
         let weight = boletos.len().saturating_mul(2);
-        let chunk = Arc::new(Chunk { tenant, import, fingerprint, boletos });
-        self.write(Lane::Doors, weight, move |conn| run_boxed(conn, Arc::clone(&chunk))).await
+        let chunk = Arc::new(Chunk {
+            tenant,
+            import,
+            fingerprint,
+            boletos,
+        });
+        self.write(Lane::Doors, weight, move |conn| {
+            run_boxed(conn, Arc::clone(&chunk))
+        })
+        .await
     }
 }
 
@@ -185,9 +199,14 @@ impl Chunk {
         // Imports of a tenant go one after the other, and no fact is parked meanwhile.
         let gate = conn.first(&GATE, args![tenant]).await?;
         gate.ok_or(StoreError::Absent { what: "tenant" })?;
-        if let Some(mut row) = conn.first(&KNOWN, args![tenant, self.import.key.as_str()]).await? {
+        if let Some(mut row) = conn
+            .first(&KNOWN, args![tenant, self.import.key.as_str()])
+            .await?
+        {
             if row.text()? != self.fingerprint {
-                return Err(StoreError::Conflict { what: "import key used for another chunk" });
+                return Err(StoreError::Conflict {
+                    what: "import key used for another chunk",
+                });
             }
             return row.json("import outcome");
         }
@@ -198,8 +217,13 @@ impl Chunk {
             self.import.at.unix_ms()
         ];
         let row = conn.first(&BEGIN, begun).await?;
-        let import = row.ok_or(StoreError::Unreadable { what: "import" })?.int()?;
-        let mut outcome = ImportOutcome { import, ..ImportOutcome::default() };
+        let import = row
+            .ok_or(StoreError::Unreadable { what: "import" })?
+            .int()?;
+        let mut outcome = ImportOutcome {
+            import,
+            ..ImportOutcome::default()
+        };
         let contacts = self.contacts(conn, &mut outcome).await?;
         let landed = self.land(conn, import, &contacts, &mut outcome).await?;
         self.take_up_parked(conn, &contacts, &landed).await?;
@@ -217,9 +241,15 @@ impl Chunk {
         for (row, boleto) in self.boletos.iter().enumerate() {
             let contact = &boleto.contact;
             if contact.phone.is_none() && contact.email.is_none() {
-                outcome.refused.push(Refused { row, why: ImportRefusal::ContactWithoutPoint });
+                outcome.refused.push(Refused {
+                    row,
+                    why: ImportRefusal::ContactWithoutPoint,
+                });
             } else if contact.zones.is_empty() || boleto.amount_centavos < 0 {
-                outcome.refused.push(Refused { row, why: ImportRefusal::Malformed });
+                outcome.refused.push(Refused {
+                    row,
+                    why: ImportRefusal::Malformed,
+                });
             } else {
                 takeable.push((row, contact));
             }
@@ -245,7 +275,10 @@ impl Chunk {
                 Landed::New(id) => new.push((id, row)),
                 Landed::Unchanged => outcome.unchanged += 1,
                 Landed::Taken => {
-                    outcome.refused.push(Refused { row, why: ImportRefusal::ReferenceTaken });
+                    outcome.refused.push(Refused {
+                        row,
+                        why: ImportRefusal::ReferenceTaken,
+                    });
                 }
             }
         }
@@ -286,7 +319,11 @@ impl Chunk {
         let (tenant, at) = (self.tenant.0, self.import.at.unix_ms());
         let ids = landed.iter().map(|(id, _)| id.0);
         let (first, last) = (ids.clone().min().unwrap_or(0), ids.max().unwrap_or(0));
-        conn.execute(&END, args![outcome.import, json(outcome)?, first, last, tenant]).await?;
+        conn.execute(
+            &END,
+            args![outcome.import, json(outcome)?, first, last, tenant],
+        )
+        .await?;
         if !landed.is_empty() {
             let body = json(&actors::machine::input::FactBody::BoletosImported {
                 import: outcome.import,

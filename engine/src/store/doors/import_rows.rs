@@ -45,7 +45,10 @@ pub(super) async fn contacts(
     known.look_up(conn, tenant, rows).await?;
     let mut fresh = Batch::default();
     let mut adding = std::collections::HashSet::new();
-    for (_, contact) in rows.iter().filter(|(_, contact)| known.of(contact).is_none()) {
+    for (_, contact) in rows
+        .iter()
+        .filter(|(_, contact)| known.of(contact).is_none())
+    {
         if adding.insert(contact.phone.as_ref().or(contact.email.as_ref())) {
             fresh.push(contact_cells(tenant, contact, at));
         }
@@ -63,7 +66,10 @@ pub(super) async fn contacts(
             known.look_up(conn, tenant, rows).await?;
         }
     }
-    Ok(rows.iter().filter_map(|(row, contact)| Some((*row, known.of(contact)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|(row, contact)| Some((*row, known.of(contact)?)))
+        .collect())
 }
 
 /// The contacts of a chunk by their points.
@@ -76,9 +82,15 @@ struct Known {
 impl Known {
     /// Returns whom a contact is: by phone, else by e-mail address.
     fn of(&self, contact: &NewContact) -> Option<ContactId> {
-        let by_phone = contact.phone.as_ref().and_then(|point| self.phones.get(&point.canonical));
+        let by_phone = contact
+            .phone
+            .as_ref()
+            .and_then(|point| self.phones.get(&point.canonical));
         let by_email = || {
-            contact.email.as_ref().and_then(|point| self.emails.get(&point.canonical))
+            contact
+                .email
+                .as_ref()
+                .and_then(|point| self.emails.get(&point.canonical))
         };
         by_phone.or_else(by_email).copied()
     }
@@ -94,7 +106,10 @@ impl Known {
         tenant: TenantId,
         rows: &[(usize, &NewContact)],
     ) -> Result<(), StoreError> {
-        let unknown = || rows.iter().filter(|(_, contact)| self.of(contact).is_none());
+        let unknown = || {
+            rows.iter()
+                .filter(|(_, contact)| self.of(contact).is_none())
+        };
         let phone = |contact: &NewContact| contact.phone.as_ref().map(|p| p.canonical.clone());
         let email = |contact: &NewContact| contact.email.as_ref().map(|p| p.canonical.clone());
         let phones = distinct(unknown().filter_map(|(_, contact)| phone(contact)));
@@ -210,8 +225,9 @@ pub(super) async fn boletos<'b>(
     }
     for mut row in conn.rows(&ADD_BOLETO, fresh.args(vec![])).await? {
         let id = BoletoId(row.int()?);
-        let (place, _) =
-            first.remove(row.text()?.as_str()).ok_or(StoreError::Unreadable { what: "boleto" })?;
+        let (place, _) = first
+            .remove(row.text()?.as_str())
+            .ok_or(StoreError::Unreadable { what: "boleto" })?;
         landed.push((place, Landed::New(id)));
     }
     there.extend(first.into_values());
@@ -221,9 +237,21 @@ pub(super) async fn boletos<'b>(
 
 fn same(one: &NewBoleto, other: &NewBoleto) -> bool {
     let content = |boleto: &NewBoleto| {
-        let NewBoleto { amount_centavos, due_on, digitable_line, pix_code, payment_link, .. } =
-            boleto.clone();
-        (amount_centavos, due_on, digitable_line, pix_code, payment_link)
+        let NewBoleto {
+            amount_centavos,
+            due_on,
+            digitable_line,
+            pix_code,
+            payment_link,
+            ..
+        } = boleto.clone();
+        (
+            amount_centavos,
+            due_on,
+            digitable_line,
+            pix_code,
+            payment_link,
+        )
     };
     content(one) == content(other)
 }
@@ -252,7 +280,14 @@ async fn compare(
             payment_link: row.text_or_null()?,
             ..boleto.clone()
         };
-        landed.push((place, if same(&stored, boleto) { Landed::Unchanged } else { Landed::Taken }));
+        landed.push((
+            place,
+            if same(&stored, boleto) {
+                Landed::Unchanged
+            } else {
+                Landed::Taken
+            },
+        ));
     }
     Ok(())
 }

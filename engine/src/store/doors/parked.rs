@@ -12,8 +12,7 @@ use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Sql, args, batch, both, row};
 
-const ANY: Sql =
-    both("SELECT 1 FROM inbox WHERE tenant_id = $1 AND parked IS NOT NULL LIMIT 1");
+const ANY: Sql = both("SELECT 1 FROM inbox WHERE tenant_id = $1 AND parked IS NOT NULL LIMIT 1");
 
 const WAITING: Sql = batch!(
     "SELECT i.seq, i.source, i.received_at, i.body, r.subject, r.is_boleto FROM ",
@@ -22,7 +21,8 @@ const WAITING: Sql = batch!(
      ORDER BY i.seq"
 );
 
-const MATCHED: Sql = both("UPDATE inbox SET parked = NULL, body = $3 WHERE seq = $1 AND tenant_id = $2");
+const MATCHED: Sql =
+    both("UPDATE inbox SET parked = NULL, body = $3 WHERE seq = $1 AND tenant_id = $2");
 
 /// What was imported, under the names by which facts may wait for it.
 #[derive(Default)]
@@ -70,7 +70,8 @@ pub(super) async fn take_up(
     }
     for one in &waiting {
         let text = json(&body(&one.saying, one.subject))?;
-        conn.execute(&MATCHED, args![one.seq, tenant.0, text]).await?;
+        conn.execute(&MATCHED, args![one.seq, tenant.0, text])
+            .await?;
         // One at a time: several may wait for the same subject, and their order counts.
         let act = Act {
             ord: 0,

@@ -1,5 +1,7 @@
 //! From the names that callers use to identifiers.
 
+use std::collections::BTreeSet;
+
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
 use schedules::id::{BoletoId, ContactId};
@@ -69,8 +71,10 @@ const GATES: Sql = batch!(
 );
 
 /// A tenant's gate, for an import.
-pub(super) const GATE: Sql =
-    locking!("SELECT g.tenant_id FROM import_gates g WHERE g.tenant_id = $1", "FOR UPDATE");
+pub(super) const GATE: Sql = locking!(
+    "SELECT g.tenant_id FROM import_gates g WHERE g.tenant_id = $1",
+    "FOR UPDATE"
+);
 
 /// Resolves the subjects of facts, in their order.
 ///
@@ -83,9 +87,8 @@ pub(super) async fn subjects(
     let mut resolved = vec![Resolved::Unknown; facts.len()];
     look_up(conn, facts, &mut resolved).await?;
     if awaits(facts, &mut resolved) {
-        wait_for_imports(conn, facts, &resolved).await?;
+        wait_for_imports(conn, facts, &mut resolved).await?;
         look_up(conn, facts, &mut resolved).await?;
-        awaits(facts, &mut resolved);
     }
     Ok(resolved)
 }
@@ -105,10 +108,24 @@ async fn look_up(
     let contact = |id| Subject::Contact(ContactId(id));
     let campaign = |id| Subject::Campaign(schedules::id::CampaignId(id));
     look(conn, &BOLETOS_BY_ID, asked.boleto_ids, boleto, resolved).await?;
-    look(conn, &BOLETOS_BY_REFERENCE, asked.references, boleto, resolved).await?;
+    look(
+        conn,
+        &BOLETOS_BY_REFERENCE,
+        asked.references,
+        boleto,
+        resolved,
+    )
+    .await?;
     look(conn, &CONTACTS_BY_ID, asked.contact_ids, contact, resolved).await?;
     // A phone that is somebody's e-mail address, too, does not exist: the forms differ.
-    look(conn, &CONTACTS_BY_EMAIL, asked.points.clone(), contact, resolved).await?;
+    look(
+        conn,
+        &CONTACTS_BY_EMAIL,
+        asked.points.clone(),
+        contact,
+        resolved,
+    )
+    .await?;
     look(conn, &CONTACTS_BY_PHONE, asked.points, contact, resolved).await?;
     look(conn, &CAMPAIGNS, asked.campaigns, campaign, resolved).await?;
     look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await
@@ -172,16 +189,29 @@ fn awaits(facts: &[&Fact], resolved: &mut [Resolved]) -> bool {
     any
 }
 
+/// Nobody waits in a tenant that does not exist.
 async fn wait_for_imports(
     conn: &mut Conn,
     facts: &[&Fact],
-    resolved: &[Resolved],
+    resolved: &mut [Resolved],
 ) -> Result<(), StoreError> {
-    let awaited = facts.iter().zip(resolved).filter(|(_, r)| **r == Resolved::Awaited);
-    let tenants: std::collections::BTreeSet<_> = awaited.map(|(fact, _)| fact.tenant).collect();
+    let awaited = facts
+        .iter()
+        .zip(&*resolved)
+        .filter(|(_, r)| **r == Resolved::Awaited);
+    let tenants: BTreeSet<i64> = awaited.map(|(fact, _)| fact.tenant.0).collect();
     let mut gates = Batch::default();
-    tenants.iter().for_each(|tenant| gates.push(row![tenant.0]));
-    conn.rows(&GATES, gates.args(vec![])).await.map(drop)
+    tenants.iter().for_each(|tenant| gates.push(row![*tenant]));
+    let mut known = BTreeSet::new();
+    for mut row in conn.rows(&GATES, gates.args(vec![])).await? {
+        known.insert(row.int()?);
+    }
+    for (fact, resolved) in facts.iter().zip(resolved) {
+        if *resolved == Resolved::Awaited && !known.contains(&fact.tenant.0) {
+            *resolved = Resolved::Unknown;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name under which a fact waits for its subject.
@@ -211,14 +241,29 @@ pub(super) fn body(saying: &Saying, subject: Subject) -> Option<FactBody> {
         (Saying::BoletoReopened { .. }, Subject::Boleto(boleto)) => {
             FactBody::BoletoReopened { boleto }
         }
-        (Saying::BoletoChanged { amount_centavos, due_on, .. }, Subject::Boleto(boleto)) => {
-            FactBody::BoletoChanged { boleto, amount_centavos: *amount_centavos, due_on: *due_on }
-        }
+        (
+            Saying::BoletoChanged {
+                amount_centavos,
+                due_on,
+                ..
+            },
+            Subject::Boleto(boleto),
+        ) => FactBody::BoletoChanged {
+            boleto,
+            amount_centavos: *amount_centavos,
+            due_on: *due_on,
+        },
         (Saying::ContactOptedOut { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedOut { contact, channel: *channel }
+            FactBody::ContactOptedOut {
+                contact,
+                channel: *channel,
+            }
         }
         (Saying::ContactOptedIn { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedIn { contact, channel: *channel }
+            FactBody::ContactOptedIn {
+                contact,
+                channel: *channel,
+            }
         }
         (Saying::ContactReplied { .. }, Subject::Contact(contact)) => {
             FactBody::ContactReplied { contact }
@@ -226,18 +271,18 @@ pub(super) fn body(saying: &Saying, subject: Subject) -> Option<FactBody> {
         (Saying::ContactPromised { .. }, Subject::Contact(contact)) => {
             FactBody::ContactPromised { contact }
         }
-        (Saying::CampaignLaunched { campaign }, _) => {
-            FactBody::CampaignLaunched { campaign: *campaign }
-        }
-        (Saying::CampaignPaused { campaign }, _) => {
-            FactBody::CampaignPaused { campaign: *campaign }
-        }
-        (Saying::CampaignResumed { campaign }, _) => {
-            FactBody::CampaignResumed { campaign: *campaign }
-        }
-        (Saying::CampaignArchived { campaign }, _) => {
-            FactBody::CampaignArchived { campaign: *campaign }
-        }
+        (Saying::CampaignLaunched { campaign }, _) => FactBody::CampaignLaunched {
+            campaign: *campaign,
+        },
+        (Saying::CampaignPaused { campaign }, _) => FactBody::CampaignPaused {
+            campaign: *campaign,
+        },
+        (Saying::CampaignResumed { campaign }, _) => FactBody::CampaignResumed {
+            campaign: *campaign,
+        },
+        (Saying::CampaignArchived { campaign }, _) => FactBody::CampaignArchived {
+            campaign: *campaign,
+        },
         (Saying::TenantPaused, _) => FactBody::TenantPaused,
         (Saying::TenantResumed, _) => FactBody::TenantResumed,
         (Saying::FeedHeard, _) => FactBody::FeedHeard,

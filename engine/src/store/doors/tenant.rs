@@ -141,7 +141,10 @@ impl Store {
         at: Timestamp,
     ) -> Result<TenantId, StoreError> {
         let tenant = Arc::new(tenant.clone());
-        self.write(Lane::Doors, 8, move |conn| create(conn, Arc::clone(&tenant), at)).await
+        self.write(Lane::Doors, 8, move |conn| {
+            create(conn, Arc::clone(&tenant), at)
+        })
+        .await
     }
 
     /// Changes a setting of a tenant; returns false when the edit was known.
@@ -155,7 +158,10 @@ impl Store {
         setting: Setting,
     ) -> Result<bool, StoreError> {
         let change = Arc::new((edit, setting));
-        self.write(Lane::Doors, 4, move |conn| put(conn, tenant, Arc::clone(&change))).await
+        self.write(Lane::Doors, 4, move |conn| {
+            put(conn, tenant, Arc::clone(&change))
+        })
+        .await
     }
 }
 
@@ -178,8 +184,11 @@ fn create(
             at.unix_ms(),
         ];
         let row = conn.first(&TENANT, row).await?;
-        let id = row.ok_or(StoreError::Unreadable { what: "tenant" })?.int()?;
-        conn.execute(&FEED, args![id, tenant.feed_silence_max_ms, at.unix_ms()]).await?;
+        let id = row
+            .ok_or(StoreError::Unreadable { what: "tenant" })?
+            .int()?;
+        conn.execute(&FEED, args![id, tenant.feed_silence_max_ms, at.unix_ms()])
+            .await?;
         conn.execute(&GATE, args![id]).await?;
         if let Some(credits) = tenant.credits {
             conn.execute(&CREDITS, args![id, credits]).await?;
@@ -187,8 +196,19 @@ fn create(
         for sender in &tenant.senders {
             conn.execute(&SENDER, sender_args(id, sender)).await?;
         }
-        let edit = Edit { event_id: String::new(), source: "admin".into(), at };
-        audit(conn, TenantId(id), &edit, "tenant.created", TenantId(id).to_string()).await?;
+        let edit = Edit {
+            event_id: String::new(),
+            source: "admin".into(),
+            at,
+        };
+        audit(
+            conn,
+            TenantId(id),
+            &edit,
+            "tenant.created",
+            TenantId(id).to_string(),
+        )
+        .await?;
         Ok(TenantId(id))
     })
 }
@@ -231,9 +251,11 @@ async fn apply(
 ) -> Result<&'static str, StoreError> {
     let id = tenant.0;
     let (sql, args, action) = match setting {
-        Setting::Rules(rules) => {
-            (&RULES, args![id, json(rules)?, i64::from(rules.version)], "rules.changed")
-        }
+        Setting::Rules(rules) => (
+            &RULES,
+            args![id, json(rules)?, i64::from(rules.version)],
+            "rules.changed",
+        ),
         Setting::Calendar(calendar) => (&CALENDAR, args![id, json(calendar)?], "calendar.changed"),
         Setting::Charges(charges) => {
             let charges = charges.as_ref().map(json).transpose()?;
@@ -241,9 +263,11 @@ async fn apply(
         }
         Setting::Retry(retry) => (&RETRY, args![id, json(retry)?], "retry.changed"),
         Setting::Sender(sender) => (&SENDER, sender_args(id, sender), "sender.changed"),
-        Setting::Template(template) => {
-            (&TEMPLATE, template_args(conn, id, template, at).await?, "template.changed")
-        }
+        Setting::Template(template) => (
+            &TEMPLATE,
+            template_args(conn, id, template, at).await?,
+            "template.changed",
+        ),
         Setting::CreditsBought(credits) => (&CREDITS, args![id, *credits], "credits.bought"),
         Setting::FeedSilence(silence) => (&SILENCE, args![id, *silence], "feed.changed"),
     };
@@ -258,10 +282,24 @@ async fn template_args(
     at: Timestamp,
 ) -> Result<Vec<Arg>, StoreError> {
     let (code, channel) = (template.code.as_str(), template.channel.as_str());
-    let next = conn.first(&TEMPLATE_VERSION, args![tenant, code, channel]).await?;
-    let version = next.ok_or(StoreError::Unreadable { what: "template" })?.small()?;
-    let content = json(&Template { version, ..template.clone() })?;
-    Ok(args![tenant, code, channel, i64::from(version), content, at.unix_ms()])
+    let next = conn
+        .first(&TEMPLATE_VERSION, args![tenant, code, channel])
+        .await?;
+    let version = next
+        .ok_or(StoreError::Unreadable { what: "template" })?
+        .small()?;
+    let content = json(&Template {
+        version,
+        ..template.clone()
+    })?;
+    Ok(args![
+        tenant,
+        code,
+        channel,
+        i64::from(version),
+        content,
+        at.unix_ms()
+    ])
 }
 
 /// Puts an edit into the inbox; returns false when its id is known.
@@ -291,6 +329,13 @@ pub(super) async fn audit(
     subject: String,
 ) -> Result<(), StoreError> {
     let mut rows = Batch::default();
-    rows.push(row![tenant.0, edit.at.unix_ms(), edit.source.as_str(), action, subject, "{}"]);
+    rows.push(row![
+        tenant.0,
+        edit.at.unix_ms(),
+        edit.source.as_str(),
+        action,
+        subject,
+        "{}"
+    ]);
     crate::store::audit::record(conn, rows).await
 }

@@ -66,11 +66,19 @@ pub(super) async fn page(
     rows.truncate(limit);
     let read_to = match rows.last() {
         Some(row) if !complete => mark(row),
-        _ => Mark { next_at: request.until, enrollment: EnrollmentId(i64::MAX) },
+        _ => Mark {
+            next_at: request.until,
+            enrollment: EnrollmentId(i64::MAX),
+        },
     };
     let next_after_at = first_after(conn, tenant, &campaigns, read_to).await?;
     let contacts = contacts(conn, tenant, &rows, request.sends_since).await?;
-    Ok(DuePage { rows, contacts, read_to, next_after_at })
+    Ok(DuePage {
+        rows,
+        contacts,
+        read_to,
+        next_after_at,
+    })
 }
 
 /// Reads the first due rows over all campaigns, one more than asked for if there are more.
@@ -97,7 +105,10 @@ async fn due(
 
 fn mark(row: &DueRow) -> Mark {
     let enrollment = &row.enrollment;
-    Mark { next_at: enrollment.cursor.next_at.unwrap_or_default(), enrollment: enrollment.id }
+    Mark {
+        next_at: enrollment.cursor.next_at.unwrap_or_default(),
+        enrollment: enrollment.id,
+    }
 }
 
 async fn first_after(
@@ -108,7 +119,12 @@ async fn first_after(
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut first: Option<Timestamp> = None;
     for campaign in campaigns {
-        let args = args![tenant.0, *campaign, after.next_at.unix_ms(), after.enrollment.0];
+        let args = args![
+            tenant.0,
+            *campaign,
+            after.next_at.unix_ms(),
+            after.enrollment.0
+        ];
         if let Some(mut row) = conn.first(&FIRST_AFTER, args).await? {
             let at = instant(&mut row)?;
             first = Some(first.map_or(at, |first| first.min(at)));
@@ -177,7 +193,9 @@ async fn contacts(
 ) -> Result<Vec<Contact>, StoreError> {
     let wanted: BTreeSet<ContactId> = rows.iter().map(|row| row.enrollment.contact).collect();
     let mut asked = Batch::default();
-    wanted.iter().for_each(|id| asked.push(row![id.0, tenant.0, since.unix_ms()]));
+    wanted
+        .iter()
+        .for_each(|id| asked.push(row![id.0, tenant.0, since.unix_ms()]));
     if asked.is_empty() {
         return Ok(Vec::new());
     }

@@ -65,7 +65,10 @@ pub(super) async fn settings(conn: &mut Conn, tenant: TenantId) -> Result<Settin
         settings.tenant.senders.push(Sender {
             channel: row.parsed("channel")?,
             provider: row.text()?,
-            pace: Pace { per_second: row.small()?, burst: row.small()? },
+            pace: Pace {
+                per_second: row.small()?,
+                burst: row.small()?,
+            },
         });
     }
     for mut row in conn.rows(&CAMPAIGNS, args![tenant.0]).await? {
@@ -75,7 +78,10 @@ pub(super) async fn settings(conn: &mut Conn, tenant: TenantId) -> Result<Settin
             name: row.text()?,
             cadence: row.json("cadence")?,
         };
-        settings.campaigns.push(CampaignState { campaign, running: row.text()? == "running" });
+        settings.campaigns.push(CampaignState {
+            campaign,
+            running: row.text()? == "running",
+        });
     }
     for mut row in conn.rows(&TEMPLATES, args![tenant.0]).await? {
         settings.templates.push(row.json("template")?);
@@ -99,7 +105,10 @@ fn read_tenant(id: TenantId, mut row: Row) -> Result<Tenant, StoreError> {
             None => None,
         },
         retry: row.json("retry policy")?,
-        feed: Feed { silence_max_ms: row.int_or_null()?, heard_at: instant(&mut row)? },
+        feed: Feed {
+            silence_max_ms: row.int_or_null()?,
+            heard_at: instant(&mut row)?,
+        },
         credits: match (row.int_or_null()?, row.int_or_null()?) {
             (Some(balance), Some(held)) => Some(Credits { balance, held }),
             _ => None,
@@ -163,9 +172,18 @@ pub(super) async fn snapshot(conn: &mut Conn, tenant: TenantId) -> Result<Snapsh
     }
     let mut sweeps = Vec::new();
     for mut row in conn.rows(&SWEEPS, args![tenant.0]).await? {
-        sweeps.push(Sweep { seq: row.int()?, kind: row.json("sweep")?, after: row.int()? });
+        sweeps.push(Sweep {
+            seq: row.int()?,
+            kind: row.json("sweep")?,
+            after: row.int()?,
+        });
     }
-    Ok(Snapshot { settings, unsettled, tallies, sweeps })
+    Ok(Snapshot {
+        settings,
+        unsettled,
+        tallies,
+        sweeps,
+    })
 }
 
 fn read_tally(mut row: Row) -> Result<TallyRow, StoreError> {
@@ -179,8 +197,15 @@ fn read_tally(mut row: Row) -> Result<TallyRow, StoreError> {
 fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
     let enrollment = EnrollmentId(row.int()?);
     let (step_no, occurrence) = (row.small()?, row.small()?);
-    let reminder = ReminderId { enrollment, step_no, occurrence };
-    let attempt = AttemptId { reminder, try_no: row.small()? };
+    let reminder = ReminderId {
+        enrollment,
+        step_no,
+        occurrence,
+    };
+    let attempt = AttemptId {
+        reminder,
+        try_no: row.small()?,
+    };
     let (boleto, contact) = (BoletoId(row.int()?), ContactId(row.int()?));
     let campaign = CampaignId(row.int()?);
     let versions = [row.int()?, row.int()?, row.int()?];
@@ -198,7 +223,12 @@ fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
         channel,
         at,
         deadline_at,
-        touch: Touch { step_no, occurrence, slot_at, expires_at },
+        touch: Touch {
+            step_no,
+            occurrence,
+            slot_at,
+            expires_at,
+        },
         from,
         to,
     })

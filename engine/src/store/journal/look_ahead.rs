@@ -44,14 +44,18 @@ pub(super) async fn tenants(
     until: Timestamp,
 ) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
     let mut owned = Batch::default();
-    shards.iter().for_each(|shard| owned.push(row![i64::from(shard.0)]));
+    shards
+        .iter()
+        .for_each(|shard| owned.push(row![i64::from(shard.0)]));
     let mut wakes: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
     if owned.is_empty() {
         return Ok(Vec::new());
     }
     for mut row in conn.rows(&DUE, owned.clone().args(vec![])).await? {
         let tenant = TenantId(row.int()?);
-        let Some(at) = row.int_or_null()?.map(Timestamp::from_unix_ms) else { continue };
+        let Some(at) = row.int_or_null()?.map(Timestamp::from_unix_ms) else {
+            continue;
+        };
         if at <= until {
             let wake = wakes.entry(tenant).or_insert(at);
             *wake = at.min(*wake);

@@ -47,7 +47,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let snapshot = load::snapshot(&mut conn, tenant).await?;
-            conn.done();
             Ok(snapshot)
         })
         .await?)
@@ -57,7 +56,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let settings = load::settings(&mut conn, tenant).await?;
-            conn.done();
             Ok(settings)
         })
         .await?)
@@ -71,7 +69,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let page = due::page(&mut conn, tenant, request).await?;
-            conn.done();
             Ok(page)
         })
         .await?)
@@ -85,7 +82,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let facts = inbox_page(&mut conn, tenant, limit).await?;
-            conn.done();
             Ok(facts)
         })
         .await?)
@@ -100,7 +96,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let page = sweep::page(&mut conn, tenant, sweep, limit).await?;
-            conn.done();
             Ok(page)
         })
         .await?)
@@ -122,7 +117,9 @@ impl Journal for Store {
         let set_aside = self.write(Lane::Commits, 1, move |conn| {
             Box::pin(async move {
                 lease::pin(conn, tenant, fence).await?;
-                conn.execute(&SET_ASIDE, args![tenant.0, seq, reason]).await.map(drop)
+                conn.execute(&SET_ASIDE, args![tenant.0, seq, reason])
+                    .await
+                    .map(drop)
             })
         });
         Ok(set_aside.await?)
@@ -134,7 +131,9 @@ impl Journal for Store {
                 lease::pin(conn, tenant, fence).await?;
                 let now = conn.first(&NOW, args![]).await?;
                 let mut now = now.ok_or(StoreError::Unreadable { what: "clock" })?;
-                audit::seal(conn, tenant, instant(&mut now)?).await.map(drop)
+                audit::seal(conn, tenant, instant(&mut now)?)
+                    .await
+                    .map(drop)
             })
         });
         Ok(sealed.await?)
@@ -148,7 +147,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let tenants = look_ahead::tenants(&mut conn, shards, until).await?;
-            conn.done();
             Ok(tenants)
         })
         .await?)

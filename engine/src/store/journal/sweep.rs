@@ -101,7 +101,11 @@ pub(super) async fn page(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let last = rows.len() <= limit;
     rows.truncate(limit);
-    let mut page = SweepPage { last, read_to: sweep.after, ..SweepPage::default() };
+    let mut page = SweepPage {
+        last,
+        read_to: sweep.after,
+        ..SweepPage::default()
+    };
     for row in rows {
         if enrolls {
             let candidate = read_candidate(row)?;
