@@ -91,7 +91,7 @@ const ENROLL: Sql = batch!(
      15 "next_at" "bigint"),
     "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto
      WHERE true
-     ON CONFLICT (boleto_id, campaign_id) DO NOTHING
+     ON CONFLICT (tenant_id, boleto_id, campaign_id) DO NOTHING
      RETURNING id, campaign_id, boleto_id"
 );
 
