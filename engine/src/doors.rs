@@ -74,7 +74,7 @@ impl Doors {
             FactAnswer::Duplicate => Told::Duplicate,
             FactAnswer::Parked => Told::Parked,
             FactAnswer::Unknown => Told::Unknown,
-            FactAnswer::Unchanged => Told::Unchanged,
+            FactAnswer::Unchanged { .. } => Told::Unchanged,
             FactAnswer::Applied {
                 subject,
                 in_flight,
