@@ -212,7 +212,9 @@ async fn rest_holds_under_hints_from_many_sides() {
             }
         })
     });
-    futures::future::join_all(hinting.collect::<Vec<_>>()).await;
+    for hinted in futures::future::join_all(hinting.collect::<Vec<_>>()).await {
+        hinted.expect("the hints");
+    }
     node.at_rest().await;
     for tenant in tenants {
         assert_eq!(world.with(|state| state.books[&tenant].applied.len()), 50);
