@@ -126,7 +126,8 @@ mod tests {
         let (fired, woken) = mpsc::unbounded_channel();
         let (run, clock) = (Arc::clone(&timer), Arc::clone(clock));
         tokio::spawn(async move {
-            run.run(&*clock, |wake| fired.send(wake).expect("a listener")).await;
+            run.run(&*clock, |wake| fired.send(wake).expect("a listener"))
+                .await;
         });
         (timer, woken)
     }

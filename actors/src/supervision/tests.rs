@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
-use super::node::Node;
+use super::node::{Node, NodeConfig};
 use crate::clock::Clock;
 use crate::fake::{Fault, ORIGIN, World};
 use crate::lease::{LeaseTimes, NodeId};
@@ -36,6 +36,16 @@ fn alerted(node: &Node, what: AlertKind) -> bool {
 
 /// Two tenants with reminders in an hour, both awake.
 async fn two_awake(world: &Arc<World>) -> Node {
+    two_awake_under(world, |_| {}).await
+}
+
+/// A watchdog that barks within a second: printing a panic's backtrace takes some time, too.
+fn quick_watchdog(config: &mut NodeConfig) {
+    config.heartbeat_ms = 25;
+    config.freeze_beats = 20;
+}
+
+async fn two_awake_under(world: &Arc<World>, adjust: impl FnOnce(&mut NodeConfig)) -> Node {
     let at = ORIGIN.plus_ms(HOUR_MS);
     world.open_with(HARMED, 3, at);
     world.open_with(OTHER, 3, at);
@@ -80,7 +90,7 @@ async fn a_hint_that_comes_while_the_actor_is_down_is_not_lost() {
     let world = World::new();
     let node = two_awake(&world).await;
     sabotage(&node, Sabotage::Panic).await;
-    until(|| matches!(standing(&node, HARMED), Some(Standing::Down(_)))).await;
+    until(|| node.view().failures == 1).await;
     world.say(HARMED, 1);
     node.hint(HARMED);
     world.walk(&node, ORIGIN.plus_ms(SECOND_MS)).await;
@@ -103,7 +113,7 @@ async fn a_loader_that_panics_is_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_actor_that_does_not_move_is_replaced() {
     let world = World::new();
-    let node = two_awake(&world).await;
+    let node = two_awake_under(&world, quick_watchdog).await;
     let addr = node.shared().slot(HARMED).addr().expect("awake");
     addr.try_send(Sabotage::Freeze).expect("room");
     // It is noticed when something is to be done.
@@ -117,7 +127,7 @@ async fn an_actor_that_does_not_move_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_is_held_is_replaced_and_who_holds_it_is_to_blame() {
     let world = World::new();
-    let node = two_awake(&world).await;
+    let node = two_awake_under(&world, quick_watchdog).await;
     let neighbours =
         node.shared().arbiters.seat_of(HARMED) == node.shared().arbiters.seat_of(OTHER);
     let (let_go, told) = mpsc::channel();
