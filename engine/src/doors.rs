@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actors::clock::Clock;
 use actors::machine::effect::Subject;
-use actors::supervision::Node;
+use actors::supervision::node::Node;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
@@ -32,9 +32,14 @@ pub enum Told {
     /// There is no such subject.
     Unknown,
     /// The fact is durable (or holds already), and no hand-over of its subject is under way.
-    Stopped,
+    Stopped {
+        /// The subject as it was resolved.
+        subject: Subject,
+    },
     /// The fact is durable; hand-overs that had begun end by this instant.
     Settling {
+        /// The subject as it was resolved.
+        subject: Subject,
         /// How many there were.
         in_flight: u32,
         /// From this instant on none is under way.
@@ -66,9 +71,7 @@ impl Doors {
             FactAnswer::Unknown => Told::Unknown,
             FactAnswer::Unchanged => Told::Stopped,
             FactAnswer::Applied { subject, in_flight, settles_at, .. } => {
-                let told = self.stopped(tenant, *subject, *in_flight, *settles_at);
-                self.node.hint(tenant);
-                told
+                self.stopped(tenant, *subject, *in_flight, *settles_at)
             }
         }
     }
@@ -83,11 +86,12 @@ impl Doors {
         settles_at: Option<Timestamp>,
     ) -> Told {
         let begun = u32::try_from(self.node.withdraw(tenant, subject)).unwrap_or(u32::MAX);
-        let under_way = if self.node.owns(tenant) { begun } else { in_flight };
+        let is_owned_here = self.node.hint(tenant);
+        let under_way = if is_owned_here { begun } else { in_flight };
         if under_way == 0 {
-            return Told::Stopped;
+            return Told::Stopped { subject };
         }
         let settled_by = settles_at.unwrap_or_else(|| self.clock.now());
-        Told::Settling { in_flight: under_way, settled_by }
+        Told::Settling { subject, in_flight: under_way, settled_by }
     }
 }

@@ -284,10 +284,11 @@ impl<'m> Due<'m> {
 }
 
 impl Claim {
-    /// Returns what caps and cooldowns count.
+    /// Returns what caps and cooldowns count: the latest instant at which the hand-over may begin,
+    /// so that two hand-overs are never closer than their claims seem.
     pub fn as_send(&self) -> PastSend {
         PastSend {
-            at: self.at,
+            at: self.deadline_at,
             channel: self.channel,
             boleto: self.boleto,
             campaign: self.campaign,

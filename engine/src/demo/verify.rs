@@ -132,9 +132,7 @@ impl Evidence {
                 let within = |ms: i64| before.iter().filter(|past| at.since(**past) < ms).count();
                 let same_day =
                     before.iter().any(|past| past.local_date(zone) == at.local_date(zone));
-                // The claim, which counts, is a moment before the hand-over, which is seen here.
-                let slack_ms = actors::machine::CLAIM_LASTS_MS;
-                let too_many = within(DAY_MS - slack_ms) > 0 || within(7 * DAY_MS - slack_ms) > 2;
+                let too_many = within(DAY_MS) > 0 || within(7 * DAY_MS) > 2;
                 over += usize::from(same_day || too_many);
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use actors::supervision::Node;
+use actors::supervision::node::Node;
 
 use crate::store::Store;
 
@@ -50,7 +50,7 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
-    let owns_shards = !readiness.node.view().shards.is_empty();
+    let owns_shards = !readiness.node.shards().is_empty();
     if owns_shards && readiness.store.answers().await {
         answer(HttpResponse::Ok(), r#"{"status":"ready"}"#)
     } else {

@@ -160,6 +160,36 @@ proptest! {
 }
 
 #[test]
+fn who_enrolls_at_a_slot_is_on_time_for_it() {
+    let (cadence, calendar) = (customary(), Calendar::brazil());
+    let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
+    let second = upcoming(&input, 2)[1];
+    input.progress = Progress::beginning_at(second.slot_at);
+    assert_eq!(next_touch(&input), Some(second));
+    assert_eq!(
+        passed_steps(&input, second.slot_at)
+            .iter()
+            .collect::<Vec<_>>(),
+        [1]
+    );
+    assert_eq!(
+        passed_steps(&input, second.slot_at.plus_ms(1))
+            .iter()
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_recurrence_begins_with_the_midnight_of_its_first_day() {
+    let cadence = cadence(vec![recurring(1, "0 0 * * *", -2, 2)]);
+    let calendar = Calendar::brazil();
+    let input = plan_input(&cadence, &calendar, day("2026-03-06"));
+    let first = next_touch(&input).expect("a touch");
+    assert_eq!(first.slot_at, local(input.zone, "2026-03-04T00:00"));
+}
+
+#[test]
 fn there_is_no_way_back_once_a_later_slot_was_walked() {
     let (cadence, calendar) = (customary(), Calendar::brazil());
     let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
@@ -203,6 +233,30 @@ fn an_occurrences_limit_that_was_lowered_ends_the_recurrence() {
         ..plan_input(&cadence, &calendar, day("2026-03-06"))
     };
     assert_eq!(next_touch(&input), None);
+}
+
+#[test]
+fn a_recurring_step_that_an_edit_brings_begins_with_its_first_occurrence() {
+    let calendar = Calendar::brazil();
+    let before = cadence(vec![recurring(1, "0 9 * * *", 1, 3)]);
+    let mut progress = Progress::default();
+    for touch in upcoming(&plan_input(&before, &calendar, day("2026-03-06")), 3) {
+        progress = progress.after(&before, &touch, true);
+    }
+    let edited = cadence(vec![
+        before.steps[0].clone(),
+        recurring(2, "0 9 * * MON", 20, 2),
+    ]);
+    let input = PlanInput {
+        progress,
+        ..plan_input(&edited, &calendar, day("2026-03-06"))
+    };
+    let left = upcoming(&input, 9);
+    let left: Vec<_> = left
+        .iter()
+        .map(|touch| (touch.step_no, touch.occurrence))
+        .collect();
+    assert_eq!(left, [(2, 0), (2, 1)]);
 }
 
 #[test]

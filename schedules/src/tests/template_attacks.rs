@@ -249,6 +249,13 @@ fn the_limit_of_a_channel_counts_characters_and_is_kept_before_and_after_filling
         assert!(fits.render(&Values::default()).is_ok());
         let too_long = template(channel, &"ã".repeat(max + 1), &[]);
         assert_eq!(too_long.validate(), Err(TemplateError::TextTooLong));
+        // Filled up to the limit, and by one character more.
+        for (name_chars, fits) in [(10, true), (11, false)] {
+            let body = format!("{}{{{{contact_name}}}}", "a".repeat(max - 10));
+            let filled = template(channel, &body, &[Variable::ContactName]);
+            let name = Values::default().with(Variable::ContactName, &"b".repeat(name_chars));
+            assert_eq!(filled.render(&name).is_ok(), fits);
+        }
         let grows = template(channel, &"{{pix_code}}".repeat(4), &[Variable::PixCode]);
         let values = Values::default().with(Variable::PixCode, &"0".repeat(512));
         assert_eq!(grows.render(&values), Err(TemplateError::TextTooLong));

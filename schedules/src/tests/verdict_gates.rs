@@ -10,7 +10,7 @@ use super::verdict_cases::{
 use crate::channel::Channel;
 use crate::stop::StopReason;
 use crate::time::{HOUR_MS, Timestamp};
-use crate::verdict::{RECHECK_MS, Reason, Ruling};
+use crate::verdict::{RECHECK_MS, Reason, RuleRef, Ruling, Verdict};
 
 /// The gates in their order, each shut by one change to the open case. None changes another's.
 fn gates() -> Vec<(Reason, Shut)> {
@@ -316,15 +316,40 @@ fn every_reason_has_a_code_of_its_own_and_reads_back() {
 
 #[test]
 fn a_verdict_is_explained_in_plain_words() {
-    let mut lines = Vec::new();
-    for (_, shut) in gates() {
-        let verdict = ten_o_clock_verdict(shut);
-        lines.push(verdict.explain_pt(ZONE));
-        lines.push(verdict.explain_en(ZONE));
-    }
-    let verdict = ten_o_clock_verdict(|_| {});
-    lines.extend([verdict.explain_pt(ZONE), verdict.explain_en(ZONE)]);
-    let unreachable = ten_o_clock_verdict(|case| case.reach = vec![]);
-    lines.extend([unreachable.explain_pt(ZONE), unreachable.explain_en(ZONE)]);
-    insta::assert_snapshot!(lines.join("\n"));
+    let until = ten_o_clock();
+    let rule = RuleRef {
+        code: "cap.contact.day".to_owned(),
+        version: 2,
+    };
+    let send = Ruling::Send {
+        channel: Channel::Email,
+        not_after_at: until,
+    };
+    let mut verdicts = vec![
+        Verdict {
+            ruling: send,
+            reason: Reason::Due,
+            rule: None,
+        },
+        Verdict {
+            ruling: Ruling::Cancel,
+            reason: Reason::Stopped(StopReason::Paid),
+            rule: None,
+        },
+        Verdict {
+            ruling: Ruling::Hold { until },
+            reason: Reason::CapReached,
+            rule: Some(rule),
+        },
+    ];
+    let skips = Reason::ALL.map(|reason| Verdict {
+        ruling: Ruling::Skip,
+        reason,
+        rule: None,
+    });
+    verdicts.extend(skips);
+    let sentences = verdicts
+        .iter()
+        .flat_map(|verdict| [verdict.explain_pt(ZONE), verdict.explain_en(ZONE)]);
+    insta::assert_snapshot!(sentences.collect::<Vec<_>>().join("\n"));
 }
