@@ -179,11 +179,8 @@ impl Shards {
     fn quiet_ms(&self, mono_ms: i64) -> i64 {
         let state = lock(&self.state);
         let ends = state.held.values().map(|held| held.tenure.until_mono_ms());
-        let leaving = state
-            .held
-            .values()
-            .any(|held| held.leave_by_mono_ms.is_some());
-        let leaves = leaving.then_some(mono_ms + RETRY_MS);
+        let leaves = state.held.values().filter_map(|held| held.leave_by_mono_ms);
+        let leaves = leaves.map(|by| by.min(mono_ms + RETRY_MS));
         let next = ends.chain(leaves).chain(state.renew_mono_ms).min();
         next.map_or(RETRY_MS, |at| at - mono_ms)
     }

@@ -15,7 +15,7 @@
 //! `gate` lets one journal call of the tenant run at a time, over all its actors' lives.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
@@ -24,6 +24,7 @@ use schedules::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
+use super::watchdog::Pulse;
 use crate::locked::lock;
 use crate::machine::MachineView;
 use crate::observe::{Activity, Standing, TenantView, Token};
@@ -75,20 +76,6 @@ struct Awake {
     addr: Option<Addr<TenantActor>>,
     /// Dropped, it ends the actor from outside.
     _kill: oneshot::Sender<()>,
-}
-
-/// What the watchdog sees of an actor.
-#[derive(Debug, Default)]
-pub(crate) struct Pulse {
-    /// Grows with every step.
-    pub(crate) beat: AtomicU64,
-    /// A journal call is under way; it has its own limit.
-    pub(crate) calling: AtomicBool,
-    /// The actor's code holds its thread.
-    pub(crate) inside: AtomicBool,
-    /// What the watchdog saw last, and for how many rounds.
-    pub(crate) seen: AtomicU64,
-    pub(crate) stalled: AtomicU64,
 }
 
 /// What comes in.

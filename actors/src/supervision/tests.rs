@@ -50,7 +50,10 @@ async fn two_awake_under(world: &Arc<World>, adjust: impl FnOnce(&mut NodeConfig
     world.open_with(HARMED, 3, at);
     world.open_with(OTHER, 3, at);
     let node = world
-        .settled(|config| config.linger_ms = 24 * HOUR_MS)
+        .settled(|config| {
+            config.linger_ms = 24 * HOUR_MS;
+            adjust(config);
+        })
         .await;
     node.hint(HARMED);
     node.hint(OTHER);
