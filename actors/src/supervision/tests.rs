@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::fake::{Fault, ORIGIN, World};
 use crate::lease::{LeaseTimes, NodeId};
 use crate::machine::input::Outcome;
-use crate::observe::{AlertKind, Standing};
+use crate::observe::{AlertKind, Presence};
 use crate::ports::{JournalError, ShardId};
 use crate::tenant::sabotage::Sabotage;
 
@@ -26,8 +26,8 @@ async fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn standing(node: &Node, tenant: TenantId) -> Option<Standing> {
-    node.tenant_view(tenant).map(|view| view.standing)
+fn presence(node: &Node, tenant: TenantId) -> Option<Presence> {
+    node.tenant_view(tenant).map(|view| view.presence)
 }
 
 fn alerted(node: &Node, what: AlertKind) -> bool {
@@ -299,7 +299,7 @@ async fn who_is_fenced_loses_the_shard_and_hands_nothing_over() {
         node.shards(),
         BTreeSet::from([ShardId(0), ShardId(2), ShardId(3)])
     );
-    assert_eq!(standing(&node, HARMED), Some(Standing::Asleep));
+    assert_eq!(presence(&node, HARMED), Some(Presence::Asleep));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
