@@ -23,6 +23,9 @@ impl Machine {
                 self.memory
                     .moved(ruled.reminder.enrollment, ruled.to, false);
             }
+            Change::CameBack(back) => {
+                self.memory.moved(back.reminder.enrollment, back.to, false);
+            }
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.memory.moved(moved.enrollment, moved.to, false);
             }

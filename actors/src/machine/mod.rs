@@ -165,7 +165,8 @@ impl Machine {
                 after: self.memory.read_to(),
                 until: now.plus_ms(HORIZON_MS),
                 limit: DUE_PAGE_MAX,
-                sends_since: now.plus_ms(-self.walks.lookback_ms()),
+                // A send counts from its deadline on, and is looked for by its claim.
+                sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
             }));
         }
         self.sweeps.values().next().cloned().map(Need::Sweep)
@@ -253,6 +254,7 @@ impl Change {
         match self {
             Change::Claimed(claim) => Some(claim.attempt.reminder.enrollment),
             Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
+            Change::CameBack(back) => Some(back.reminder.enrollment),
             Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
             Change::Finished { enrollment } => Some(*enrollment),
             _ => None,
