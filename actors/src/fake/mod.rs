@@ -250,7 +250,7 @@ impl World {
     }
 }
 
-/// A node's settings for tests: few shards, two threads, a quick watchdog, no lingering.
+/// A node's settings for tests: few shards, two threads, long leases, no lingering.
 pub(crate) fn config(id: &str) -> NodeConfig {
     NodeConfig {
         arbiters: 2,
@@ -260,8 +260,6 @@ pub(crate) fn config(id: &str) -> NodeConfig {
             renew_every_ms: 20_000,
         },
         linger_ms: 0,
-        heartbeat_ms: 10,
-        freeze_beats: 10,
         drain_ms: 5_000,
         ..NodeConfig::owning_all(NodeId(id.to_owned()), 4)
     }

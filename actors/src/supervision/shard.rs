@@ -179,11 +179,8 @@ impl Shards {
     fn quiet_ms(&self, mono_ms: i64) -> i64 {
         let state = lock(&self.state);
         let ends = state.held.values().map(|held| held.tenure.until_mono_ms());
-        let leaving = state
-            .held
-            .values()
-            .any(|held| held.leave_by_mono_ms.is_some());
-        let leaves = leaving.then_some(mono_ms + RETRY_MS);
+        let leaves = state.held.values().filter_map(|held| held.leave_by_mono_ms);
+        let leaves = leaves.map(|by| by.min(mono_ms + RETRY_MS));
         let next = ends.chain(leaves).chain(state.renew_mono_ms).min();
         next.map_or(RETRY_MS, |at| at - mono_ms)
     }
@@ -289,6 +286,7 @@ pub(crate) fn lose(shared: &Arc<Shared>, tenure: &Arc<Tenure>) {
 /// Gives back what is not wanted, when it has come to an end.
 async fn give_away(shared: &Arc<Shared>) {
     let mono_ms = shared.ports.clock.monotonic_ms();
+    let mut left = Vec::new();
     for (tenure, by_mono_ms, begins) in shared.shards.unwanted(mono_ms + shared.config.drain_ms) {
         let slots = shared.slots_of(tenure.shard());
         if begins {
@@ -298,10 +296,17 @@ async fn give_away(shared: &Arc<Shared>) {
         if mono_ms >= by_mono_ms || slots.iter().all(|slot| has_left(shared, slot)) {
             tenure.end();
             slots.iter().for_each(|slot| slot.dismiss(&shared.timer));
-            release(shared, tenure.fence()).await;
-            shared.shards.take_out(&tenure);
+            left.push(tenure);
         }
     }
+    let releases = left.into_iter().map(|tenure| async move {
+        release(shared, tenure.fence()).await;
+        shared.shards.take_out(&tenure);
+    });
+    futures::stream::iter(releases)
+        .buffer_unordered(CALLS_MAX)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 fn send_off(shared: &Arc<Shared>, slot: &Arc<Slot>) {

@@ -15,7 +15,7 @@
 //! `gate` lets one journal call of the tenant run at a time, over all its actors' lives.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
@@ -24,9 +24,10 @@ use schedules::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
+use super::watchdog::Pulse;
 use crate::locked::lock;
 use crate::machine::MachineView;
-use crate::observe::{Activity, Standing, TenantView, Token};
+use crate::observe::{Activity, Presence, TenantView, Token};
 use crate::ports::{Returned, ShardId};
 use crate::tenant::trial::Trial;
 use crate::tenant::{Nudge, TenantActor};
@@ -75,20 +76,6 @@ struct Awake {
     addr: Option<Addr<TenantActor>>,
     /// Dropped, it ends the actor from outside.
     _kill: oneshot::Sender<()>,
-}
-
-/// What the watchdog sees of an actor.
-#[derive(Debug, Default)]
-pub(crate) struct Pulse {
-    /// Grows with every step.
-    pub(crate) beat: AtomicU64,
-    /// A journal call is under way; it has its own limit.
-    pub(crate) calling: AtomicBool,
-    /// The actor's code holds its thread.
-    pub(crate) inside: AtomicBool,
-    /// What the watchdog saw last, and for how many rounds.
-    pub(crate) seen: AtomicU64,
-    pub(crate) stalled: AtomicU64,
 }
 
 /// What comes in.
@@ -420,11 +407,11 @@ impl Slot {
         TenantView {
             tenant: self.tenant,
             shard: self.shard,
-            standing: match inner.life {
-                Life::Asleep => Standing::Asleep,
-                Life::Awake(_) | Life::Leaving(_) => Standing::Awake,
-                Life::Down(until) => Standing::Down(until),
-                Life::Quarantined => Standing::Quarantined,
+            presence: match inner.life {
+                Life::Asleep => Presence::Asleep,
+                Life::Awake(_) | Life::Leaving(_) => Presence::Awake,
+                Life::Down(until) => Presence::Down(until),
+                Life::Quarantined => Presence::Quarantined,
             },
             failures: inner.policy.count(),
             outcomes_waiting: inner.returned.len(),

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
-use super::node::Node;
+use super::node::{Node, NodeConfig};
+use super::slot::{Ended, Look, Post, Rest, Rested, Slot};
 use crate::clock::Clock;
 use crate::fake::{Fault, ORIGIN, World};
 use crate::lease::{LeaseTimes, NodeId};
 use crate::machine::input::Outcome;
-use crate::observe::{AlertKind, Standing};
+use crate::observe::{AlertKind, Presence};
 use crate::ports::{JournalError, ShardId};
 use crate::tenant::sabotage::Sabotage;
 
@@ -26,8 +28,8 @@ async fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn standing(node: &Node, tenant: TenantId) -> Option<Standing> {
-    node.tenant_view(tenant).map(|view| view.standing)
+fn presence(node: &Node, tenant: TenantId) -> Option<Presence> {
+    node.tenant_view(tenant).map(|view| view.presence)
 }
 
 fn alerted(node: &Node, what: AlertKind) -> bool {
@@ -36,11 +38,24 @@ fn alerted(node: &Node, what: AlertKind) -> bool {
 
 /// Two tenants with reminders in an hour, both awake.
 async fn two_awake(world: &Arc<World>) -> Node {
+    two_awake_under(world, |_| {}).await
+}
+
+/// A watchdog that barks within a second: printing a panic's backtrace takes some time, too.
+fn quick_watchdog(config: &mut NodeConfig) {
+    config.heartbeat_ms = 25;
+    config.freeze_beats = 20;
+}
+
+async fn two_awake_under(world: &Arc<World>, adjust: impl FnOnce(&mut NodeConfig)) -> Node {
     let at = ORIGIN.plus_ms(HOUR_MS);
     world.open_with(HARMED, 3, at);
     world.open_with(OTHER, 3, at);
     let node = world
-        .settled(|config| config.linger_ms = 24 * HOUR_MS)
+        .settled(|config| {
+            config.linger_ms = 24 * HOUR_MS;
+            adjust(config);
+        })
         .await;
     node.hint(HARMED);
     node.hint(OTHER);
@@ -80,11 +95,51 @@ async fn a_hint_that_comes_while_the_actor_is_down_is_not_lost() {
     let world = World::new();
     let node = two_awake(&world).await;
     sabotage(&node, Sabotage::Panic).await;
-    until(|| matches!(standing(&node, HARMED), Some(Standing::Down(_)))).await;
+    until(|| node.view().failures == 1).await;
     world.say(HARMED, 1);
     node.hint(HARMED);
     world.walk(&node, ORIGIN.plus_ms(SECOND_MS)).await;
     assert_eq!(world.with(|state| state.books[&HARMED].applied.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_life_loads_after_the_last_call_of_the_former_one() {
+    let world = World::new();
+    world.open_with(HARMED, 1, ORIGIN);
+    world.plan("commit", HARMED, Fault::Freeze);
+    let node = world.start(|_| {});
+    world.until(|state| state.frozen.then_some(())).await;
+    sabotage(&node, Sabotage::Panic).await;
+    until(|| node.view().failures == 1).await;
+    world.clock.jump_to(world.clock.now().plus_ms(SECOND_MS));
+    let slot = node.shared().slot(HARMED);
+    until(|| slot.awake().is_some() && slot.pulse.calling.load(Ordering::SeqCst)).await;
+    assert_eq!(world.calls_of(HARMED, "load"), 1);
+    world.with(|state| state.frozen = false);
+    node.at_rest().await;
+    assert_eq!(world.calls_of(HARMED, "load"), 2);
+    assert_eq!(world.with(|state| state.overlapping), 0);
+    // The commit came through, but nobody was left to hand the message over.
+    assert_eq!(world.outcomes(HARMED)[0].1, Some(Outcome::Unknown));
+    assert_eq!(world.wire_of(HARMED), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_in_between_the_last_look_and_the_rest_is_not_slept_over() {
+    let node = World::new().start(|_| {});
+    let shared = node.shared();
+    let slot = Slot::new(HARMED, ShardId(1));
+    let post = |post| slot.post(post, true, ORIGIN, &shared.activity);
+    let number = post(Post::Stir).expect("a birth").number;
+    let rest = |rest| slot.rest(number, rest, None, &shared.timer);
+    assert_eq!(slot.look(number), Look::Current(false));
+    assert!(post(Post::Facts).is_none());
+    assert_eq!(rest(Rest::Leave(None)), Rested::NotYet);
+    assert_eq!(slot.look(number), Look::Current(true));
+    assert_eq!(rest(Rest::Leave(None)), Rested::Yes);
+    assert!(post(Post::Stir).is_none());
+    assert_eq!(slot.look(number), Look::Outdated);
+    assert_eq!(slot.ended(number, &shared.activity), Ended::WakeAgain);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +158,7 @@ async fn a_loader_that_panics_is_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_actor_that_does_not_move_is_replaced() {
     let world = World::new();
-    let node = two_awake(&world).await;
+    let node = two_awake_under(&world, quick_watchdog).await;
     let addr = node.shared().slot(HARMED).addr().expect("awake");
     addr.try_send(Sabotage::Freeze).expect("room");
     // It is noticed when something is to be done.
@@ -117,7 +172,7 @@ async fn an_actor_that_does_not_move_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_is_held_is_replaced_and_who_holds_it_is_to_blame() {
     let world = World::new();
-    let node = two_awake(&world).await;
+    let node = two_awake_under(&world, quick_watchdog).await;
     let neighbours =
         node.shared().arbiters.seat_of(HARMED) == node.shared().arbiters.seat_of(OTHER);
     let (let_go, told) = mpsc::channel();
@@ -212,7 +267,9 @@ async fn rest_holds_under_hints_from_many_sides() {
             }
         })
     });
-    futures::future::join_all(hinting.collect::<Vec<_>>()).await;
+    for hinted in futures::future::join_all(hinting.collect::<Vec<_>>()).await {
+        hinted.expect("the hints");
+    }
     node.at_rest().await;
     for tenant in tenants {
         assert_eq!(world.with(|state| state.books[&tenant].applied.len()), 50);
@@ -284,7 +341,7 @@ async fn who_is_fenced_loses_the_shard_and_hands_nothing_over() {
         node.shards(),
         BTreeSet::from([ShardId(0), ShardId(2), ShardId(3)])
     );
-    assert_eq!(standing(&node, HARMED), Some(Standing::Asleep));
+    assert_eq!(presence(&node, HARMED), Some(Presence::Asleep));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,12 +5,26 @@
 //! and is not waiting for its journal must have moved.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Shared;
 use super::arbiters::Answer;
-use super::slot::{Pulse, Slot};
+use super::slot::Slot;
 use crate::observe::AlertKind;
+
+/// What the watchdog sees of an actor.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// Grows with every step.
+    pub(crate) beat: AtomicU64,
+    /// A journal call is under way; it has its own limit.
+    pub(crate) calling: AtomicBool,
+    /// The actor's code holds its thread.
+    pub(crate) inside: AtomicBool,
+    /// What the watchdog saw last, and for how many rounds.
+    seen: AtomicU64,
+    stalled: AtomicU64,
+}
 
 /// Watches for ever.
 pub(crate) async fn watch(shared: Arc<Shared>) {

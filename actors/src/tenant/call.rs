@@ -102,10 +102,13 @@ impl TenantActor {
         let alone = self.slot.with_trial(|trial| trial.is_on());
         let limit = if alone { 1 } else { INBOX_PAGE_MAX };
         let asked_mono_ms = self.shared.ports.clock.monotonic_ms();
+        // Before the call: a hint during it is about facts that the page may not have.
+        self.facts_wait = false;
         let page = async move { journal.inbox_page(tenant, limit).await };
         self.call(ctx, page, move |actor, ctx, facts| {
-            actor.facts_wait = facts.len() >= limit as usize;
-            if !actor.facts_wait {
+            let more = facts.len() >= limit as usize;
+            actor.facts_wait |= more;
+            if !more {
                 actor.drained_mono_ms = asked_mono_ms;
             }
             actor.follow(facts, ctx);
