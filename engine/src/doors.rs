@@ -84,8 +84,8 @@ impl Doors {
         }
     }
 
-    /// Takes back what this node has not begun; what it has begun, or another node may have, settles
-    /// by its deadline.
+    /// Takes back what this node has not begun; what it has begun, or another node may have,
+    /// settles by its deadline.
     fn stopped(
         &self,
         tenant: TenantId,

@@ -53,8 +53,8 @@ use queue::{Lane, Queue};
 use work::{Asked, Reply, Work};
 use writer::Writer;
 
-/// How many slices the tenants are spread over. It is part of what is stored: it never changes for a
-/// database.
+/// How many slices the tenants are spread over. It is part of what is stored: it never changes for
+/// a database.
 pub const SHARDS: i32 = 64;
 
 /// The longest read; its connection is closed when it takes longer.

@@ -282,7 +282,7 @@ async fn an_attempt_that_a_stop_overtook_leaves_its_touch_a_cancel_record(databa
     assert_eq!(committed.refused, [all[0].enrollment.id]);
     let cancelled = "SELECT enrollment_id || ' ' || step_no || ' ' || ruling || ' ' || reason \
                      FROM decisions ORDER BY id";
-    let expected = format!("{} 0 cancel stopped.paid", all[0].enrollment.id.0);
+    let expected = format!("{} 1 cancel stopped.paid", all[0].enrollment.id.0);
     assert_eq!(database.texts(cancelled).await, [expected]);
 }
 
