@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use actors::clock::{Clock, SystemClock};
@@ -96,8 +97,11 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
             let folder = path
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(std::path::Path::new("."));
-            Store::open_sqlite(&SqliteSettings::at(folder)).await
+            let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
+            if let Some(file) = path.file_name() {
+                settings.file = file.to_string_lossy().into_owned();
+            }
+            Store::open_sqlite(&settings).await
         }
         StoreConfig::Postgres { url, .. } => {
             Store::open_postgres(&PostgresSettings::at(url.expose())).await

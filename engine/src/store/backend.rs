@@ -40,7 +40,7 @@ pub(super) enum Backend {
 
 impl Backend {
     pub(super) async fn sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
-        let folder = Folder::take(&settings.folder)?;
+        let folder = Folder::take(&settings.folder, &settings.file)?;
         let mut options = SqliteConnectOptions::new()
             .filename(folder.database())
             .create_if_missing(true)

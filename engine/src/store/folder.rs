@@ -1,6 +1,7 @@
-//! The data folder of an embedded database: one process at a time.
+//! The data folder of an embedded database: one process at a time, and its user's alone.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -8,23 +9,22 @@ use super::error::StoreError;
 /// The right to work on a data folder; given back when it is dropped, or when the process ends.
 #[derive(Debug)]
 pub(super) struct Folder {
-    path: PathBuf,
+    database: PathBuf,
     _lock: File,
 }
 
 impl Folder {
-    /// Takes the folder, making it if need be.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(path).map_err(of_io)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("regua.lock"))
-            .map_err(of_io)?;
+    /// Takes the folder, making it and an empty database file if need be.
+    pub(super) fn take(path: &Path, file: &str) -> Result<Self, StoreError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(of_io)?;
+        let lock = private(&path.join("regua.lock"))?;
+        let database = path.join(file);
+        // The files beside the database take its permissions over.
+        private(&database)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
-                path: path.to_owned(),
+                database,
                 _lock: lock,
             }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
@@ -33,8 +33,15 @@ impl Folder {
     }
 
     pub(super) fn database(&self) -> PathBuf {
-        self.path.join("regua.db")
+        self.database.clone()
     }
+}
+
+/// Opens a file that only its user can read, for there are names and debts in it.
+fn private(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(path).map_err(of_io)
 }
 
 fn of_io(error: std::io::Error) -> StoreError {

@@ -159,3 +159,23 @@ async fn what_was_written_is_there_after_the_store_is_opened_again() {
     assert_eq!(report.attempts.of("in_flight"), 5);
     store.close().await;
 }
+
+// R085 R098: what is on disk is its user's alone.
+#[tokio::test]
+async fn the_data_folder_and_its_files_are_readable_by_their_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = TempDir::new().expect("a temporary folder");
+    let folder = parent.path().join("data");
+    let store = Store::open_sqlite(&SqliteSettings::at(&folder))
+        .await
+        .expect("the store opens");
+    let mode = |path: &std::path::Path| path.metadata().expect("it is there").permissions().mode();
+    assert_eq!(mode(&folder) & 0o777, 0o700);
+    let files = std::fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|file| file.expect("a file").path());
+    for file in files.collect::<Vec<_>>() {
+        assert_eq!(mode(&file) & 0o777, 0o600, "{}", file.display());
+    }
+    store.close().await;
+}
