@@ -7,3 +7,5 @@ mod due_queue;
 pub mod lease;
 pub mod machine;
 pub mod ports;
+#[cfg(feature = "sim")]
+pub mod sim;

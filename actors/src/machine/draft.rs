@@ -164,6 +164,20 @@ impl<'m> Draft<'m> {
 
     /// Counts a send of this step against everything that bounds it.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
+        self.count_against_caps(contact, send);
+        self.take_pace(send.channel);
+        *self.sent.entry(send.channel).or_default() += 1;
+        self.claims += 1;
+        if self.machine.walks.tenant().credits.is_some() {
+            self.held += 1;
+        }
+    }
+
+    fn count_against_caps(&mut self, contact: ContactId, send: PastSend) {
+        #[cfg(feature = "sim")]
+        if self.machine.own_sends_uncounted {
+            return;
+        }
         let before = || {
             self.machine
                 .memory
@@ -183,12 +197,6 @@ impl<'m> Draft<'m> {
                 .or_insert_with(|| tally.clone());
             tally.add(send.at, 1);
             self.tenant_tally.to_mut().add(send.at, 1);
-        }
-        self.take_pace(send.channel);
-        *self.sent.entry(send.channel).or_default() += 1;
-        self.claims += 1;
-        if self.machine.walks.tenant().credits.is_some() {
-            self.held += 1;
         }
     }
 

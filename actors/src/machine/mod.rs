@@ -59,6 +59,9 @@ pub struct Machine {
     in_flight: BTreeMap<AttemptId, Claim>,
     paces: BTreeMap<Channel, PaceState>,
     sweeps: BTreeMap<i64, Sweep>,
+    /// A planted bug: what the same step has decided to send counts for nothing.
+    #[cfg(feature = "sim")]
+    own_sends_uncounted: bool,
 }
 
 /// What the machine lacks, to be read from the journal.
@@ -90,11 +93,19 @@ impl Machine {
                 .into_iter()
                 .map(|sweep| (sweep.seq, sweep))
                 .collect(),
+            #[cfg(feature = "sim")]
+            own_sends_uncounted: false,
         };
         for claim in snapshot.unsettled {
             machine.in_flight.insert(claim.attempt, claim);
         }
         machine
+    }
+
+    /// Plants a bug that a simulation must find.
+    #[cfg(feature = "sim")]
+    pub(crate) fn plant_own_sends_uncounted(&mut self, planted: bool) {
+        self.own_sends_uncounted = planted;
     }
 
     /// Takes changed settings over.
