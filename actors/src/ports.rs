@@ -387,7 +387,9 @@ impl fmt::Debug for Contact {
 /// Rows of a sweep.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SweepPage {
-    /// Open boletos to enroll in running campaigns (sweeps that enroll).
+    /// Open boletos to enroll in running campaigns: those of a sweep that enrolls, and on the last
+    /// page of a boleto's or contact's re-plan the open ones of that subject, which imports and
+    /// launches passed over while they were paid or opted out.
     pub candidates: Vec<Candidate>,
     /// Enrollments to plan again (sweeps that re-plan).
     pub standing: Vec<Standing>,

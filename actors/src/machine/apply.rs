@@ -2,12 +2,14 @@
 
 use std::collections::btree_map::Entry as Slot;
 
+use schedules::id::EnrollmentId;
 use schedules::time::Timestamp;
 
 use super::Machine;
 use super::change::{Change, Settled};
 use super::draft::Note;
 use super::effect::Subject;
+use crate::ports::Cursor;
 
 impl Machine {
     pub(super) fn apply(&mut self, change: &Change) {
@@ -18,12 +20,9 @@ impl Machine {
                 self.in_flight.insert(claim.attempt, claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
-            Change::Ruled(ruled) => {
-                self.memory
-                    .moved(ruled.reminder.enrollment, ruled.to, false);
-            }
+            Change::Ruled(ruled) => self.moved(ruled.reminder.enrollment, ruled.to),
             Change::Moved(moved) | Change::Reactivated(moved) => {
-                self.memory.moved(moved.enrollment, moved.to, false);
+                self.moved(moved.enrollment, moved.to);
             }
             Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
             Change::Settled(settled) => self.settled(settled),
@@ -42,6 +41,11 @@ impl Machine {
             }
             Change::FactApplied { .. } | Change::StopRecorded { .. } | Change::Announced(_) => {}
         }
+    }
+
+    fn moved(&mut self, enrollment: EnrollmentId, to: Cursor) {
+        let busy = self.is_in_flight(enrollment);
+        self.memory.moved(enrollment, to, busy);
     }
 
     fn settled(&mut self, settled: &Settled) {

@@ -279,10 +279,11 @@ impl Due<'_> {
 }
 
 impl Claim {
-    /// Returns what caps and cooldowns count.
+    /// Returns what caps and cooldowns count, dated at the last instant at which the hand-over may
+    /// begin: dated at the claim, two hand-overs could come closer together than a rule allows.
     pub fn as_send(&self) -> PastSend {
         PastSend {
-            at: self.at,
+            at: self.deadline_at,
             channel: self.channel,
             boleto: self.boleto,
             campaign: self.campaign,

@@ -23,7 +23,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, EnrollmentId};
+use schedules::id::{AttemptId, EnrollmentId, ReminderId};
 use schedules::pace::PaceState;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
@@ -117,6 +117,23 @@ impl Machine {
     /// Takes a page of due enrollments over; rows that are known already are left as they are.
     pub fn admit(&mut self, page: crate::ports::DuePage) {
         self.memory.admit(page);
+        for attempt in self.in_flight.keys() {
+            self.memory.park(attempt.reminder.enrollment);
+        }
+    }
+
+    /// Says whether an attempt of the enrollment has no outcome yet.
+    fn is_in_flight(&self, enrollment: EnrollmentId) -> bool {
+        let first = AttemptId {
+            reminder: ReminderId {
+                enrollment,
+                step_no: 0,
+                occurrence: 0,
+            },
+            try_no: 0,
+        };
+        let next = self.in_flight.range(first..).next();
+        next.is_some_and(|(attempt, _)| attempt.reminder.enrollment == enrollment)
     }
 
     /// Decides what follows from `inputs` at `now`, without changing anything.

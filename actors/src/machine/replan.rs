@@ -56,16 +56,9 @@ impl Draft<'_> {
         for ruled in self.passed_over(walk, enrollment.id, passed, to) {
             self.change(Change::Ruled(ruled));
         }
-        if self.touched.contains(&enrollment.id) && !self.is_in_flight(standing) {
+        if self.touched.contains(&enrollment.id) && !self.machine.is_in_flight(enrollment.id) {
             self.finish_if_done(enrollment.id, to);
         }
-    }
-
-    fn is_in_flight(&self, standing: &Standing) -> bool {
-        self.machine
-            .in_flight
-            .keys()
-            .any(|attempt| attempt.reminder.enrollment == standing.enrollment.id)
     }
 }
 

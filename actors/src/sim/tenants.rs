@@ -14,13 +14,13 @@ use schedules::retry::RetryPolicy;
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::send_window::{SendWindow, Stretch};
 use schedules::template::Template;
-use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use schedules::verdict::{ContactEvents, Feed};
 
 use super::draw::{Draw, day};
 use super::journal::{ContactRow, NewBoleto};
 use super::rng::Rng;
-use crate::ports::{Boleto, CampaignState, Contact, Credits, Sender, Settings, Tenant};
+use crate::ports::{Boleto, Contact, Credits, Sender, Settings, Tenant};
 
 /// The zones of the tenants and their contacts.
 const ZONES: [Tz; 4] = [
@@ -272,7 +272,7 @@ pub(super) fn contact(rng: &mut Rng, draw: &Draw, id: ContactId) -> ContactRow {
     ContactRow {
         contact,
         opted_out: false,
-        said_at: draw.start,
+        said_at: Timestamp::default(),
     }
 }
 
@@ -289,13 +289,5 @@ pub(super) fn boleto(rng: &mut Rng, draw: &Draw, id: BoletoId, contact: ContactI
             payment_link: None,
         },
         contact,
-    }
-}
-
-/// Wraps a campaign that runs.
-pub(super) fn running(campaign: Campaign) -> CampaignState {
-    CampaignState {
-        campaign,
-        running: true,
     }
 }

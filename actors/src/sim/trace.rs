@@ -18,7 +18,6 @@ struct Line {
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
-    lines: u64,
     tail: VecDeque<Line>,
 }
 
@@ -26,7 +25,6 @@ impl Default for Trace {
     fn default() -> Self {
         Self {
             hash: 0xCBF2_9CE4_8422_2325,
-            lines: 0,
             tail: VecDeque::new(),
         }
     }
@@ -39,8 +37,7 @@ impl Trace {
         for number in numbers {
             self.mix(&number.to_le_bytes());
         }
-        self.lines += 1;
-        if self.tail.len() == TAIL_LINES {
+        if std::env::var("SIM_ALL").is_err() && self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
         self.tail.push_back(Line {
@@ -59,10 +56,6 @@ impl Trace {
 
     pub(super) fn hash(&self) -> u64 {
         self.hash
-    }
-
-    pub(super) fn lines(&self) -> u64 {
-        self.lines
     }
 
     pub(super) fn tail(&self) -> String {

@@ -219,7 +219,8 @@ impl Script<'_> {
     }
 
     fn edit(&mut self, tenant: TenantId, at: Timestamp, campaign: CampaignId) {
-        let version = 2 + u32::try_from(self.ops.len()).unwrap_or_default();
+        let edits = self.ops.iter().filter(|op| matches!(op.event.body, FactBody::CampaignEdited { .. }));
+        let version = 2 + u32::try_from(edits.count()).unwrap_or_default();
         let written = tenants::campaign(self.rng, self.draw, campaign, version % 40);
         let body = FactBody::CampaignEdited { campaign };
         self.say(tenant, at, body, Some(Write::Campaign(written)));

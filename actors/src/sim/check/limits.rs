@@ -168,6 +168,10 @@ fn is_open(window: &SendWindow, calendar: &Calendar, zone: Tz, at: Timestamp) ->
 fn slots_fire_once(tenant: TenantId, rows: &TenantRows, found: &mut Found) {
     let mut fired: BTreeMap<(EnrollmentId, u8, NaiveDateTime), u32> = BTreeMap::new();
     for (key, row) in &rows.attempts {
+        let outcome = row.settled.as_ref().map(|settled| &settled.outcome);
+        if outcome.is_some_and(|outcome| !outcome.counts()) {
+            continue;
+        }
         let contact = rows.contacts.get(&row.claim.contact);
         let Some(zone) = contact.and_then(|row| row.contact.zones.first()) else {
             continue;

@@ -259,7 +259,7 @@ impl Door<'_> {
                 contact: new.contact,
                 import,
                 status: BoletoStatus::Open,
-                status_at: self.event.occurred_at,
+                status_at: Timestamp::default(),
             };
             self.rows.boletos.entry(new.boleto.id).or_insert(row);
         }

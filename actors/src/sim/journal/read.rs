@@ -123,11 +123,17 @@ impl SimJournal {
             }
             SweepKind::EnrollCampaign { .. } => rows.candidates(sweep.after, limit, |_| true),
             SweepKind::ReplanBoleto { boleto } => {
-                rows.standing(sweep.after, limit, true, |row| row.enrollment.boleto == boleto)
+                let page = rows.standing(sweep.after, limit, true, |row| {
+                    row.enrollment.boleto == boleto
+                });
+                rows.with_latecomers(page, |row| row.boleto.id == boleto)
             }
-            SweepKind::ReplanContact { contact } => rows.standing(sweep.after, limit, true, |row| {
-                row.enrollment.contact == contact
-            }),
+            SweepKind::ReplanContact { contact } => {
+                let page = rows.standing(sweep.after, limit, true, |row| {
+                    row.enrollment.contact == contact
+                });
+                rows.with_latecomers(page, |row| row.contact == contact)
+            }
             SweepKind::ReplanCampaign { campaign } => {
                 rows.standing(sweep.after, limit, false, |row| {
                     row.enrollment.campaign == campaign
@@ -249,6 +255,23 @@ impl TenantRows {
             standing: Vec::new(),
             read_to: page.last().map_or(after, |row| row.boleto.id.0),
             last,
+        }
+    }
+
+    /// Adds to a last page the open boletos of its subject: while they were paid, or their contact
+    /// was opted out, imports and launches passed them over.
+    fn with_latecomers(
+        &self,
+        page: SweepPage,
+        wanted: impl Fn(&BoletoRow) -> bool,
+    ) -> SweepPage {
+        if !page.last {
+            return page;
+        }
+        let latecomers = self.candidates(i64::MIN, usize::MAX - 1, wanted);
+        SweepPage {
+            candidates: latecomers.candidates,
+            ..page
         }
     }
 

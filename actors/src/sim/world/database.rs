@@ -196,8 +196,15 @@ impl World {
             }
             Change::FactApplied { seq } => self.record("fact applied", [tenant, *seq, 0]),
             Change::Finished { enrollment } => self.record("finished", [tenant, enrollment.0, 0]),
-            Change::SweepMoved(sweep) if sweep.after > i64::MIN => {
-                self.hit(Sometimes::LongSweep);
+            Change::SweepMoved(sweep) => {
+                self.record("sweep", [tenant, sweep.seq, sweep.after]);
+                if sweep.after > i64::MIN {
+                    self.hit(Sometimes::LongSweep);
+                }
+            }
+            Change::SweepEnded { seq } => self.record("sweep ended", [tenant, *seq, 0]),
+            Change::Enrolled(enrolled) => {
+                self.record("enrolled", [tenant, enrolled.boleto.0, enrolled.campaign.0]);
             }
             Change::Announced(crate::machine::change::Announcement::ReminderFailed(_)) => {
                 self.hit(Sometimes::ReminderFailed);

@@ -1,5 +1,6 @@
 //! Clients and the bus: events come at least once, late, twice and out of order.
 
+use schedules::id::{CampaignId, TenantId};
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use super::{At, Event, World};
@@ -32,6 +33,10 @@ impl World {
             return self.bring_later(index);
         }
         let (tenant, event) = (self.ops[index].tenant, self.ops[index].event.clone());
+        if !self.knows_subject(index) {
+            // Not parked here: its sender comes again once the boletos are there.
+            return self.after(MINUTE_MS, Event::Bring(index));
+        }
         let margin_ms = self.settle_margin_ms();
         let Ok(accepted) = self.journal.accept(tenant, &event, margin_ms) else {
             return;
@@ -49,6 +54,32 @@ impl World {
             let wait_ms = self.rng.range(1, wait_ms);
             self.after(wait_ms, Event::Bring(index));
         }
+    }
+
+    fn knows_subject(&self, index: usize) -> bool {
+        let op = &self.ops[index];
+        if let FactBody::CampaignPaused { campaign }
+        | FactBody::CampaignArchived { campaign }
+        | FactBody::CampaignEdited { campaign }
+        | FactBody::CampaignResumed { campaign } = op.event.body
+        {
+            return self.is_launched(op.tenant, campaign);
+        }
+        let (FactBody::BoletoPaid { boleto }
+        | FactBody::BoletoCancelled { boleto }
+        | FactBody::BoletoReopened { boleto }
+        | FactBody::BoletoChanged { boleto, .. }) = op.event.body
+        else {
+            return true;
+        };
+        let rows = self.journal.tenants.get(&op.tenant);
+        rows.is_some_and(|rows| rows.boletos.contains_key(&boleto))
+    }
+
+    fn is_launched(&self, tenant: TenantId, campaign: CampaignId) -> bool {
+        let rows = self.journal.tenants.get(&tenant);
+        let mut inbox = rows.into_iter().flat_map(|rows| rows.inbox.values());
+        inbox.any(|row| row.fact.body == FactBody::CampaignLaunched { campaign })
     }
 
     fn bring_later(&mut self, index: usize) {
