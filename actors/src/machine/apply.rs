@@ -34,9 +34,11 @@ impl Machine {
                 }
             }
             Change::SweepMoved(sweep) => {
+                self.sweep_waits.remove(&sweep.seq);
                 self.sweeps.insert(sweep.seq, sweep.clone());
             }
             Change::SweepEnded { seq } => {
+                self.sweep_waits.remove(seq);
                 self.sweeps.remove(seq);
             }
             Change::FactApplied { .. } | Change::StopRecorded { .. } | Change::Announced(_) => {}
@@ -91,6 +93,9 @@ impl Machine {
                 known.replied_at = known.replied_at.max(events.replied_at);
                 known.promised_at = known.promised_at.max(events.promised_at);
             }),
+            Note::SweepWaits(seq, enrollment) => {
+                self.sweep_waits.insert(seq, enrollment);
+            }
             Note::Paced(channel, sent) => {
                 if let Some(sender) = self.walks.sender(channel) {
                     let state = self.paces.entry(channel).or_default();

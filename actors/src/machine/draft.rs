@@ -56,6 +56,8 @@ pub enum Note {
     Suppressed(ContactId, Channel, bool),
     /// A contact replied or promised to pay.
     Event(ContactId, ContactEvents),
+    /// The sweep goes on when the enrollment's attempt has its outcome.
+    SweepWaits(i64, EnrollmentId),
     /// Messages went out on a channel at this instant.
     Paced(Channel, u32),
 }

@@ -38,7 +38,7 @@ impl<'m> Draft<'m> {
     /// Looks at what is due, as far as pace, flight and batch allow.
     pub(super) fn tick(&mut self) {
         let machine = self.machine;
-        if machine.settings_stale || !machine.walks.running() {
+        if machine.settings_stale || machine.short_sighted || !machine.walks.running() {
             return;
         }
         let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.len());

@@ -59,6 +59,10 @@ pub struct Machine {
     in_flight: BTreeMap<AttemptId, Claim>,
     paces: BTreeMap<Channel, PaceState>,
     sweeps: BTreeMap<i64, Sweep>,
+    /// Sweeps that wait for the outcome of an enrollment's attempt.
+    sweep_waits: BTreeMap<i64, EnrollmentId>,
+    /// The settings look further back than what was read.
+    short_sighted: bool,
     /// A planted bug: what the same step has decided to send counts for nothing.
     #[cfg(feature = "sim")]
     own_sends_uncounted: bool,
@@ -67,6 +71,8 @@ pub struct Machine {
 /// What the machine lacks, to be read from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// The settings look further back than the sends in memory: the machine must be restored.
+    Reload,
     /// The settings changed.
     Settings,
     /// Enrollments come due.
@@ -93,6 +99,8 @@ impl Machine {
                 .into_iter()
                 .map(|sweep| (sweep.seq, sweep))
                 .collect(),
+            sweep_waits: BTreeMap::new(),
+            short_sighted: false,
             #[cfg(feature = "sim")]
             own_sends_uncounted: false,
         };
@@ -110,7 +118,10 @@ impl Machine {
 
     /// Takes changed settings over.
     pub fn adopt(&mut self, settings: Settings) {
+        let (sends_ms, tallies_ms) = (self.walks.lookback_ms(), self.walks.tally_lookback_ms());
         self.walks = Walks::new(settings);
+        self.short_sighted |=
+            self.walks.lookback_ms() > sends_ms || self.walks.tally_lookback_ms() > tallies_ms;
         self.settings_stale = false;
     }
 
@@ -183,6 +194,9 @@ impl Machine {
 
     /// Returns what has to be read next, if anything.
     pub fn need(&self, now: Timestamp) -> Option<Need> {
+        if self.short_sighted {
+            return Some(Need::Reload);
+        }
         if self.settings_stale {
             return Some(Need::Settings);
         }
@@ -194,12 +208,18 @@ impl Machine {
                 sends_since: now.plus_ms(-self.walks.lookback_ms()),
             }));
         }
-        self.sweeps.values().next().cloned().map(Need::Sweep)
+        let may_go_on = |sweep: &&Sweep| {
+            let waits_for = self.sweep_waits.get(&sweep.seq);
+            waits_for.is_none_or(|enrollment| !self.is_in_flight(*enrollment))
+        };
+        let next = self.sweeps.values().find(may_go_on);
+        next.cloned().map(Need::Sweep)
     }
 
     /// Says whether a tick at `now` would look at anything.
     pub fn is_due(&self, now: Timestamp) -> bool {
         !self.settings_stale
+            && !self.short_sighted
             && self.walks.running()
             && self.in_flight.len() < IN_FLIGHT_MAX
             && self.memory.queue().first_at().is_some_and(|at| at <= now)

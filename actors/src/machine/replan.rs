@@ -13,9 +13,6 @@ impl Draft<'_> {
     /// Plans one enrollment again; what is done stays done.
     pub(super) fn replan(&mut self, standing: &Standing) {
         let enrollment = standing.enrollment;
-        if self.touched.contains(&enrollment.id) {
-            return;
-        }
         let Some(walk) = self.machine.walks.walk(enrollment.campaign) else {
             return;
         };
@@ -56,7 +53,7 @@ impl Draft<'_> {
         for ruled in self.passed_over(walk, enrollment.id, passed, to) {
             self.change(Change::Ruled(ruled));
         }
-        if self.touched.contains(&enrollment.id) && !self.machine.is_in_flight(enrollment.id) {
+        if self.touched.contains(&enrollment.id) {
             self.finish_if_done(enrollment.id, to);
         }
     }

@@ -269,6 +269,8 @@ impl Door<'_> {
         let campaigns = &mut self.rows.settings.campaigns;
         match campaigns.iter_mut().find(|it| it.campaign.id == campaign.id) {
             Some(state) => state.campaign = campaign.clone(),
+            // An edit does not bring an archived campaign back.
+            None if matches!(self.event.body, FactBody::CampaignEdited { .. }) => {}
             None => campaigns.push(CampaignState {
                 campaign: campaign.clone(),
                 running: true,

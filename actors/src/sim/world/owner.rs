@@ -144,6 +144,7 @@ impl World {
         }
         let need = machine.need(wall).filter(|_| owner.facts.is_empty() && owner.swept.is_none());
         match need {
+            Some(Need::Reload) => self.ask(at, Request::Load),
             Some(Need::Settings) => self.ask(at, Request::Settings),
             Some(Need::DuePage(page)) => self.ask(at, Request::DuePage(page)),
             Some(Need::Sweep(sweep)) => self.ask(at, Request::Sweep(sweep)),
