@@ -316,7 +316,8 @@ pub struct Cursor {
     pub progress: Progress,
     /// The next touch; `None` when nothing comes any more.
     pub touch: Option<Touch>,
-    /// Counts the tries of `touch` from 0.
+    /// The number of the next attempt's key. It grows with every try that did not reach its
+    /// provider and never goes back, whatever touch is next: no key is used twice.
     pub try_no: u16,
     /// Counts the tries of `touch` on the channel at hand from 0.
     pub channel_tries: u16,

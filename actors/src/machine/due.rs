@@ -262,9 +262,13 @@ impl<'m> Draft<'m> {
 
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
         let calendar = &self.machine.walks.tenant().calendar;
-        let progress = due.entry.enrollment.cursor.progress;
-        due.walk
-            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent)
+        let Cursor {
+            progress, try_no, ..
+        } = due.entry.enrollment.cursor;
+        let next = due
+            .walk
+            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent);
+        Cursor { try_no, ..next }
     }
 }
 

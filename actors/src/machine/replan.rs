@@ -59,20 +59,17 @@ impl Draft<'_> {
     }
 }
 
-/// Keeps tries, channel and hold of a touch that is still the next one.
+/// Keeps channel, tries and hold of a touch that is still the next one. The keys of earlier tries
+/// stay used in any case: an edit may put off a reminder that was tried, and bring it back later.
 fn keep_place(before: Cursor, planned: Cursor) -> Cursor {
-    match (before.touch, planned.touch) {
-        (Some(was), Some(is)) if was == is => Cursor {
+    if before.touch.is_some() && before.touch == planned.touch {
+        return Cursor {
             progress: planned.progress,
             ..before
-        },
-        (Some(was), Some(is)) if (was.step_no, was.occurrence) == (is.step_no, is.occurrence) => {
-            // The same reminder at another instant: its keys are used up to `try_no`.
-            Cursor {
-                try_no: before.try_no,
-                ..planned
-            }
-        }
-        _ => planned,
+        };
+    }
+    Cursor {
+        try_no: before.try_no,
+        ..planned
     }
 }

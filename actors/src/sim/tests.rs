@@ -35,3 +35,17 @@ fn explore() {
     for (k, v) in by { println!("{k}: {} seeds; {}", v.0, v.1); }
     println!("never: {:?}", counters.never());
 }
+
+#[test]
+fn planted() {
+    let n: u64 = std::env::var("N").ok().and_then(|s| s.parse().ok()).unwrap_or(300);
+    for bug in PlantedBug::ALL {
+        let options = Options { bug: Some(bug), ..Options::default() };
+        let t = std::time::Instant::now();
+        let found = (0..n).map(|seed| run(seed, options)).find(|r| !r.violations.is_empty());
+        match found {
+            Some(r) => println!("{bug:?}: seed {} {:?} {:?}", r.seed, r.violations.iter().map(|v| v.invariant).collect::<Vec<_>>(), t.elapsed()),
+            None => println!("{bug:?}: SURVIVED {:?}", t.elapsed()),
+        }
+    }
+}
