@@ -1,3 +1,5 @@
 //! The binary `regua`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    engine::cli::run()
+}

@@ -157,9 +157,12 @@ pub enum CadenceError {
     /// Progress counts the occurrences of one recurring step.
     #[error("step {0} is a second recurring step")]
     SecondRecurrence(u8),
-    /// The bounds of a step's condition, or of the campaign's (`None`), exclude each other.
-    #[error("condition cannot be met (step {0:?})")]
-    ImpossibleCondition(Option<u8>),
+    /// The bounds of the campaign's condition exclude each other.
+    #[error("condition of the campaign cannot be met")]
+    ImpossibleCampaignCondition,
+    /// The bounds of a step's condition exclude each other.
+    #[error("condition of step {0} cannot be met")]
+    ImpossibleCondition(u8),
     /// The campaign may send nothing.
     #[error("campaign allows no reminder")]
     NoReminders,
@@ -190,7 +193,7 @@ impl Cadence {
             errors.push(CadenceError::GraceTooLong);
         }
         if self.condition.is_impossible() {
-            errors.push(CadenceError::ImpossibleCondition(None));
+            errors.push(CadenceError::ImpossibleCampaignCondition);
         }
         for (index, step) in self.steps.iter().enumerate() {
             step.collect_errors(&self.steps[..index], &mut errors);
@@ -228,7 +231,7 @@ impl Step {
         refuse_if(too_far, CadenceError::DaysOutOfRange(no));
         refuse_if(
             self.condition.is_impossible(),
-            CadenceError::ImpossibleCondition(Some(no)),
+            CadenceError::ImpossibleCondition(no),
         );
         if let When::Recurrence {
             occurrences_max, ..

@@ -73,6 +73,7 @@ const fn cause_pt(reason: Reason) -> &'static str {
         Reason::TemplateVariableMissing => "falta um dado que o texto da mensagem usa",
         Reason::TemplateUnusable => "não há texto de mensagem utilizável para o canal",
         Reason::PassedAtPlanning => "o dia da etapa já tinha passado quando o boleto entrou",
+        Reason::StepRemoved => "a campanha não tem mais a etapa",
         Reason::ProviderRejected => "o provedor recusou a mensagem e não há outro canal",
         Reason::RetriesExhausted => "o provedor não respondeu a tempo e não há outro canal",
     }
@@ -108,6 +109,7 @@ const fn cause_en(reason: Reason) -> &'static str {
         Reason::TemplateVariableMissing => "a value that the message text uses is missing",
         Reason::TemplateUnusable => "there is no usable message text for the channel",
         Reason::PassedAtPlanning => "the step's day had passed when the boleto came in",
+        Reason::StepRemoved => "the campaign no longer has the step",
         Reason::ProviderRejected => "the provider refused the message, and no channel is left",
         Reason::RetriesExhausted => "the provider did not answer in time, and no channel is left",
     }

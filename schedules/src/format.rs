@@ -3,6 +3,11 @@
 use chrono::NaiveDate;
 
 /// Writes an amount of centavos as `R$ 1.234,56`.
+///
+/// # Example
+/// ```
+/// assert_eq!(schedules::format::format_amount(123_456), "R$ 1.234,56");
+/// ```
 pub fn format_amount(centavos: i64) -> String {
     let sign = if centavos < 0 { "-" } else { "" };
     let (reais, cents) = (centavos.unsigned_abs() / 100, centavos.unsigned_abs() % 100);
@@ -18,7 +23,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('.');
         }
         text.push(digit);
@@ -37,7 +42,7 @@ mod tests {
             (5, "R$ 0,05"),
             (99_999, "R$ 999,99"),
             (123_456, "R$ 1.234,56"),
-            (123_456_789_00, "R$ 123.456.789,00"),
+            (12_345_678_900, "R$ 123.456.789,00"),
             (-150, "-R$ 1,50"),
             (i64::MIN, "-R$ 92.233.720.368.547.758,08"),
         ] {

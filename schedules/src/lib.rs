@@ -18,7 +18,7 @@ pub mod contact;
 pub mod cooldown;
 pub mod digitable_line;
 pub mod document;
-mod due_factor;
+pub mod due_factor;
 pub mod explain;
 pub mod format;
 pub mod id;

@@ -168,6 +168,8 @@ impl Progress {
                 next.occurrence = touch.occurrence.saturating_add(1);
                 if next.occurrence >= *occurrences_max {
                     next.done = next.done.with(touch.step_no);
+                    // Another recurring step that an edit brings begins with its first.
+                    next.occurrence = 0;
                 }
             }
             _ => next.done = next.done.with(touch.step_no),

@@ -27,6 +27,9 @@ pub const SPACING_SECONDS_MIN: u32 = 15 * 60;
 /// Within so many months every expression fires that ever does: 29 February, across 2100.
 const SEARCH_MONTHS_MAX: u32 = 12 * 9;
 
+/// Days 1 to 31, as bits.
+const EVERY_DAY_OF_MONTH: u32 = !1;
+
 /// The most readings that one instant can be behind: a whole repeated day of them.
 const FOLD_READINGS_MAX: usize = 2 * 24 * 60 * 60 / SPACING_SECONDS_MIN as usize;
 
@@ -56,9 +59,7 @@ pub enum RecurrenceError {
     #[error("cron text is longer than {TEXT_BYTES_MAX} bytes")]
     TextTooLong,
     /// It has neither five nor six fields.
-    #[error(
-        "cron text has {0} fields: write five (minute hour day month weekday) or six (seconds first)"
-    )]
+    #[error("cron text has {0} fields, but five are read, or six with the seconds first")]
     FieldCount(usize),
     /// A field cannot be read.
     #[error("cron text is not understood")]
@@ -117,7 +118,7 @@ impl Recurrence {
             days_of_month: bits(schedule.days_of_month(), 1, 31),
             weekdays,
         };
-        if !schedule.days_of_month().is_all() && weekdays != weekday_field::EVERY_DAY {
+        if days.days_of_month != EVERY_DAY_OF_MONTH && weekdays != weekday_field::EVERY_DAY {
             return Err(RecurrenceError::DayAndWeekday);
         }
         let times = times_of_day(schedule)?;
@@ -139,6 +140,19 @@ impl Recurrence {
     /// Returns the first slot in `zone` that is later than `after`.
     ///
     /// The answer depends on nothing but the expression, the zone and `after`.
+    ///
+    /// # Example
+    /// A midnight that does not exist is replaced by the first instant after it:
+    /// ```
+    /// use schedules::recurrence::Recurrence;
+    /// use schedules::time::Timestamp;
+    ///
+    /// let daily = Recurrence::parse("0 0 * * *")?;
+    /// let evening = Timestamp::from_unix_ms(1_541_282_400_000); // 2018-11-03T22:00Z
+    /// let next = daily.next_after(chrono_tz::America::Sao_Paulo, evening);
+    /// assert_eq!(next.map(|at| at.to_string()).as_deref(), Some("2018-11-04T03:00:00.000Z"));
+    /// # Ok::<(), schedules::recurrence::RecurrenceError>(())
+    /// ```
     pub fn next_after(&self, zone: Tz, after: Timestamp) -> Option<Timestamp> {
         let local = after.local(zone);
         let mut date = local.date();

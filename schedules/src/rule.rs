@@ -241,11 +241,11 @@ impl RulePack {
     /// Returns what holds for contacts whose zone is not certain; every zone, unless a rule says
     /// otherwise.
     pub fn zone_uncertainty(&self) -> ZoneUncertainty {
-        let policies = self.rules.iter().filter_map(|rule| match rule.body {
+        let mut policies = self.rules.iter().filter_map(|rule| match rule.body {
             RuleBody::ZoneUncertainty(policy) => Some(policy),
             _ => None,
         });
-        policies.last().unwrap_or(ZoneUncertainty::EveryZone)
+        policies.next().unwrap_or(ZoneUncertainty::EveryZone)
     }
 
     /// Returns the texts that every message on `channel` must contain.

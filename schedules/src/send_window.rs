@@ -237,7 +237,7 @@ fn state_of_day(stretches: &[Stretch], of_day_ms: i64) -> (bool, i64) {
 
 /// Returns the instant in `(from, until)` at which the clock of `zone` shifts away from an offset.
 ///
-/// At most one shift a day is seen; no zone has had two since 1970.
+/// Of two shifts within a day only the later would be seen; no zone has had such since 1970.
 fn clock_shift(zone: Tz, offset_ms: i64, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
     if until.plus_ms(-1).offset_ms(zone) == offset_ms {
         return None;

@@ -40,7 +40,7 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ruling")]
 pub enum Ruling {
-    /// The reminder goes out now, on this channel, and must have been handed over by `not_after_at`.
+    /// The reminder goes out now, on this channel, and is handed over before `not_after_at`.
     Send {
         /// The channel that is open.
         channel: Channel,

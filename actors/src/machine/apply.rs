@@ -17,6 +17,7 @@ impl Machine {
             Change::Claimed(claim) => {
                 let enrollment = claim.attempt.reminder.enrollment;
                 self.memory.count_send(claim.contact, claim.as_send());
+                self.move_credits(0, 1);
                 self.in_flight.insert(claim.attempt, claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
@@ -27,12 +28,6 @@ impl Machine {
             Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
             Change::Settled(settled) => self.settled(settled),
             Change::Enrolled(enrolled) => self.memory.expect_new(enrolled.cursor.next_at),
-            Change::CreditsMoved { balance, held } => {
-                if let Some(credits) = &mut self.walks.tenant_mut().credits {
-                    credits.balance += balance;
-                    credits.held += held;
-                }
-            }
             Change::SweepMoved(sweep) => {
                 self.sweep_waits.remove(&sweep.seq);
                 self.sweeps.insert(sweep.seq, sweep.clone());
@@ -55,6 +50,7 @@ impl Machine {
             return;
         };
         let claim = slot.remove();
+        self.move_credits(-i64::from(settled.outcome.counts()), -1);
         if !settled.outcome.counts() {
             self.memory.refund_send(claim.contact, claim.as_send());
         }
@@ -63,10 +59,20 @@ impl Machine {
             .prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
     }
 
+    fn move_credits(&mut self, balance: i64, held: i64) {
+        #[cfg(feature = "sim")]
+        let held = if self.flaws.credits_not_held { 0 } else { held };
+        if let Some(credits) = &mut self.walks.tenant_mut().credits {
+            credits.balance += balance;
+            credits.held += held;
+        }
+    }
+
     pub(super) fn note(&mut self, note: Note, now: Timestamp) {
         match note {
             Note::Defer(enrollment, until) => self.memory.defer(enrollment, until),
             Note::Forget(subject) => self.memory.forget(subject),
+            Note::Expect(place) => self.memory.expect(place),
             Note::ReadAgain => self.memory.read_again(),
             Note::SettingsStale => self.settings_stale = true,
             Note::Running(running) => self.walks.tenant_mut().running = running,

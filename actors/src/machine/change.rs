@@ -21,7 +21,8 @@ pub enum Change {
     /// An open boleto entered a campaign; nothing happens when it is already in it, or not open, or
     /// its contact opted out of everything. The journal gives the enrollment its id.
     Enrolled(Enrolled),
-    /// An attempt may be handed over until its deadline; the cursor moves on.
+    /// An attempt may be handed over until its deadline; the cursor moves on. A metered tenant holds
+    /// one credit for it.
     Claimed(Claim),
     /// A due touch was decided without an attempt (hold, skip, cancel); the cursor moves on.
     Ruled(Ruled),
@@ -29,7 +30,8 @@ pub enum Change {
     Moved(Moved),
     /// A stopped enrollment is active again.
     Reactivated(Moved),
-    /// An attempt has its outcome; nothing happens when it has one already.
+    /// An attempt has its outcome; nothing happens when it has one already. Its credit is released,
+    /// and spent when the message may have reached the contact.
     Settled(Settled),
     /// Nothing comes any more for an enrollment.
     Finished {
@@ -42,13 +44,6 @@ pub enum Change {
         seq: i64,
         /// Why they stopped.
         reason: StopReason,
-    },
-    /// Credits were held, released or spent.
-    CreditsMoved {
-        /// Added to the balance.
-        balance: i64,
-        /// Added to what is held.
-        held: i64,
     },
     /// A sweep begins, goes on from `after`, or goes back to it.
     SweepMoved(Sweep),

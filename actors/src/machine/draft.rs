@@ -16,6 +16,7 @@ use schedules::verdict::{ContactEvents, PastSend};
 use super::Machine;
 use super::change::Change;
 use super::effect::{Effect, Subject};
+use crate::ports::Mark;
 
 /// What follows from a step's inputs.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ pub enum Note {
     Defer(EnrollmentId, Timestamp),
     /// The subject's enrollments left the horizon.
     Forget(Subject),
+    /// An active enrollment at this place must be in memory, or be read.
+    Expect(Mark),
     /// Due enrollments must be read again from the start.
     ReadAgain,
     /// The settings must be read again before anything else is decided.
@@ -75,8 +78,6 @@ pub(super) struct Draft<'m> {
     paces: BTreeMap<Channel, PaceState>,
     sent: BTreeMap<Channel, u32>,
     pub(super) claims: usize,
-    pub(super) balance: i64,
-    pub(super) held: i64,
 }
 
 impl<'m> Draft<'m> {
@@ -92,19 +93,10 @@ impl<'m> Draft<'m> {
             paces: machine.paces.clone(),
             sent: BTreeMap::new(),
             claims: 0,
-            balance: 0,
-            held: 0,
         }
     }
 
     pub(super) fn conclude(mut self) -> Decision {
-        if (self.balance, self.held) != (0, 0) {
-            let moved = Change::CreditsMoved {
-                balance: self.balance,
-                held: self.held,
-            };
-            self.decision.changes.push(moved);
-        }
         let paced = self
             .sent
             .into_iter()
@@ -149,10 +141,11 @@ impl<'m> Draft<'m> {
         &self.tenant_tally
     }
 
-    /// Returns the credits that are neither spent nor held, this step's holds included.
+    /// Returns the credits that are neither spent nor held, this step's claims included; what this
+    /// step releases is free from the next on.
     pub(super) fn credits(&self) -> Option<i64> {
         let credits = self.machine.walks.tenant().credits?;
-        Some(credits.balance + self.balance - credits.held - self.held)
+        Some(credits.balance - credits.held - i64::try_from(self.claims).unwrap_or(i64::MAX))
     }
 
     /// Returns the first instant at which the channel's sender may send one more message.
@@ -170,14 +163,11 @@ impl<'m> Draft<'m> {
         self.take_pace(send.channel);
         *self.sent.entry(send.channel).or_default() += 1;
         self.claims += 1;
-        if self.machine.walks.tenant().credits.is_some() {
-            self.held += 1;
-        }
     }
 
     fn count_against_caps(&mut self, contact: ContactId, send: PastSend) {
         #[cfg(feature = "sim")]
-        if self.machine.own_sends_uncounted {
+        if self.machine.flaws.own_sends_uncounted {
             return;
         }
         let before = || {

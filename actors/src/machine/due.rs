@@ -14,7 +14,7 @@ use super::draft::{Draft, Note};
 use super::effect::{Effect, HandOver};
 use super::memory::Entry;
 use super::values::Sources;
-use super::walk::{PlanSubject, Walk, WalkStep};
+use super::walk::{PlanSubject, StepChannel, Walk};
 use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
@@ -23,7 +23,8 @@ struct Due<'m> {
     entry: &'m Entry,
     contact: &'m Contact,
     walk: &'m Walk,
-    step: &'m WalkStep,
+    /// Nothing when the campaign no longer has the step.
+    channels: Option<&'m [StepChannel]>,
     touch: Touch,
 }
 
@@ -54,9 +55,13 @@ impl<'m> Draft<'m> {
 
     fn look_at(&mut self, enrollment: EnrollmentId) {
         let Some(due) = self.due(enrollment) else {
-            // Its campaign or step is gone: a sweep that is under way plans it again.
+            // Its campaign is gone: the fact that says so is on its way.
             return self.note(Note::Defer(enrollment, self.now.plus_ms(super::HORIZON_MS)));
         };
+        if due.channels.is_none() {
+            // An edit took it away while an attempt was under way that came to nothing.
+            return self.skip(&due, Reason::StepRemoved);
+        }
         let verdict = self.judge(&due);
         let cursor = due.entry.enrollment.cursor;
         match verdict.ruling {
@@ -83,7 +88,7 @@ impl<'m> Draft<'m> {
             entry,
             contact: self.machine.memory.contact(entry.enrollment.contact)?,
             walk,
-            step: walk.step(touch.step_no)?,
+            channels: walk.channels(touch.step_no),
             touch,
         })
     }
@@ -133,14 +138,7 @@ impl<'m> Draft<'m> {
     }
 
     fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
-        let from = usize::from(due.entry.enrollment.cursor.channel_from);
-        let channels = due
-            .step
-            .step
-            .channels
-            .iter()
-            .zip(&due.step.templates)
-            .skip(from);
+        let channels = due.channels_left().iter();
         channels
             .map(|(channel, template)| self.reach_on(*channel, template.as_deref(), due))
             .collect()
@@ -156,6 +154,17 @@ impl<'m> Draft<'m> {
             variables_present: template.is_some_and(|template| self.sources(due).fill(template)),
             pace_free_at: self.pace_free_at(channel),
         }
+    }
+
+    /// Passes the touch over for a reason that no gate knows.
+    fn skip(&mut self, due: &Due<'m>, reason: Reason) {
+        let verdict = Verdict {
+            ruling: Ruling::Skip,
+            reason,
+            rule: None,
+        };
+        let to = self.cursor_after(due, false);
+        self.rule(due, verdict, to);
     }
 
     fn rule(&mut self, due: &Due<'m>, verdict: Verdict, to: Cursor) {
@@ -176,9 +185,9 @@ impl<'m> Draft<'m> {
     /// Waits in memory for the sender's turn, behind those that wait already.
     fn wait_for_pace(&mut self, due: &Due<'m>, enrollment: EnrollmentId, until: Timestamp) {
         self.note(Note::Defer(enrollment, until));
-        let from = usize::from(due.entry.enrollment.cursor.channel_from);
-        if let Some(channel) = due.step.step.channels.get(from) {
-            self.take_pace(*channel);
+        let mut channels = due.channels_left().iter().map(|(channel, _)| *channel);
+        if let Some(channel) = channels.find(|channel| self.pace_free_at(*channel) == until) {
+            self.take_pace(channel);
         }
     }
 
@@ -194,16 +203,7 @@ impl<'m> Draft<'m> {
         });
         match rendered {
             Some(letter) => self.claim(due, channel, not_after_at, letter),
-            None => {
-                let reason = Reason::TemplateUnusable;
-                let verdict = Verdict {
-                    ruling: Ruling::Skip,
-                    reason,
-                    rule: None,
-                };
-                let to = self.cursor_after(due, false);
-                self.rule(due, verdict, to);
-            }
+            None => self.skip(due, Reason::TemplateUnusable),
         }
     }
 
@@ -250,14 +250,11 @@ impl<'m> Draft<'m> {
     }
 
     fn address(&self, due: &Due<'m>, channel: Channel) -> Option<(Arc<Template>, String)> {
-        let place = due
-            .step
-            .step
-            .channels
+        let (_, template) = due
+            .channels_left()
             .iter()
-            .position(|one| *one == channel)?;
-        let template = due.step.templates.get(place)?.clone()?;
-        Some((template, point(due.contact, channel)?.to_owned()))
+            .find(|(one, _)| *one == channel)?;
+        Some((template.clone()?, point(due.contact, channel)?.to_owned()))
     }
 
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
@@ -272,7 +269,15 @@ impl<'m> Draft<'m> {
     }
 }
 
-impl Due<'_> {
+impl<'m> Due<'m> {
+    /// Returns the channels that are still to be tried.
+    fn channels_left(&self) -> &'m [StepChannel] {
+        let from = usize::from(self.entry.enrollment.cursor.channel_from);
+        self.channels
+            .and_then(|channels| channels.get(from..))
+            .unwrap_or_default()
+    }
+
     fn plan_subject(&self) -> PlanSubject {
         PlanSubject {
             due_on: self.entry.boleto.due_on,
@@ -283,8 +288,8 @@ impl Due<'_> {
 }
 
 impl Claim {
-    /// Returns what caps and cooldowns count, dated at the last instant at which the hand-over may
-    /// begin: dated at the claim, two hand-overs could come closer together than a rule allows.
+    /// Returns what caps and cooldowns count: the latest instant at which the hand-over may begin,
+    /// so that two hand-overs are never closer than their claims seem.
     pub fn as_send(&self) -> PastSend {
         PastSend {
             at: self.deadline_at,

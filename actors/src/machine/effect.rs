@@ -7,6 +7,7 @@ use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
 use schedules::template::{Rendered, Template};
 use schedules::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub enum Effect {
 }
 
 /// Whom a stop is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Subject {
     /// One boleto.
     Boleto(BoletoId),

@@ -110,7 +110,13 @@ impl Memory {
 
     /// Says whether rows due at or before `until` may still lie in the journal only.
     pub(super) fn lacks_rows(&self, until: Timestamp) -> bool {
-        self.entries.len() < ENTRIES_MAX && self.next_after_at.is_some_and(|at| at <= until)
+        self.next_row_at().is_some_and(|at| at <= until)
+    }
+
+    /// Returns the instant of the first row that lies in the journal only, if there is room for it.
+    pub(super) fn next_row_at(&self) -> Option<Timestamp> {
+        self.next_after_at
+            .filter(|_| self.entries.len() < ENTRIES_MAX)
     }
 
     pub(super) fn admit(&mut self, page: DuePage) {

@@ -17,6 +17,8 @@ mod memory;
 mod outcome;
 mod replan;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod values;
 mod walk;
 
@@ -63,9 +65,18 @@ pub struct Machine {
     sweep_waits: BTreeMap<i64, EnrollmentId>,
     /// The settings look further back than what was read.
     short_sighted: bool,
-    /// A planted bug: what the same step has decided to send counts for nothing.
     #[cfg(feature = "sim")]
-    own_sends_uncounted: bool,
+    flaws: Flaws,
+}
+
+/// Bugs that only the machine itself can have, for a simulation that must find them.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flaws {
+    /// What the same step has decided to send counts for nothing.
+    pub(crate) own_sends_uncounted: bool,
+    /// An attempt in flight holds no credit.
+    pub(crate) credits_not_held: bool,
 }
 
 /// What the machine lacks, to be read from the journal.
@@ -102,7 +113,7 @@ impl Machine {
             sweep_waits: BTreeMap::new(),
             short_sighted: false,
             #[cfg(feature = "sim")]
-            own_sends_uncounted: false,
+            flaws: Flaws::default(),
         };
         for claim in snapshot.unsettled {
             machine.in_flight.insert(claim.attempt, claim);
@@ -110,10 +121,10 @@ impl Machine {
         machine
     }
 
-    /// Plants a bug that a simulation must find.
+    /// Plants bugs that a simulation must find.
     #[cfg(feature = "sim")]
-    pub(crate) fn plant_own_sends_uncounted(&mut self, planted: bool) {
-        self.own_sends_uncounted = planted;
+    pub(crate) fn plant(&mut self, flaws: Flaws) {
+        self.flaws = flaws;
     }
 
     /// Takes changed settings over.

@@ -29,7 +29,6 @@ impl<'m> Draft<'m> {
     }
 
     fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
-        self.move_credits(&outcome);
         self.follow(claim, &outcome);
         let settled = Settled {
             attempt: claim.attempt,
@@ -37,14 +36,6 @@ impl<'m> Draft<'m> {
             outcome,
         };
         self.change(Change::Settled(settled));
-    }
-
-    /// What may have reached the contact is spent, everything else is given back.
-    fn move_credits(&mut self, outcome: &Outcome) {
-        if self.machine.walks.tenant().credits.is_some() {
-            self.held -= 1;
-            self.balance -= i64::from(outcome.counts());
-        }
     }
 
     fn follow(&mut self, claim: &'m Claim, outcome: &Outcome) {
@@ -80,16 +71,14 @@ impl<'m> Draft<'m> {
     }
 
     fn next_channel(&mut self, claim: &'m Claim, reason: Reason) {
-        let channels = self
-            .machine
-            .walks
-            .walk(claim.campaign)
-            .and_then(|walk| walk.step(claim.touch.step_no))
-            .map_or(&[][..], |step| &step.step.channels);
-        let next = channels
+        let walk = self.machine.walks.walk(claim.campaign);
+        let channels = walk
+            .and_then(|walk| walk.channels(claim.touch.step_no))
+            .unwrap_or_default();
+        let place = channels
             .iter()
-            .position(|one| *one == claim.channel)
-            .map(|place| place + 1);
+            .position(|(channel, _)| *channel == claim.channel);
+        let next = place.map(|place| place + 1);
         match next.filter(|next| *next < channels.len()) {
             Some(next) => {
                 let channel_from = u8::try_from(next).unwrap_or(u8::MAX);

@@ -4,10 +4,10 @@ use schedules::plan::{Progress, passed_steps};
 use schedules::time::Timestamp;
 
 use super::change::{Change, Moved};
-use super::draft::Draft;
+use super::draft::{Draft, Note};
 use super::import::start_of_day;
 use super::walk::PlanSubject;
-use crate::ports::{Cursor, Standing};
+use crate::ports::{Cursor, Mark, Standing};
 
 impl Draft<'_> {
     /// Plans one enrollment again; what is done stays done.
@@ -48,6 +48,13 @@ impl Draft<'_> {
             self.change(Change::Moved(Moved {
                 enrollment: enrollment.id,
                 to,
+            }));
+        }
+        if let Some(next_at) = to.next_at {
+            // A fact may have let go of it: its boleto has other values now.
+            self.note(Note::Expect(Mark {
+                next_at,
+                enrollment: enrollment.id,
             }));
         }
         for ruled in self.passed_over(walk, enrollment.id, passed, to) {

@@ -25,15 +25,12 @@ pub(super) struct Walks {
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
     pub(super) state: CampaignState,
-    steps: BTreeMap<u8, WalkStep>,
+    /// The channels of each step, in the order of preference.
+    steps: BTreeMap<u8, Vec<StepChannel>>,
 }
 
-/// One step with the templates of its channels, in the order of preference.
-#[derive(Clone, Debug)]
-pub(super) struct WalkStep {
-    pub(super) step: Step,
-    pub(super) templates: Vec<Option<Arc<Template>>>,
-}
+/// A channel of a step with its template, where it has a usable one.
+pub(super) type StepChannel = (Channel, Option<Arc<Template>>);
 
 impl Walks {
     pub(super) fn new(settings: Settings) -> Self {
@@ -107,19 +104,19 @@ impl Walk {
         templates: &BTreeMap<(String, Channel), Arc<Template>>,
         rules: &RulePack,
     ) -> Self {
+        let template_on = |step: &Step, channel: Channel| {
+            let template = templates.get(&(step.template.clone(), channel));
+            template
+                .filter(|template| satisfies(rules, template))
+                .cloned()
+        };
         let steps = state.campaign.cadence.steps.iter().map(|step| {
-            let templates = step
-                .channels
-                .iter()
-                .map(|channel| templates.get(&(step.template.clone(), *channel)))
-                .map(|template| template.filter(|it| satisfies(rules, it)).cloned())
-                .collect();
+            let channels = step.channels.iter();
             (
                 step.no,
-                WalkStep {
-                    step: step.clone(),
-                    templates,
-                },
+                channels
+                    .map(|channel| (*channel, template_on(step, *channel)))
+                    .collect(),
             )
         });
         Self {
@@ -128,8 +125,9 @@ impl Walk {
         }
     }
 
-    pub(super) fn step(&self, no: u8) -> Option<&WalkStep> {
-        self.steps.get(&no)
+    /// Returns the channels of a step, or nothing when the campaign has no such step (any more).
+    pub(super) fn channels(&self, step_no: u8) -> Option<&[StepChannel]> {
+        self.steps.get(&step_no).map(Vec::as_slice)
     }
 
     /// Returns what the planner looks at for a boleto of this campaign.

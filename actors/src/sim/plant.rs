@@ -2,13 +2,13 @@
 //!
 //! Most live in the model around the machine (journal, doors, shell). Those that only the machine
 //! could have are planted by distorting what it is told or what it decided, so that its own code
-//! stays free of them; the one exception is a field of the machine under the feature `sim`.
+//! stays free of them; two are flags of the machine under the feature `sim`.
 
 use schedules::cooldown::CooldownAfter;
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::time::{HOUR_MS, MINUTE_MS};
 
-use crate::machine::Decision;
+use crate::machine::{Decision, Flaws};
 use crate::machine::change::Change;
 use crate::ports::Settings;
 
@@ -59,6 +59,14 @@ impl PlantedBug {
     ];
 }
 
+/// Returns what the machine itself does wrong.
+pub(super) fn flaws(bug: Option<PlantedBug>) -> Flaws {
+    Flaws {
+        own_sends_uncounted: bug == Some(PlantedBug::OwnSendsUncounted),
+        credits_not_held: bug == Some(PlantedBug::CreditsNotHeld),
+    }
+}
+
 /// Distorts the settings that a machine reads.
 pub(super) fn distort_settings(bug: Option<PlantedBug>, settings: &mut Settings) {
     if bug == Some(PlantedBug::CooldownPerChannel) {
@@ -96,7 +104,6 @@ pub(super) fn distort_decision(
 ) {
     for change in &mut decision.changes {
         match (bug, change) {
-            (Some(PlantedBug::CreditsNotHeld), Change::CreditsMoved { held, .. }) => *held = 0,
             (Some(PlantedBug::FoldFiresTwice), Change::Claimed(claim)) => {
                 let zone = zone_of(claim);
                 fire_in_second_pass(claim, zone);

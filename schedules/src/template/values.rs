@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{TemplateError, Variable};
+use crate::characters::is_invisible;
 
 /// The longest value, in characters; a Pix code has up to 512.
 pub const VALUE_CHARS_MAX: usize = 1_024;
@@ -67,15 +68,6 @@ fn cleaned(value: &str) -> String {
     clean
 }
 
-/// Zero width characters, direction marks and overrides, soft hyphen and byte order mark.
-const fn is_invisible(sign: char) -> bool {
-    matches!(
-        sign,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
-}
-
 fn is_https(value: &str) -> bool {
     let host = value
         .strip_prefix("https://")
@@ -84,7 +76,8 @@ fn is_https(value: &str) -> bool {
     host.is_some_and(|host| host.contains('.') && !host.contains('@')) && !value.contains(' ')
 }
 
-/// Says whether a messenger would turn a word of the value into a link.
+/// Finds an address with a scheme, a `www.` or a path. A bare domain passes: companies are named
+/// after theirs.
 fn has_link(value: &str) -> bool {
     value.split(' ').any(|word| {
         let word = word.to_lowercase();

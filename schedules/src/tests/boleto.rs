@@ -241,6 +241,27 @@ fn check_published_collection(item: &serde_json::Value, parsed: &ParsedBoleto) {
     assert_eq!((&parsed.bank, parsed.due_on), (&None, None));
 }
 
+#[test]
+fn a_collection_value_that_counts_no_reais_is_no_amount() {
+    for (segment, digit) in [(Segment::CityHall, 1), (Segment::TrafficFine, 7)] {
+        for (kind, guard, amount) in [
+            (6, mod10 as fn(&str) -> u8, Some(123_456)),
+            (7, mod10, None),
+            (8, |digits| mod11(digits, 9), Some(123_456)),
+            (9, |digits| mod11(digits, 9), None),
+        ] {
+            let (head, rest) = (
+                format!("8{digit}{kind}"),
+                format!("{:011}{:029}", 123_456, 42),
+            );
+            let guard = guard(&format!("{head}{rest}"));
+            let parsed = parse(&format!("{head}{guard}{rest}"), today()).expect("a slip");
+            assert_eq!(parsed.kind, SlipKind::Collection(segment));
+            assert_eq!(parsed.amount_centavos, amount);
+        }
+    }
+}
+
 /// Builds a barcode with the right general digit.
 fn bank_barcode(bank: &str, factor_and_amount: &str, free: &str) -> String {
     let guard = mod11_bank(&format!("{bank}9{factor_and_amount}{free}"));

@@ -1,14 +1,28 @@
-//! Published cases: every item of every fixture of the domain.
+//! Published cases of every fixture, and the rules against brute force.
 
 mod boleto;
 mod brcode;
+mod cadence_checks;
+mod cadences;
 mod calendar;
+mod cap_brute;
 mod charges;
 mod codes;
 mod contact;
 mod document;
+mod instants;
 mod nasty;
 mod phone;
+mod plan_properties;
+mod plan_snapshots;
+mod recurrence_brute;
+mod rules;
+mod template_attacks;
+mod verdict_cases;
+mod verdict_gates;
+mod verdict_properties;
+mod verdict_rules;
+mod window_brute;
 
 /// Reads a fixture that is a part of the test binary.
 fn fixture(text: &str) -> serde_json::Value {

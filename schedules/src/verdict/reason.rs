@@ -44,6 +44,8 @@ pub enum Reason {
     TemplateUnusable,
     /// The step's day had passed when the enrollment was planned.
     PassedAtPlanning,
+    /// The campaign no longer has the step.
+    StepRemoved,
     /// The provider refused the message, and no channel is left.
     ProviderRejected,
     /// The provider could not be reached in time, and no channel is left.
@@ -57,7 +59,7 @@ pub struct UnknownReason;
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 24] = [
+    pub const ALL: [Reason; 25] = [
         Reason::Due,
         Reason::Stopped(StopReason::Paid),
         Reason::Stopped(StopReason::Cancelled),
@@ -80,6 +82,7 @@ impl Reason {
         Reason::TemplateVariableMissing,
         Reason::TemplateUnusable,
         Reason::PassedAtPlanning,
+        Reason::StepRemoved,
         Reason::ProviderRejected,
         Reason::RetriesExhausted,
     ];
@@ -109,6 +112,7 @@ impl Reason {
             Reason::TemplateVariableMissing => "template_variable_missing",
             Reason::TemplateUnusable => "template_unusable",
             Reason::PassedAtPlanning => "passed_at_planning",
+            Reason::StepRemoved => "step_removed",
             Reason::ProviderRejected => "provider_rejected",
             Reason::RetriesExhausted => "retries_exhausted",
         }

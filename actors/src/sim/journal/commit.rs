@@ -15,8 +15,7 @@ impl SimJournal {
     /// Makes the changes of a step durable, as [`crate::ports::Journal::commit`] says.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`], [`JournalError::Absent`]; [`JournalError::Corrupt`] when credits
-    /// would fall below what is held.
+    /// [`JournalError::Fenced`], [`JournalError::Absent`].
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, JournalError> {
         self.check_fence(commit.fence)?;
         self.apply_unfenced(commit)
@@ -39,7 +38,6 @@ impl SimJournal {
     /// # Errors
     /// As [`SimJournal::commit`].
     pub fn apply_unfenced(&mut self, commit: &Commit) -> Result<Committed, JournalError> {
-        self.guard_credits(commit)?;
         let now = self.now;
         let Some(rows) = self.tenants.get_mut(&commit.tenant) else {
             return Err(JournalError::Absent);
@@ -52,15 +50,12 @@ impl SimJournal {
             log: &mut self.log,
             last_enrollment: &mut self.last_enrollment,
             refused: BTreeSet::new(),
-            refused_holds: 0,
+            holds: self.bug != Some(PlantedBug::CreditsNotHeld),
         };
         for change in &commit.changes {
             step.change(change);
         }
-        let (refused, holds) = (step.refused, step.refused_holds);
-        if let Some(credits) = &mut rows.settings.tenant.credits {
-            credits.held -= holds;
-        }
+        let refused = step.refused;
         self.log.push(Logged::Step {
             at: now,
             shard: commit.fence.shard,
@@ -70,26 +65,6 @@ impl SimJournal {
         Ok(Committed {
             refused: refused.into_iter().collect(),
         })
-    }
-
-    /// Refuses a commit that would spend or hold what is not there.
-    fn guard_credits(&self, commit: &Commit) -> Result<(), JournalError> {
-        let credits = self.rows(commit.tenant)?.settings.tenant.credits;
-        let Some(mut credits) = credits else {
-            return Ok(());
-        };
-        for change in &commit.changes {
-            if let Change::CreditsMoved { balance, held } = change {
-                credits.balance += balance;
-                credits.held += held;
-            }
-        }
-        let covered = credits.held >= 0 && credits.balance >= credits.held;
-        // A store without holds has nothing to guard.
-        match covered || self.bug == Some(PlantedBug::CreditsNotHeld) {
-            true => Ok(()),
-            false => Err(JournalError::Corrupt),
-        }
     }
 
     /// Sets a fact aside.
@@ -121,8 +96,8 @@ struct Step<'a> {
     log: &'a mut Vec<Logged>,
     last_enrollment: &'a mut i64,
     refused: BTreeSet<EnrollmentId>,
-    /// Credits that claims which were left out had wanted to hold.
-    refused_holds: i64,
+    /// Attempts in flight hold their credits.
+    holds: bool,
 }
 
 impl Step<'_> {
@@ -131,7 +106,6 @@ impl Step<'_> {
             && !self.admits(change, enrollment)
         {
             self.refused.insert(enrollment);
-            self.refused_holds += i64::from(matches!(change, Change::Claimed(_)));
             return;
         }
         match change {
@@ -154,20 +128,17 @@ impl Step<'_> {
                 row.stopped_by = None;
             }
             Change::Settled(settled) => {
-                if let Some(row) = self.rows.attempts.get_mut(&settled.attempt) {
-                    row.settled.get_or_insert_with(|| settled.clone());
+                if let Some(row) = self.rows.attempts.get_mut(&settled.attempt)
+                    && row.settled.is_none()
+                {
+                    row.settled = Some(settled.clone());
+                    self.move_credits(-i64::from(settled.outcome.counts()), -1);
                 }
             }
             Change::Finished { enrollment } => {
                 self.row(*enrollment).state = EnrollmentState::Finished;
             }
             Change::StopRecorded { seq, reason } => self.record_stop(*seq, *reason),
-            Change::CreditsMoved { balance, held } => {
-                if let Some(credits) = &mut self.rows.settings.tenant.credits {
-                    credits.balance += balance;
-                    credits.held += held;
-                }
-            }
             Change::SweepMoved(sweep) => {
                 self.rows.sweeps.insert(sweep.seq, sweep.clone());
             }
@@ -211,7 +182,15 @@ impl Step<'_> {
             .expect("an enrollment that was found")
     }
 
+    fn move_credits(&mut self, balance: i64, held: i64) {
+        if let Some(credits) = &mut self.rows.settings.tenant.credits {
+            credits.balance += balance;
+            credits.held += if self.holds { held } else { 0 };
+        }
+    }
+
     fn claim(&mut self, claim: &Claim) {
+        self.move_credits(0, 1);
         let again = self.rows.attempts.contains_key(&claim.attempt);
         self.log.push(Logged::Claimed {
             at: self.now,

@@ -13,10 +13,10 @@ use super::database::{Answer, Request};
 use super::{At, Event, World};
 use crate::machine::effect::Effect;
 use crate::machine::input::{InboxFact, Input};
-use crate::machine::{Decision, Machine, Need};
+use crate::machine::{Decision, Flaws, Machine, Need};
 use crate::ports::{Commit, Committed, Fence, JournalError, Returned, Snapshot, SweepPage};
 use crate::sim::counters::Sometimes;
-use crate::sim::plant::{PlantedBug, distort_decision};
+use crate::sim::plant::{PlantedBug, distort_decision, flaws};
 
 /// How many restarts within a minute park a tenant.
 const RESTARTS_MAX: usize = 5;
@@ -309,7 +309,7 @@ impl World {
             .filter(|(tenant, _)| *tenant == at.tenant)
             .map(|(_, attempt)| *attempt)
             .collect();
-        let uncounted = self.bug == Some(PlantedBug::OwnSendsUncounted);
+        let flaws = flaws(self.bug);
         let Some(owner) = self.owner(at) else {
             return;
         };
@@ -319,7 +319,7 @@ impl World {
         owner.busy = None;
         match answer {
             Answer::Failed(error) => return self.failed(at, request, error),
-            Answer::Loaded(snapshot) => owner.loaded(*snapshot, &own_slots, uncounted),
+            Answer::Loaded(snapshot) => owner.loaded(*snapshot, &own_slots, flaws),
             Answer::Inbox(facts) => owner.facts = facts,
             Answer::Settings(settings) => owner.machine().adopt(*settings),
             Answer::DuePage(page) => owner.machine().admit(page),
@@ -411,14 +411,14 @@ impl World {
 }
 
 impl Owner {
-    fn loaded(&mut self, snapshot: Snapshot, own: &[AttemptId], own_sends_uncounted: bool) {
+    fn loaded(&mut self, snapshot: Snapshot, own: &[AttemptId], flaws: Flaws) {
         let claims = snapshot.unsettled.iter();
         self.unsettled = claims
             .filter(|claim| !own.contains(&claim.attempt))
             .map(|claim| (claim.attempt, claim.deadline_at))
             .collect();
         let mut machine = Machine::restore(snapshot);
-        machine.plant_own_sends_uncounted(own_sends_uncounted);
+        machine.plant(flaws);
         self.machine = Some(machine);
         self.hinted = true;
     }

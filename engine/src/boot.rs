@@ -1,0 +1,84 @@
+//! Puts a running engine together: store, providers, node, doors, bus.
+
+use std::sync::Arc;
+
+use actors::clock::Clock;
+use actors::lease::{LeaseTimes, NodeId};
+use actors::ports::Gateway;
+use actors::supervision::node::{Node, NodeConfig, Ports};
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::doors::Doors;
+use crate::store::Store;
+
+/// How many slices the tenants are spread over.
+pub const SHARDS: i32 = 64;
+
+/// A running engine.
+pub struct Engine {
+    /// The store.
+    pub store: Store,
+    /// The node; drained by [`Engine::stop`].
+    pub node: Arc<Node>,
+    /// The way in.
+    pub doors: Doors,
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The threads of the actors were refused.
+    #[error("threads of the actors were refused")]
+    Threads(#[source] std::io::Error),
+}
+
+/// What differs between a server, the demo and a test.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    /// How long leases last.
+    pub lease: LeaseTimes,
+    /// How often the node looks for tenants with something to do; the usual when `None`.
+    pub look_ahead_every_ms: Option<i64>,
+}
+
+impl Engine {
+    /// Starts a node that owns every shard of `store`.
+    ///
+    /// # Errors
+    /// [`BootError`].
+    pub fn start(
+        store: Store,
+        gateway: Arc<dyn Gateway>,
+        clock: Arc<dyn Clock>,
+        pace: Pace,
+    ) -> Result<Self, BootError> {
+        // A new name at every start: no life renews the lease of a former one.
+        let mut config = NodeConfig::owning_all(NodeId(Uuid::new_v4().to_string()), SHARDS);
+        config.lease = pace.lease;
+        if let Some(every_ms) = pace.look_ahead_every_ms {
+            config.look_ahead_every_ms = every_ms;
+        }
+        let ports = Ports {
+            journal: Arc::new(store.clone()),
+            gateway,
+            leases: Arc::new(store.clone()),
+            clock: Arc::clone(&clock),
+        };
+        let node = Node::start(config, ports, Handle::current()).map_err(BootError::Threads)?;
+        let node = Arc::new(node);
+        let doors = Doors::new(store.clone(), Arc::clone(&node), clock);
+        Ok(Self { store, node, doors })
+    }
+
+    /// Ends in order: begins nothing new, lets what is under way come back, gives the shards back,
+    /// closes the store.
+    pub async fn stop(self) {
+        let Self { store, node, doors } = self;
+        drop(doors);
+        if let Ok(node) = Arc::try_unwrap(node) {
+            node.drain().await;
+        }
+        store.close().await;
+    }
+}

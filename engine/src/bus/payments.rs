@@ -1,0 +1,162 @@
+//! From an event to a fact: the contract of the types that the bus carries in.
+
+use chrono::NaiveDate;
+use schedules::channel::Channel;
+use schedules::contact::{ContactKey, EmailAddress};
+use schedules::phone::Phone;
+use schedules::time::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::envelope::{Envelope, ID_BYTES_MAX};
+use crate::facts::{BoletoName, ContactName, Fact, Saying};
+
+/// Why an event is no fact; it goes to the dead letters with this code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableEvent {
+    /// The type is none of the contract's.
+    #[error("unknown type of event")]
+    Type,
+    /// The data is not what the type asks for.
+    #[error("data does not fit the type of the event")]
+    Data,
+    /// The id is empty, too long or holds control characters.
+    #[error("id of the event cannot be used")]
+    Id,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfBoleto {
+    reference: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfChange {
+    reference: String,
+    amount_centavos: i64,
+    due_on: NaiveDate,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfContact {
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    channel: Option<Channel>,
+}
+
+impl Envelope {
+    /// Returns the fact that the event tells.
+    ///
+    /// # Errors
+    /// [`UnusableEvent`], which never quotes the event.
+    pub fn to_fact(&self, received_at: Timestamp) -> Result<Fact, UnusableEvent> {
+        let usable = !self.id.is_empty()
+            && self.id.len() <= ID_BYTES_MAX
+            && !self.id.chars().any(char::is_control);
+        if !usable {
+            return Err(UnusableEvent::Id);
+        }
+        Ok(Fact {
+            tenant: self.tenant,
+            event_id: self.id.clone(),
+            source: self.source.clone(),
+            occurred_at: self.time,
+            received_at,
+            saying: saying(&self.kind, &self.data)?,
+        })
+    }
+}
+
+fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {
+    match kind {
+        "boleto.paid" => Ok(Saying::BoletoPaid { boleto: boleto(data)? }),
+        "boleto.cancelled" => Ok(Saying::BoletoCancelled { boleto: boleto(data)? }),
+        "boleto.reopened" => Ok(Saying::BoletoReopened { boleto: boleto(data)? }),
+        "boleto.changed" => {
+            let OfChange { reference, amount_centavos, due_on } = read(data)?;
+            let boleto = BoletoName::Reference(reference);
+            Ok(Saying::BoletoChanged { boleto, amount_centavos, due_on })
+        }
+        "contact.opted_out" => {
+            contact(data).map(|(contact, channel)| Saying::ContactOptedOut { contact, channel })
+        }
+        "contact.opted_in" => {
+            contact(data).map(|(contact, channel)| Saying::ContactOptedIn { contact, channel })
+        }
+        "contact.replied" => contact(data).map(|(contact, _)| Saying::ContactReplied { contact }),
+        "contact.promised" => contact(data).map(|(contact, _)| Saying::ContactPromised { contact }),
+        "feed.heartbeat" => Ok(Saying::FeedHeard),
+        _ => Err(UnusableEvent::Type),
+    }
+}
+
+fn read<T: DeserializeOwned>(data: &Value) -> Result<T, UnusableEvent> {
+    T::deserialize(data).map_err(|_| UnusableEvent::Data)
+}
+
+fn boleto(data: &Value) -> Result<BoletoName, UnusableEvent> {
+    read::<OfBoleto>(data).map(|of| BoletoName::Reference(of.reference))
+}
+
+/// Names a contact by any spelling of its phone or e-mail.
+fn contact(data: &Value) -> Result<(ContactName, Option<Channel>), UnusableEvent> {
+    let OfContact { phone, email, channel } = read(data)?;
+    let key = match (phone, email) {
+        (Some(phone), None) => Phone::parse(&phone).ok().map(|phone| ContactKey::from(&phone)),
+        (None, Some(email)) => {
+            EmailAddress::parse(&email).ok().map(|email| ContactKey::from(&email))
+        }
+        _ => None,
+    };
+    let key = key.ok_or(UnusableEvent::Data)?;
+    Ok((ContactName::Point(key.as_str().to_owned()), channel))
+}
+
+#[cfg(test)]
+mod tests {
+    use schedules::id::TenantId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: &str, data: Value) -> Envelope {
+        Envelope {
+            id: "e1".into(),
+            source: "test".into(),
+            kind: kind.into(),
+            tenant: TenantId(1),
+            time: Timestamp::from_unix_ms(1),
+            data,
+        }
+    }
+
+    fn saying_of(kind: &str, data: Value) -> Result<Saying, UnusableEvent> {
+        event(kind, data).to_fact(Timestamp::from_unix_ms(2)).map(|fact| fact.saying)
+    }
+
+    #[test]
+    fn an_opt_out_names_the_person_however_the_phone_is_spelled() {
+        let one = saying_of("contact.opted_out", json!({"phone": "+55 (41) 8888-7777"}));
+        let two = saying_of("contact.opted_out", json!({"phone": "41988887777"}));
+        assert!(one.is_ok());
+        assert_eq!(one, two);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_contract_is_refused_with_its_reason() {
+        assert_eq!(saying_of("boleto.paid", json!({})), Err(UnusableEvent::Data));
+        assert_eq!(saying_of("boleto.payed", json!({})), Err(UnusableEvent::Type));
+        let more = json!({"reference": "B1", "status": "paid"});
+        assert_eq!(saying_of("boleto.paid", more), Err(UnusableEvent::Data));
+        let mut nameless = event("feed.heartbeat", Value::Null);
+        nameless.id = "a\nb".into();
+        assert_eq!(nameless.to_fact(Timestamp::from_unix_ms(2)), Err(UnusableEvent::Id));
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line of `regua`, for operators: one file a family of commands.
+//!
+//! Every argument is taken as the bytes it is. What a command finds goes to standard output, what
+//! is wrong with the command itself to standard error.
+
+mod boleto;
+mod brcode;
+mod check;
+mod config;
+mod cron;
+mod document;
+mod phone;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What was checked is not valid.
+const INVALID: u8 = 2;
+/// The command did not work out.
+const FAILED: u8 = 1;
+/// The command line was not understood (`EX_USAGE`), told apart from an invalid boleto.
+const MISUSED: u8 = 64;
+
+/// Reminders for Brazilian boletos that stop the moment they are paid.
+#[derive(Debug, Parser)]
+#[command(name = "regua", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reads boletos and collection slips.
+    #[command(subcommand)]
+    Boleto(boleto::Command),
+    /// Reads Pix codes.
+    #[command(subcommand)]
+    Brcode(brcode::Command),
+    /// Reads CPF and CNPJ.
+    #[command(subcommand)]
+    Document(document::Command),
+    /// Reads Brazilian telephone numbers.
+    #[command(subcommand)]
+    Phone(phone::Command),
+    /// Reads recurrences.
+    #[command(subcommand)]
+    Cron(cron::Command),
+    /// Shows the settings.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// How a command ended.
+enum Ended {
+    Well,
+    Invalid,
+    Failed,
+}
+
+/// Runs the command line of the process.
+pub fn run() -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    run_with(std::env::args_os(), &mut out, &mut err).into()
+}
+
+/// Runs a command line, its program name first, and returns the exit code.
+///
+/// A closed pipe is no failure: who reads no further wants nothing more.
+pub fn run_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let (written, code) = match Cli::try_parse_from(arguments) {
+        Ok(cli) => match cli.command.run(out, err) {
+            Ok(ended) => (out.flush(), ended.code()),
+            Err(error) => (Err(error), FAILED),
+        },
+        Err(error) if error.use_stderr() => (write!(err, "{error}"), MISUSED),
+        Err(help) => (write!(out, "{help}"), 0),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => FAILED,
+        _ => code,
+    }
+}
+
+impl Ended {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Invalid => INVALID,
+            Self::Failed => FAILED,
+        }
+    }
+}
+
+impl Command {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        match self {
+            Self::Boleto(command) => command.run(out),
+            Self::Brcode(command) => command.run(out),
+            Self::Document(command) => command.run(out),
+            Self::Phone(command) => command.run(out),
+            Self::Cron(command) => command.run(out),
+            Self::Config(command) => command.run(out, err),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The layers of settings, put on top of each other: defaults, file, environment, command line.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::DEFAULTS;
+use super::problem::{Problem, ProblemKind};
+
+/// The largest file of settings or of a secret: far more than anyone writes, and no device.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+const PREFIX: &str = "REGUA_";
+
+/// Two underscores, since single ones are part of keys, and a cluster's own variables
+/// (`REGUA_SERVICE_HOST`) must not be taken for settings.
+const NESTING: &str = "__";
+
+/// The keys that hold secrets.
+const SECRET_KEYS: &[(&str, &str)] = &[("store", "url")];
+
+/// Where settings come from, besides the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, if one is named.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment, those of others included.
+    pub environment: Vec<(OsString, OsString)>,
+    /// `KEY=VALUE` of the command line.
+    pub overrides: Vec<String>,
+}
+
+/// Returns all layers as one table, and what could not be read of them.
+pub(super) fn merged(sources: &Sources) -> (Table, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut root = Table::new();
+    let layers = [
+        parse("config.default.toml", DEFAULTS),
+        sources.file.as_deref().map_or(Ok(Table::new()), read_file),
+    ];
+    for layer in layers {
+        match layer {
+            Ok(layer) => put_on_top(&mut root, layer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    put_on_top(
+        &mut root,
+        environment_layer(&sources.environment, &mut problems),
+    );
+    put_on_top(&mut root, override_layer(&sources.overrides, &mut problems));
+    (root, problems)
+}
+
+/// Reads a file as text, up to the limit.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
+fn read_file(path: &Path) -> Result<Table, Problem> {
+    let name = path.to_string_lossy();
+    let text = read_text(path).map_err(|_| Problem::new(&name, ProblemKind::ReadFile))?;
+    parse(&name, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Table, Problem> {
+    text.parse::<Table>().map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = 1 + text
+            .bytes()
+            .take(start)
+            .filter(|byte| *byte == b'\n')
+            .count();
+        Problem::new(name, ProblemKind::ParseFile { line })
+    })
+}
+
+/// Lets the upper layer win, key by key.
+///
+/// A section that states another `kind` replaces the one below: keys of the former kind would
+/// be unknown to it.
+fn put_on_top(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) if !changes_kind(below, &above) => {
+                put_on_top(below, above);
+            }
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+fn changes_kind(below: &Table, above: &Table) -> bool {
+    above
+        .get("kind")
+        .is_some_and(|kind| below.get("kind") != Some(kind))
+}
+
+fn environment_layer(environment: &[(OsString, OsString)], problems: &mut Vec<Problem>) -> Table {
+    let mut layer = Table::new();
+    for (name, value) in environment {
+        let Some(name) = name.to_str() else { continue };
+        let Some((section, key)) = name
+            .strip_prefix(PREFIX)
+            .and_then(|path| path.split_once(NESTING))
+        else {
+            continue;
+        };
+        match value.to_str() {
+            Some(value) => insert(&mut layer, section, key, value),
+            None => problems.push(Problem::new(name, not("utf-8 text"))),
+        }
+    }
+    layer
+}
+
+fn override_layer(overrides: &[String], problems: &mut Vec<Problem>) -> Table {
+    let mut layer = Table::new();
+    for text in overrides {
+        let parts = text.split_once('=');
+        match parts.and_then(|(path, value)| Some((path.split_once('.')?, value))) {
+            Some(((section, key), _)) if SECRET_KEYS.contains(&(section, key)) => {
+                problems.push(Problem::new(
+                    &format!("{section}.{key}"),
+                    ProblemKind::HideSecret,
+                ));
+            }
+            Some(((section, key), value)) => insert(&mut layer, section, key, value),
+            None => problems.push(Problem::new("--set", not("SECTION.KEY=VALUE"))),
+        }
+    }
+    layer
+}
+
+fn insert(layer: &mut Table, section: &str, key: &str, value: &str) {
+    let section = layer
+        .entry(section.to_ascii_lowercase())
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(section) = section {
+        section.insert(key.to_ascii_lowercase(), Value::String(value.to_owned()));
+    }
+}
+
+fn not(expected: &str) -> ProblemKind {
+    ProblemKind::ReadValue {
+        expected: expected.to_owned(),
+    }
+}

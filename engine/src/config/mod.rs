@@ -1,0 +1,204 @@
+//! The settings of a process: read once, checked as a whole, immutable from then on.
+//!
+//! Layers are put on top of each other (`layers`), then every key is taken out of the result and
+//! checked (`reading`), so that one start tells all that is wrong. Nothing here reads the process
+//! environment or the command line: both come in as [`Sources`]. Messages name keys, never values,
+//! because any value may be a secret in the wrong place.
+
+mod layers;
+mod levels;
+mod problem;
+mod reading;
+mod secret;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use actors::lease::LeaseTimes;
+use serde::Serialize;
+
+pub use layers::Sources;
+pub use levels::Levels;
+pub use problem::{Problem, ProblemKind, Problems};
+pub use secret::Secret;
+
+use reading::{Section, read_section};
+
+/// The documented defaults.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// The effective settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Where everything durable lives.
+    pub store: StoreConfig,
+    /// How this process takes part in the cluster.
+    pub node: NodeConfig,
+    /// What it listens on.
+    pub serve: ServeConfig,
+    /// What it says about itself.
+    pub log: LogConfig,
+}
+
+/// Where everything durable lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum StoreConfig {
+    /// The embedded database of one node.
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The database that a cluster shares.
+    Postgres {
+        /// Its URL, which may hold a password.
+        url: Secret,
+        /// The most connections that this node opens.
+        connections_max: u32,
+    },
+}
+
+/// How a process takes part in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeConfig {
+    /// Threads that tenants live on; 0 is one for each core.
+    pub arbiters: usize,
+    /// How long a lease lasts, in milliseconds.
+    pub lease_ms: i64,
+    /// How long before its end it is no longer trusted, in milliseconds.
+    pub lease_margin_ms: i64,
+    /// How often it is renewed, in milliseconds.
+    pub lease_renew_every_ms: i64,
+}
+
+/// What a process listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServeConfig {
+    /// The address of the health endpoints.
+    pub listen: SocketAddr,
+}
+
+/// What a process says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogConfig {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The least level, and exceptions to it by module.
+    pub level: Levels,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line, for machines.
+    Json,
+}
+
+impl Config {
+    /// Reads the settings from all sources.
+    ///
+    /// # Errors
+    /// Every [`Problem`] that was found. A file that is not TOML hides the problems within it.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        let (mut root, mut problems) = layers::merged(sources);
+        let store = read_section(&mut root, "store", &mut problems, read_store);
+        let node = read_section(&mut root, "node", &mut problems, read_node);
+        let serve = read_section(&mut root, "serve", &mut problems, read_serve);
+        let log = read_section(&mut root, "log", &mut problems, read_log);
+        problems.extend(
+            root.keys()
+                .map(|key| Problem::new(key, ProblemKind::KnowKey)),
+        );
+        match (store, node, serve, log) {
+            (Some(store), Some(node), Some(serve), Some(log)) if problems.is_empty() => Ok(Self {
+                store,
+                node,
+                serve,
+                log,
+            }),
+            _ => Err(Problems(problems)),
+        }
+    }
+
+    /// Returns the settings as TOML, secrets redacted.
+    ///
+    /// # Errors
+    /// A value that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+impl NodeConfig {
+    /// Returns the lease times as the actors take them.
+    pub const fn lease_times(&self) -> LeaseTimes {
+        LeaseTimes {
+            ttl_ms: self.lease_ms,
+            margin_ms: self.lease_margin_ms,
+            renew_every_ms: self.lease_renew_every_ms,
+        }
+    }
+}
+
+fn read_store(section: &mut Section<'_>) -> Option<StoreConfig> {
+    match section.choice("kind", &["sqlite", "postgres"]) {
+        Some("sqlite") => Some(StoreConfig::Sqlite {
+            path: section.text("path")?.into(),
+        }),
+        Some(_) => {
+            let url = section.secret("url");
+            let connections_max = section.whole("connections_max", 1..=1_000, Some(16));
+            Some(StoreConfig::Postgres {
+                url: url?,
+                connections_max: connections_max?,
+            })
+        }
+        // Which keys are unknown depends on the kind.
+        None => {
+            section.forget_rest();
+            None
+        }
+    }
+}
+
+fn read_node(section: &mut Section<'_>) -> Option<NodeConfig> {
+    let arbiters = section.whole("arbiters", 0..=256, None);
+    let lease_ms = section.whole("lease_ms", 1_000..=600_000, None);
+    let lease_margin_ms = section.whole("lease_margin_ms", 100..=300_000, None);
+    let lease_renew_every_ms = section.whole("lease_renew_every_ms", 100..=300_000, None);
+    let node = NodeConfig {
+        arbiters: arbiters?,
+        lease_ms: lease_ms?,
+        lease_margin_ms: lease_margin_ms?,
+        lease_renew_every_ms: lease_renew_every_ms?,
+    };
+    if node.lease_margin_ms + node.lease_renew_every_ms >= node.lease_ms {
+        section.refuse("lease_ms", ProblemKind::AgreeLeaseTimes);
+    }
+    Some(node)
+}
+
+fn read_serve(section: &mut Section<'_>) -> Option<ServeConfig> {
+    Some(ServeConfig {
+        listen: section.parsed("listen", "an address and a port")?,
+    })
+}
+
+fn read_log(section: &mut Section<'_>) -> Option<LogConfig> {
+    let format = section.choice("format", &["text", "json"]);
+    let level = section.parsed("level", "levels, such as info,engine=debug");
+    let format = match format? {
+        "json" => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    Some(LogConfig {
+        format,
+        level: level?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Accelerated time: the clock runs at its usual speed and jumps whenever everything is at rest.
+//!
+//! Latencies, deadlines and the races of payments with due reminders keep their real length.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actors::clock::{Clock, JumpClock};
+use actors::machine::effect::Subject;
+use actors::supervision::node::Node;
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+use tokio::task::JoinSet;
+
+use super::DemoError;
+use super::fates::Planned;
+use super::witness::{Notebook, Seen};
+use crate::bus::local::LocalBus;
+use crate::doors::Told;
+use crate::store::Store;
+
+/// Events this close to now are set off together with what comes due.
+const TOGETHER_MS: i64 = 60;
+
+/// The parts of a running engine that the driver holds.
+pub(super) struct Driver {
+    pub(super) clock: Arc<JumpClock>,
+    pub(super) node: Arc<Node>,
+    pub(super) bus: LocalBus,
+    pub(super) store: Store,
+    pub(super) notebook: Notebook,
+}
+
+/// What the walk met.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walked {
+    pub(super) events: usize,
+    pub(super) duplicates: usize,
+    pub(super) settled_later: usize,
+    pub(super) jumps: usize,
+}
+
+impl Driver {
+    /// Walks until `end`; `events` are in the order of their instants.
+    pub(super) async fn walk(
+        &self,
+        events: Vec<Planned>,
+        end: Timestamp,
+        progress: impl Fn(Timestamp),
+    ) -> Result<Walked, DemoError> {
+        let mut events = VecDeque::from(events);
+        let mut walked = Walked::default();
+        loop {
+            self.node.at_rest().await;
+            let event_at = events.front().map(|planned| planned.at);
+            let next = [event_at, self.node.next_wake_at()].into_iter().flatten().min();
+            let Some(next) = next.filter(|at| *at < end) else { break };
+            self.clock.jump_to(next);
+            walked.jumps += 1;
+            progress(next);
+            let together_until = self.clock.now().plus_ms(TOGETHER_MS);
+            let near = events.partition_point(|planned| planned.at <= together_until);
+            let near: Vec<Planned> = events.drain(..near).collect();
+            self.set_off(near, &mut walked).await?;
+        }
+        self.clock.jump_to(end);
+        self.node.at_rest().await;
+        Ok(walked)
+    }
+
+    /// Publishes each event at its instant, and writes down when its stop was acknowledged.
+    async fn set_off(&self, near: Vec<Planned>, walked: &mut Walked) -> Result<(), DemoError> {
+        let Some(last) = near.last().map(|planned| planned.at) else { return Ok(()) };
+        let mut under_way = JoinSet::new();
+        for planned in near {
+            let (clock, bus) = (Arc::clone(&self.clock), self.bus.clone());
+            under_way.spawn(async move {
+                clock.wait_until(planned.at).await;
+                let tenant = planned.envelope.tenant;
+                let kind = planned.envelope.kind.clone();
+                bus.publish(planned.envelope).await.map(|told| (tenant, kind, told))
+            });
+        }
+        while let Some(joined) = under_way.join_next().await {
+            let (tenant, kind, told) = joined.map_err(|_| DemoError::Interrupted)??;
+            walked.events += 1;
+            self.acknowledged(tenant, &kind, told, walked).await?;
+        }
+        self.notebook.note(Seen::Reached(last)).map_err(DemoError::Notebook)
+    }
+
+    async fn acknowledged(
+        &self,
+        tenant: TenantId,
+        kind: &str,
+        told: Told,
+        walked: &mut Walked,
+    ) -> Result<(), DemoError> {
+        let subject = match told {
+            Told::Duplicate => {
+                walked.duplicates += 1;
+                return Ok(());
+            }
+            Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
+            Told::Stopped { subject } => subject,
+            Told::Settling { subject, settled_by, .. } => {
+                walked.settled_later += 1;
+                self.settled(tenant, subject, settled_by).await?;
+                subject
+            }
+        };
+        // A reply only starts a cooldown, it stops nothing for good.
+        if kind == "contact.replied" {
+            return Ok(());
+        }
+        self.notebook.note(Seen::StopAcknowledged(tenant, subject)).map_err(DemoError::Notebook)
+    }
+
+    /// Waits until what had begun has come back.
+    async fn settled(
+        &self,
+        tenant: TenantId,
+        subject: Subject,
+        settled_by: Timestamp,
+    ) -> Result<(), DemoError> {
+        self.clock.wait_until(settled_by).await;
+        while self.store.in_flight(tenant, subject).await? > 0 {
+            self.node.at_rest().await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! One row: a boleto and whom to remind of it, every field checked, and all against each other.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use schedules::boleto::{self, Disagreement, ParsedBoleto};
+use schedules::brcode::{BrCode, BrCodeError};
+use schedules::contact::{EmailAddress, EmailError};
+use schedules::digitable_line::DigitableLineError;
+use schedules::phone::{Phone, PhoneError};
+
+use super::amount::{self, AmountError};
+use super::date::{self, DateError};
+use super::header::{Column, Header};
+use super::records::RecordError;
+
+/// The longest reference.
+pub const REFERENCE_CHARS_MAX: usize = 64;
+/// The longest name.
+pub const NAME_CHARS_MAX: usize = 120;
+/// The longest payment link.
+pub const LINK_BYTES_MAX: usize = 2_000;
+/// The most zones that a contact may be in.
+pub const ZONES_MAX: usize = 4;
+
+/// A boleto and its contact, as one row of a file states them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRow {
+    /// The tenant's own name of the boleto; once in a file.
+    pub reference: String,
+    /// The amount, stated or from the line.
+    pub amount_centavos: i64,
+    /// The due date, stated or from the line.
+    pub due_on: NaiveDate,
+    /// The 47 or 48 digits.
+    pub digitable_line: Option<String>,
+    /// The Pix code.
+    pub pix_code: Option<String>,
+    /// Where it can be paid, always over https.
+    pub payment_link: Option<String>,
+    /// Whom to remind.
+    pub contact: ImportContact,
+}
+
+/// Whom to remind; at least one of phone and e-mail is there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImportContact {
+    /// The name.
+    pub name: String,
+    /// The telephone number.
+    pub phone: Option<Phone>,
+    /// The e-mail address.
+    pub email: Option<EmailAddress>,
+    /// The zones it may be in: stated, or those of the area code; empty when nothing tells.
+    pub zones: Vec<Tz>,
+}
+
+impl std::fmt::Debug for ImportContact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportContact")
+            .field("phone", &self.phone)
+            .field("email", &self.email)
+            .field("zones", &self.zones)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a row was refused. No text repeats what the row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// The line is no row.
+    #[error(transparent)]
+    CutRow(#[from] RecordError),
+    /// Something stands beyond the last column.
+    #[error("the row has more fields than the header")]
+    MatchHeader,
+    /// A value that is needed is missing.
+    #[error("a value is missing")]
+    FindValue,
+    /// A control character, NUL among them, or one that turns the direction of text.
+    #[error("the text has control characters")]
+    ReadControl,
+    /// Bytes that are no text.
+    #[error("the text is damaged")]
+    DecodeText,
+    /// More characters than the column allows.
+    #[error("the text is too long")]
+    MeasureText,
+    /// A reference that an earlier row has.
+    #[error("the reference comes twice in the file")]
+    RepeatReference,
+    /// Neither telephone number nor e-mail address.
+    #[error("the contact cannot be reached: no phone and no e-mail")]
+    FindContactPoint,
+    /// A zone that does not exist, or too many of them.
+    #[error("the time zone does not exist")]
+    FindZone,
+    /// A link that is not a plain https address.
+    #[error("the link is not a plain https address")]
+    ReadLink,
+    /// A Pix code over another amount.
+    #[error("the pix code is over another amount than stated")]
+    ComparePixAmount,
+    /// See [`AmountError`].
+    #[error(transparent)]
+    ReadAmount(#[from] AmountError),
+    /// See [`DateError`].
+    #[error(transparent)]
+    ReadDueOn(#[from] DateError),
+    /// See [`DigitableLineError`].
+    #[error(transparent)]
+    ReadLine(#[from] DigitableLineError),
+    /// See [`Disagreement`].
+    #[error(transparent)]
+    CompareLine(#[from] Disagreement),
+    /// See [`BrCodeError`].
+    #[error(transparent)]
+    ReadPixCode(#[from] BrCodeError),
+    /// See [`PhoneError`].
+    #[error(transparent)]
+    ReadPhone(#[from] PhoneError),
+    /// See [`EmailError`].
+    #[error(transparent)]
+    ReadEmail(#[from] EmailError),
+}
+
+impl RowError {
+    /// Returns the stable name of the error, for the API and import reports.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::CutRow(RecordError::MeasureRow) => "row_too_long",
+            Self::CutRow(RecordError::CountFields) | Self::MatchHeader => "row_fields",
+            Self::CutRow(RecordError::MatchQuotes) => "row_quotes",
+            Self::FindValue => "value_missing",
+            Self::ReadControl => "text_control_character",
+            Self::DecodeText => "text_damaged",
+            Self::MeasureText => "text_too_long",
+            Self::RepeatReference => "reference_repeated",
+            Self::FindContactPoint => "contact_point_missing",
+            Self::FindZone => "zone_unknown",
+            Self::ReadLink => "link_malformed",
+            Self::ComparePixAmount => "pix_amount_differs",
+            Self::ReadAmount(error) => error.code(),
+            Self::ReadDueOn(error) => error.code(),
+            Self::ReadLine(error) => error.code(),
+            Self::CompareLine(error) => error.code(),
+            Self::ReadPixCode(error) => error.code(),
+            Self::ReadPhone(error) => error.code(),
+            Self::ReadEmail(error) => error.code(),
+        }
+    }
+}
+
+/// What is wrong, and with which column if it is one.
+pub(super) type Located = (RowError, Option<Column>);
+
+/// The fields of one row.
+pub(super) struct Row<'a> {
+    pub(super) header: &'a Header,
+    pub(super) fields: &'a [String],
+}
+
+impl Row<'_> {
+    /// Tells whether nothing stands in the row, as in the rows below a spreadsheet's table.
+    pub(super) fn is_blank(&self) -> bool {
+        self.fields.iter().all(|field| field.trim().is_empty())
+    }
+
+    /// Checks the row. `reference_on` decides what the line's due-date factor means.
+    pub(super) fn read(&self, reference_on: NaiveDate) -> Result<ImportRow, Located> {
+        let surplus = self.fields.iter().skip(self.header.width());
+        if surplus.into_iter().any(|field| !field.trim().is_empty()) {
+            return Err((RowError::MatchHeader, None));
+        }
+        let reference = self.needed(Column::Reference, REFERENCE_CHARS_MAX)?;
+        let slip = self.parsed(Column::DigitableLine, |text| {
+            boleto::parse(text, reference_on).map_err(RowError::from)
+        })?;
+        let amount_centavos = self.amount(slip.as_ref())?;
+        let due_on = self.due_on(slip.as_ref())?;
+        if let Some(slip) = &slip {
+            boleto::check_agreement(slip, amount_centavos, due_on)
+                .map_err(|error| (error.into(), Some(Column::DigitableLine)))?;
+        }
+        Ok(ImportRow {
+            reference,
+            amount_centavos,
+            due_on,
+            digitable_line: slip.map(|slip| slip.digitable_line),
+            pix_code: self.pix_code(amount_centavos)?,
+            payment_link: self.parsed(Column::PaymentLink, read_link)?,
+            contact: self.contact()?,
+        })
+    }
+
+    /// Returns the amount that is stated, or else the line's.
+    fn amount(&self, slip: Option<&ParsedBoleto>) -> Result<i64, Located> {
+        let read = |text: &str| amount::parse(text).map_err(RowError::from);
+        self.parsed(Column::Amount, read)?
+            .or(slip.and_then(|slip| slip.amount_centavos))
+            .ok_or((RowError::FindValue, Some(Column::Amount)))
+    }
+
+    /// Returns the due date that is stated, or else the line's.
+    fn due_on(&self, slip: Option<&ParsedBoleto>) -> Result<NaiveDate, Located> {
+        let read = |text: &str| date::parse(text).map_err(RowError::from);
+        self.parsed(Column::DueOn, read)?
+            .or(slip.and_then(|slip| slip.due_on))
+            .ok_or((RowError::FindValue, Some(Column::DueOn)))
+    }
+
+    fn pix_code(&self, amount_centavos: i64) -> Result<Option<String>, Located> {
+        self.parsed(Column::PixCode, |text| {
+            let code = BrCode::parse(text)?;
+            match code.amount_centavos {
+                Some(other) if other != amount_centavos => Err(RowError::ComparePixAmount),
+                _ => Ok(code.code),
+            }
+        })
+    }
+
+    fn contact(&self) -> Result<ImportContact, Located> {
+        let name = self.needed(Column::Name, NAME_CHARS_MAX)?;
+        let phone = self.parsed(Column::Phone, |text| {
+            Phone::parse(text).map_err(RowError::from)
+        })?;
+        let email = self.parsed(Column::Email, |text| {
+            EmailAddress::parse(text).map_err(RowError::from)
+        })?;
+        if phone.is_none() && email.is_none() {
+            return Err((RowError::FindContactPoint, None));
+        }
+        let zones = self.parsed(Column::Zones, read_zones)?.unwrap_or_else(|| {
+            phone
+                .as_ref()
+                .map(|phone| phone.area_code().zones().to_vec())
+                .unwrap_or_default()
+        });
+        Ok(ImportContact {
+            name,
+            phone,
+            email,
+            zones,
+        })
+    }
+
+    fn needed(&self, column: Column, chars_max: usize) -> Result<String, Located> {
+        let text = self
+            .text(column)?
+            .ok_or((RowError::FindValue, Some(column)))?;
+        if text.chars().count() > chars_max {
+            return Err((RowError::MeasureText, Some(column)));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn parsed<T>(
+        &self,
+        column: Column,
+        read: impl FnOnce(&str) -> Result<T, RowError>,
+    ) -> Result<Option<T>, Located> {
+        let text = self.text(column)?;
+        text.map(read)
+            .transpose()
+            .map_err(|error| (error, Some(column)))
+    }
+
+    /// Returns the text of a column; nothing when it is empty.
+    fn text(&self, column: Column) -> Result<Option<&str>, Located> {
+        let text = self.header.field(self.fields, column);
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err((RowError::DecodeText, Some(column)));
+        }
+        if text.chars().any(|c| c.is_control() || turns_direction(c)) {
+            return Err((RowError::ReadControl, Some(column)));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+}
+
+/// Tells whether a character makes text run the other way: with it a name can rewrite a message.
+fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Reads zones such as `America/Manaus`, separated by blanks or bars.
+fn read_zones(text: &str) -> Result<Vec<Tz>, RowError> {
+    let names = text.split([' ', '|']).filter(|name| !name.is_empty());
+    let zones: Vec<Tz> = names
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| RowError::FindZone)?;
+    if zones.len() > ZONES_MAX {
+        return Err(RowError::FindZone);
+    }
+    Ok(zones)
+}
+
+/// Reads a link of https with a host and nothing before it that could pass for one.
+fn read_link(text: &str) -> Result<String, RowError> {
+    if text.len() > LINK_BYTES_MAX {
+        return Err(RowError::MeasureText);
+    }
+    let scheme = text
+        .get(..8)
+        .filter(|scheme| scheme.eq_ignore_ascii_case("https://"));
+    let rest = scheme.map(|_| &text[8..]).ok_or(RowError::ReadLink)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = rest
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let has_host = authority.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !is_plain || !has_host || authority.contains('@') {
+        return Err(RowError::ReadLink);
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,3 @@
+//! What tenants upload: files of boletos and their contacts.
+
+pub mod csv;

@@ -1,0 +1,103 @@
+//! The mailbox: a provider that keeps what it would have sent, with latency and faults at will.
+//!
+//! It is the embedded default, so that a fresh installation can be looked at before a single real
+//! message leaves, and the ground truth of the demo. Its chance is a hash of the attempt, so that
+//! a run with the same seed meets the same faults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::clock::Clock;
+use actors::machine::effect::HandOver;
+use actors::machine::input::{Abandoned, Outcome};
+use actors::ports::Gateway;
+use async_trait::async_trait;
+use schedules::id::AttemptId;
+
+use crate::store::{Letter, Store};
+
+/// How the mailbox behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MailboxBehaviour {
+    /// The longest answer, in milliseconds; each is between nothing and this.
+    pub latency_ms_max: u64,
+    /// How many of 10,000 messages are refused for good.
+    pub rejected: u64,
+    /// How many of 10,000 messages meet a provider that asks for patience.
+    pub throttled: u64,
+    /// How many of 10,000 messages meet a provider that is away.
+    pub unavailable: u64,
+    /// How many of 10,000 messages are taken, and the answer is lost.
+    pub lost: u64,
+    /// Varies the chance.
+    pub seed: u64,
+}
+
+/// The provider.
+pub struct Mailbox {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    behaviour: MailboxBehaviour,
+}
+
+impl Mailbox {
+    /// Keeps letters in `store`.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, behaviour: MailboxBehaviour) -> Self {
+        Self { store, clock, behaviour }
+    }
+
+    /// Returns what happens to a message before anything of it is kept, if anything does.
+    fn refusal(&self, luck: u64) -> Option<Outcome> {
+        let MailboxBehaviour { rejected, throttled, unavailable, .. } = self.behaviour;
+        let luck = luck % 10_000;
+        if luck < rejected {
+            return Some(Outcome::Rejected { code: "mailbox_refused".to_owned() });
+        }
+        if luck < rejected + throttled {
+            return Some(Outcome::Throttled { retry_after_ms: Some(5_000) });
+        }
+        (luck < rejected + throttled + unavailable).then_some(Outcome::Unavailable)
+    }
+}
+
+#[async_trait]
+impl Gateway for Mailbox {
+    async fn hand_over(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome {
+        let luck = hash(message.attempt, self.behaviour.seed);
+        tokio::time::sleep(self.latency(luck)).await;
+        if !begin() {
+            return Outcome::Abandoned { why: Abandoned::Stopped };
+        }
+        if let Some(refusal) = self.refusal(luck >> 32) {
+            return refusal;
+        }
+        let letter = Letter::of(message, self.clock.now());
+        match self.store.keep_letter(letter).await {
+            Ok(()) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
+            Ok(()) => Outcome::Accepted { provider_ref: message.attempt.to_string() },
+            // It may be kept: nobody knows.
+            Err(_) => Outcome::Unknown,
+        }
+    }
+}
+
+impl Mailbox {
+    fn latency(&self, luck: u64) -> Duration {
+        Duration::from_millis(luck % (self.behaviour.latency_ms_max + 1))
+    }
+}
+
+/// Mixes an attempt into 64 bits (FNV-1a, then a final avalanche).
+fn hash(attempt: AttemptId, seed: u64) -> u64 {
+    let words = [
+        attempt.reminder.enrollment.0.cast_unsigned(),
+        u64::from(attempt.reminder.step_no),
+        u64::from(attempt.reminder.occurrence),
+        u64::from(attempt.try_no),
+    ];
+    let mixed = words.iter().fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, word| {
+        (hash ^ word).wrapping_mul(0x0100_0000_01B3)
+    });
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed ^ (mixed >> 32)
+}

@@ -1,0 +1,4 @@
+//! The ways out: each provider implements [`actors::ports::Gateway`].
+
+pub mod mailbox;
+pub mod registry;

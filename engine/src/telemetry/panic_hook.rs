@@ -1,0 +1,62 @@
+//! Panics as lines of the log: where, and what only if it stands so in the source.
+
+use std::any::Any;
+use std::panic::{self, PanicHookInfo};
+
+/// Shown for a text that was put together at run time and may quote a person's data.
+const WITHHELD: &str = "[withheld]";
+
+/// Sends the panics of the process to its log, and nowhere else.
+pub fn log_panics() {
+    panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let (file, line) = info
+        .location()
+        .map_or(("?", 0), |at| (at.file(), at.line()));
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("?");
+    let said = literal_of(info.payload());
+    tracing::error!(
+        code = "RG-PANIC-001",
+        file,
+        line,
+        thread,
+        said,
+        "a thread panicked"
+    );
+}
+
+/// Returns the text of a panic that was written as a literal.
+///
+/// Formatted texts arrive as `String`. They are not shown: `unwrap` and `expect` put the value
+/// that they met into theirs.
+fn literal_of(payload: &(dyn Any + Send)) -> &'static str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or(WITHHELD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(panicking: impl FnOnce() + panic::UnwindSafe) -> &'static str {
+        literal_of(&*panic::catch_unwind(panicking).expect_err("a panic"))
+    }
+
+    #[test]
+    fn only_a_literal_is_repeated() {
+        assert_eq!(said(|| panic!("a cursor went back")), "a cursor went back");
+        let phone = String::from("+5511999998888");
+        assert_eq!(said(move || panic!("cannot read {phone}")), WITHHELD);
+        let read = |text: &str| text.parse::<u8>().map_err(|_| text.to_owned());
+        assert_eq!(
+            said(move || drop(read("+5511999998888").expect("a phone"))),
+            WITHHELD
+        );
+        assert_eq!(said(|| panic::panic_any(5)), WITHHELD);
+    }
+}
