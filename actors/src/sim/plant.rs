@@ -39,11 +39,13 @@ pub enum PlantedBug {
     UnknownResent,
     /// A process keeps the name, and with it the epoch, of its former life.
     EpochReused,
+    /// A new owner closes the claims of the old one before their deadlines have passed.
+    OrphanedAtOnce,
 }
 
 impl PlantedBug {
     /// Every planted bug.
-    pub const ALL: [PlantedBug; 12] = [
+    pub const ALL: [PlantedBug; 13] = [
         PlantedBug::NoFenceCheck,
         PlantedBug::FenceNotPinned,
         PlantedBug::OwnSendsUncounted,
@@ -56,6 +58,7 @@ impl PlantedBug {
         PlantedBug::CreditsNotHeld,
         PlantedBug::UnknownResent,
         PlantedBug::EpochReused,
+        PlantedBug::OrphanedAtOnce,
     ];
 }
 

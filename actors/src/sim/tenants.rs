@@ -117,7 +117,7 @@ pub(super) fn rules(rng: &mut Rng, dense: bool, version: u32) -> RulePack {
     let unit_ms = if dense { HOUR_MS } else { DAY_MS };
     let mut bodies = Vec::new();
     if rng.per_mille(400) {
-        bodies.push(RuleBody::SendWindow(window(rng)));
+        bodies.push(RuleBody::SendWindow(window(rng, dense)));
     }
     for scope in [
         CapScope::Contact,
@@ -129,7 +129,8 @@ pub(super) fn rules(rng: &mut Rng, dense: bool, version: u32) -> RulePack {
         let tallied = scope.is_tallied();
         if rng.per_mille(if scope == CapScope::Contact { 500 } else { 200 }) {
             let rolling = CapWindow::RollingMs(rng.pick(&[unit_ms / 2, unit_ms, 2 * unit_ms]));
-            let window = if rng.per_mille(300) { CapWindow::TenantDay } else { rolling };
+            let by_day = if dense { 100 } else { 300 };
+            let window = if rng.per_mille(by_day) { CapWindow::TenantDay } else { rolling };
             let most = if tallied { rng.range(3, 9) } else { rng.range(1, 3) };
             bodies.push(RuleBody::Cap(Cap {
                 scope,
@@ -162,12 +163,17 @@ fn cooldown(after: CooldownAfter, lasts_ms: i64) -> RuleBody {
     RuleBody::Cooldown(Cooldown { after, lasts_ms })
 }
 
-fn window(rng: &mut Rng) -> SendWindow {
+fn window(rng: &mut Rng, dense: bool) -> SendWindow {
     let stretch = |from: u16, until: u16| Stretch {
         from: from * 60,
         until: until * 60,
     };
-    let stretches = match rng.range(0, 3) {
+    // Dense runs play at night: windows of the day would leave nothing to see.
+    let night = if dense { 4 } else { 0 };
+    let stretches = match night + rng.range(0, 3) {
+        4 => vec![stretch(0, 2), stretch(3, 24)],
+        5 => vec![stretch(1, 4), stretch(5, 10), stretch(18, 23)],
+        6 => vec![stretch(0, 3), stretch(8, 24)],
         0 => vec![stretch(8, 20)],
         1 => vec![stretch(0, 3), stretch(8, 22)],
         2 => vec![stretch(1, 2), stretch(9, 10)],
@@ -185,17 +191,17 @@ fn window(rng: &mut Rng) -> SendWindow {
 pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32) -> Campaign {
     let steps = rng.range(1, 4);
     let mut cadence = Cadence {
-        steps: (1..=steps).map(|no| offset_step(rng, no as u8)).collect(),
+        steps: (1..=steps).map(|no| offset_step(rng, draw.dense, no as u8)).collect(),
         grace_business_days: if rng.per_mille(150) { 1 } else { 0 },
         reminders_max: rng.range(1, 8) as u16,
         condition: Condition::default(),
     };
-    if rng.per_mille(500) {
+    if rng.per_mille(650) {
         cadence.steps.push(recurring_step(rng, draw.dense));
     }
     // A version may bring a step of its own; numbers are never used again.
     if version > 1 && rng.per_mille(700) {
-        cadence.steps.push(offset_step(rng, 20 + version as u8));
+        cadence.steps.push(offset_step(rng, draw.dense, 20 + version as u8));
     }
     Campaign {
         id,
@@ -205,11 +211,11 @@ pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32)
     }
 }
 
-fn offset_step(rng: &mut Rng, no: u8) -> Step {
-    let (hour, minute) = rng.pick(&TIMES);
+fn offset_step(rng: &mut Rng, dense: bool, no: u8) -> Step {
+    let (hour, minute) = if dense { rng.pick(&TIMES[..8]) } else { rng.pick(&TIMES) };
     let unit = rng.pick(&[DayUnit::Calendar, DayUnit::Calendar, DayUnit::Business]);
     let when = When::Offset {
-        days: rng.range(-2, 2) as i32,
+        days: if dense { rng.range(-1, 1) } else { rng.range(-2, 2) } as i32,
         unit,
         at: NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default(),
     };
@@ -283,7 +289,7 @@ pub(super) fn boleto(rng: &mut Rng, draw: &Draw, id: BoletoId, contact: ContactI
             id,
             reference: format!("NF-{}", id.0),
             amount_centavos: rng.range(1, 500) * 100,
-            due_on: day(draw, rng.range(-1, 4)),
+            due_on: day(draw, if draw.dense { rng.range(0, 2) } else { rng.range(-1, 4) }),
             digitable_line: None,
             pix_code: None,
             payment_link: None,

@@ -13,8 +13,8 @@ use crate::sim::world::World;
 const BOUND_MS: i64 = 10 * MINUTE_MS;
 
 pub(super) fn check(world: &World, found: &mut Found) {
-    for op in world.ops.iter().filter(|op| !op.acked) {
-        if op.at <= world.draw.end.plus_ms(-2 * BOUND_MS) {
+    for (index, op) in world.ops.iter().enumerate().filter(|(_, op)| !op.acked) {
+        if world.knows_subject(index) && op.at <= world.draw.end.plus_ms(-2 * BOUND_MS) {
             found.add("I10", format!("{} was never acknowledged", op.event.event_id));
         }
     }

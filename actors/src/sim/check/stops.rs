@@ -66,6 +66,10 @@ fn hand_over_is_covered(world: &World, handed: &HandedOver, found: &mut Found) {
     if handed.residual {
         return;
     }
+    // A stop counts it as settled from then on, and answers that nothing is in flight.
+    if row.settled_at.is_some_and(|settled_at| settled_at <= at) {
+        found.add("I2", format!("{key} began at {at}, after its outcome was recorded"));
+    }
     for logged in &world.journal.log {
         let Logged::Stop { at: stopped_at, tenant, subject, in_flight } = logged else {
             continue;

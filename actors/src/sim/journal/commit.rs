@@ -132,6 +132,7 @@ impl Step<'_> {
                     && row.settled.is_none()
                 {
                     row.settled = Some(settled.clone());
+                    row.settled_at = Some(self.now);
                     self.move_credits(-i64::from(settled.outcome.counts()), -1);
                 }
             }
@@ -203,6 +204,7 @@ impl Step<'_> {
             epoch: self.epoch,
             committed_at: self.now,
             settled: None,
+            settled_at: None,
         };
         self.rows.attempts.entry(claim.attempt).or_insert(row);
         self.row(claim.attempt.reminder.enrollment).enrollment.cursor = claim.to;

@@ -139,6 +139,8 @@ pub struct AttemptRow {
     pub committed_at: Timestamp,
     /// Its outcome, once there is one.
     pub settled: Option<Settled>,
+    /// When its outcome was committed, on the database's clock.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// A row of the inbox.

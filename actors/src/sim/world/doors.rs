@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    fn knows_subject(&self, index: usize) -> bool {
+    pub(in crate::sim) fn knows_subject(&self, index: usize) -> bool {
         let op = &self.ops[index];
         if let FactBody::CampaignPaused { campaign }
         | FactBody::CampaignArchived { campaign }

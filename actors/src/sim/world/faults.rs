@@ -69,6 +69,10 @@ impl World {
                 let shard = ShardId(self.rng.range(0, i64::from(self.draw.shards) - 1) as i32);
                 self.journal.expire(shard);
                 self.record("lease ended", [i64::from(shard.0), 0, 0]);
+                // Someone moved it on purpose: another node takes it at once.
+                let life = self.nodes[node].this_life();
+                let wait_ms = self.rng.range(1, 500);
+                self.after(wait_ms, Event::RenewOnce(life));
             }
             Kind::Drain => self.drain(node),
             Kind::ClockStep => self.step_clock(node),

@@ -51,8 +51,10 @@ enum Event {
     Begin(At, AttemptId),
     /// The provider has answered, or will not.
     Returned(At, AttemptId),
-    /// A node renews its leases.
+    /// A node renews its leases, again and again.
     Renew(Life),
+    /// A node renews its leases out of turn.
+    RenewOnce(Life),
     /// A node looks ahead over its shards.
     Poll(Life),
     /// A node starts.
@@ -293,6 +295,7 @@ impl World {
                 self.on_node(at.life, event, |world| world.returned(at, attempt));
             }
             Event::Renew(life) => self.on_node(life, event, |world| world.renew(life)),
+            Event::RenewOnce(life) => self.on_node(life, event, |world| world.renew_now(life)),
             Event::Poll(life) => self.on_node(life, event, |world| world.poll(life)),
         }
     }

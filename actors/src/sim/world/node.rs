@@ -143,14 +143,17 @@ impl World {
 
     /// Renews what the node owns and takes what is free.
     pub(super) fn renew(&mut self, life: Life) {
-        let every_ms = self.draw.lease.renew_every_ms;
+        self.renew_now(life);
+        self.after(self.draw.lease.renew_every_ms, Event::Renew(life));
+    }
+
+    pub(super) fn renew_now(&mut self, life: Life) {
         let node = &self.nodes[life.node];
         if !node.draining {
             let name = node.name(self.bug);
             let began_ms = node.mono_ms(self.now);
             self.call(life, None, Request::Renew { name, began_ms });
         }
-        self.after(every_ms, Event::Renew(life));
     }
 
     /// Takes the database's side of a renewal.

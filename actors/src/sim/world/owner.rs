@@ -222,7 +222,10 @@ impl World {
 
     fn inputs(&mut self, at: At, wall: Timestamp) -> Vec<Input> {
         let now = self.now;
-        let margin_ms = self.settle_margin_ms();
+        let margin_ms = match self.bug {
+            Some(PlantedBug::OrphanedAtOnce) => -crate::machine::CLAIM_LASTS_MS,
+            _ => self.settle_margin_ms(),
+        };
         let apart = self.rng.per_mille(300);
         let node = &mut self.nodes[at.life.node];
         let slots = &node.slots;
