@@ -21,6 +21,11 @@ pub trait Clock: Send + Sync {
 
     /// Waits until the wall clock has reached `at`, however it gets there.
     async fn wait_until(&self, at: Timestamp);
+
+    /// Waits for a real stretch of time: no step and no jump of the wall clock changes its length.
+    async fn elapse(&self, ms: i64) {
+        elapse(ms).await;
+    }
 }
 
 /// The longest uninterrupted sleep: a wall clock that is set forward is noticed after this long.
@@ -73,14 +78,19 @@ impl Clock for SystemClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
 async fn nap(left_ms: i64) {
-    tokio::time::sleep(Duration::from_millis(left_ms.min(NAP_MS) as u64)).await;
+    elapse(left_ms.min(NAP_MS)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+async fn elapse(ms: i64) {
+    tokio::time::sleep(Duration::from_millis(ms.max(0).unsigned_abs())).await;
 }
 
 /// A clock that runs at the usual speed and can be moved forward.
 ///
-/// Latencies, deadlines and races keep their real length; only idle time is jumped over.
+/// Only the wall clock jumps. Latencies, races, leases and everything else that is measured on the
+/// monotonic clock keep their real length.
 #[derive(Debug)]
 pub struct JumpClock {
     system: SystemClock,
@@ -100,7 +110,7 @@ impl JumpClock {
         }
     }
 
-    /// Moves both clocks forward to `at`; does nothing when it has passed.
+    /// Moves the wall clock forward to `at`; does nothing when it has passed.
     pub fn jump_to(&self, at: Timestamp) {
         let ahead_ms = at.since(self.now());
         if ahead_ms > 0 {
@@ -113,11 +123,12 @@ impl JumpClock {
 #[async_trait]
 impl Clock for JumpClock {
     fn now(&self) -> Timestamp {
-        self.origin.plus_ms(self.monotonic_ms())
+        let jumped_ms = self.jumped_ms.load(Ordering::SeqCst);
+        self.origin.plus_ms(self.monotonic_ms() + jumped_ms)
     }
 
     fn monotonic_ms(&self) -> i64 {
-        self.system.monotonic_ms() + self.jumped_ms.load(Ordering::SeqCst)
+        self.system.monotonic_ms()
     }
 
     async fn wait_until(&self, at: Timestamp) {

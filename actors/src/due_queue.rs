@@ -1,50 +1,64 @@
-//! The near horizon of one tenant: which enrollment is looked at next.
+//! Who is looked at next: enrollments in a tenant's near horizon, tenants in a node's timer.
 //!
-//! A set ordered by (instant, id), so that ties never depend on anything else, with a way back
-//! from the id so that a stop takes its enrollment out at once.
+//! A set ordered by (instant, key), so that ties never depend on anything else, with a way back
+//! from the key so that a stop takes its enrollment out at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::id::EnrollmentId;
 use schedules::time::Timestamp;
 
-/// Enrollments in the order in which they are due.
-#[derive(Clone, Debug, Default)]
-pub struct DueQueue {
-    order: BTreeSet<(Timestamp, EnrollmentId)>,
-    at: BTreeMap<EnrollmentId, Timestamp>,
+/// Keys in the order in which they are due.
+#[derive(Clone, Debug)]
+pub struct DueQueue<K = EnrollmentId> {
+    order: BTreeSet<(Timestamp, K)>,
+    at: BTreeMap<K, Timestamp>,
 }
 
-impl DueQueue {
-    /// Puts the enrollment at an instant, wherever it was before.
-    pub fn put(&mut self, enrollment: EnrollmentId, at: Timestamp) {
-        if let Some(before) = self.at.insert(enrollment, at) {
-            self.order.remove(&(before, enrollment));
-        }
-        self.order.insert((at, enrollment));
-    }
-
-    /// Takes the enrollment out.
-    pub fn remove(&mut self, enrollment: EnrollmentId) {
-        if let Some(at) = self.at.remove(&enrollment) {
-            self.order.remove(&(at, enrollment));
+impl<K> Default for DueQueue<K> {
+    fn default() -> Self {
+        Self {
+            order: BTreeSet::new(),
+            at: BTreeMap::new(),
         }
     }
+}
 
-    /// Returns the instant of the first enrollment.
+impl<K: Copy + Ord> DueQueue<K> {
+    /// Puts the key at an instant, wherever it was before.
+    pub fn put(&mut self, key: K, at: Timestamp) {
+        if let Some(before) = self.at.insert(key, at) {
+            self.order.remove(&(before, key));
+        }
+        self.order.insert((at, key));
+    }
+
+    /// Takes the key out.
+    pub fn remove(&mut self, key: K) {
+        if let Some(at) = self.at.remove(&key) {
+            self.order.remove(&(at, key));
+        }
+    }
+
+    /// Returns the instant at which the key stands.
+    pub fn at(&self, key: K) -> Option<Timestamp> {
+        self.at.get(&key).copied()
+    }
+
+    /// Returns the instant of the first key.
     pub fn first_at(&self) -> Option<Timestamp> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// Walks the enrollments that are due at `now`, the earliest first.
-    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = EnrollmentId> {
+    /// Walks the keys that are due at `now`, the earliest first.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = K> {
         self.order
             .iter()
             .take_while(move |(at, _)| *at <= now)
-            .map(|(_, enrollment)| *enrollment)
+            .map(|(_, key)| *key)
     }
 
-    /// Returns how many enrollments are queued.
+    /// Returns how many keys are queued.
     pub fn len(&self) -> usize {
         self.order.len()
     }

@@ -4,6 +4,7 @@
 //! trust window starts when the renewing call *started*, so a slow answer never stretches it.
 
 use async_trait::async_trait;
+use schedules::id::TenantId;
 
 use crate::ports::{Fence, JournalError, ShardId};
 
@@ -11,6 +12,14 @@ use crate::ports::{Fence, JournalError, ShardId};
 /// its former life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub String);
+
+impl ShardId {
+    /// Returns the shard of a tenant among `shards`.
+    pub fn of(tenant: TenantId, shards: i32) -> Self {
+        let place = tenant.0.rem_euclid(i64::from(shards.max(1)));
+        Self(i32::try_from(place).unwrap_or(0))
+    }
+}
 
 /// Who owns which shard, on the database's clock.
 #[async_trait]

@@ -19,7 +19,10 @@ const PINNED: &str = include_str!("seeds.txt");
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number")),
+    )
 }
 
 /// What a set of runs came to.
@@ -105,7 +108,9 @@ fn every_promise_is_kept_on_every_seed() {
 
 #[test]
 fn the_seeds_that_once_failed_keep_every_promise() {
-    let lines = PINNED.lines().filter_map(|line| line.split_whitespace().next());
+    let lines = PINNED
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
     let seeds: Vec<u64> = lines
         .filter(|word| !word.starts_with('#'))
         .map(|word| word.parse().expect("a seed"))
@@ -128,7 +133,10 @@ fn every_planted_bug_is_found() {
         match found {
             Some(report) => {
                 let (seeds, first) = (report.seed + 1, &report.violations[0]);
-                println!("{bug:?}: {seeds} seeds, {}: {}", first.invariant, first.what);
+                println!(
+                    "{bug:?}: {seeds} seeds, {}: {}",
+                    first.invariant, first.what
+                );
             }
             None => survivors.push(bug),
         }

@@ -143,7 +143,11 @@ impl Faults {
     fn draw(rng: &mut Rng, dense: bool) -> Self {
         let scale = if dense { 1 } else { 8 };
         let latency_ms = rng.pick(&[4, 20, 200, 3_000]);
-        let skew_ms = if rng.per_mille(250) { rng.range(100, 4_000) } else { 0 };
+        let skew_ms = if rng.per_mille(250) {
+            rng.range(100, 4_000)
+        } else {
+            0
+        };
         let mut on = |values: &[i64]| {
             let drawn = rng.pick(values);
             if rng.per_mille(450) { drawn } else { 0 }

@@ -107,6 +107,9 @@ impl fmt::Display for Report {
         writeln!(f, "the last of {} events:", self.events)?;
         write!(f, "{}", self.tail)?;
         let seed = self.seed;
-        writeln!(f, "replay: SIM_SEED={seed} cargo test -p tests --test it simulation")
+        writeln!(
+            f,
+            "replay: SIM_SEED={seed} cargo test -p tests --test it simulation"
+        )
     }
 }

@@ -8,8 +8,8 @@ use schedules::cooldown::CooldownAfter;
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::time::{HOUR_MS, MINUTE_MS};
 
-use crate::machine::{Decision, Flaws};
 use crate::machine::change::Change;
+use crate::machine::{Decision, Flaws};
 use crate::ports::Settings;
 
 /// A bug that a run is given.

@@ -58,7 +58,11 @@ const CRONS: [&str; 7] = [
 
 /// Draws the settings of a tenant without campaigns.
 pub(super) fn settings(rng: &mut Rng, draw: &Draw, id: TenantId) -> Settings {
-    let zone = if rng.per_mille(500) { draw.zone } else { rng.pick(&ZONES) };
+    let zone = if rng.per_mille(500) {
+        draw.zone
+    } else {
+        rng.pick(&ZONES)
+    };
     let silence_max_ms = rng.per_mille(150).then(|| rng.range(2, 8) * HOUR_MS);
     let balance = rng.range(2, 12);
     let tenant = Tenant {
@@ -75,7 +79,10 @@ pub(super) fn settings(rng: &mut Rng, draw: &Draw, id: TenantId) -> Settings {
             heard_at: draw.start,
         },
         credits: rng.per_mille(400).then_some(Credits { balance, held: 0 }),
-        senders: Channel::ALL.into_iter().map(|channel| sender(rng, channel)).collect(),
+        senders: Channel::ALL
+            .into_iter()
+            .map(|channel| sender(rng, channel))
+            .collect(),
         retry: RetryPolicy {
             first_ms: rng.pick(&[1, 10, 30]) * SECOND_MS,
             longest_ms: 5 * MINUTE_MS,
@@ -108,7 +115,11 @@ fn template(channel: Channel) -> Template {
         subject: (channel == Channel::Email).then(|| "Lembrete".to_owned()),
         body: "Seu boleto vence em breve".to_owned(),
         variables: Vec::new(),
-        ttl_ms: if channel == Channel::Sms { 10 * MINUTE_MS } else { 0 },
+        ttl_ms: if channel == Channel::Sms {
+            10 * MINUTE_MS
+        } else {
+            0
+        },
     }
 }
 
@@ -130,8 +141,16 @@ pub(super) fn rules(rng: &mut Rng, dense: bool, version: u32) -> RulePack {
         if rng.per_mille(if scope == CapScope::Contact { 500 } else { 200 }) {
             let rolling = CapWindow::RollingMs(rng.pick(&[unit_ms / 2, unit_ms, 2 * unit_ms]));
             let by_day = if dense { 100 } else { 300 };
-            let window = if rng.per_mille(by_day) { CapWindow::TenantDay } else { rolling };
-            let most = if tallied { rng.range(3, 9) } else { rng.range(1, 3) };
+            let window = if rng.per_mille(by_day) {
+                CapWindow::TenantDay
+            } else {
+                rolling
+            };
+            let most = if tallied {
+                rng.range(3, 9)
+            } else {
+                rng.range(1, 3)
+            };
             bodies.push(RuleBody::Cap(Cap {
                 scope,
                 window,
@@ -191,7 +210,9 @@ fn window(rng: &mut Rng, dense: bool) -> SendWindow {
 pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32) -> Campaign {
     let steps = rng.range(1, 4);
     let mut cadence = Cadence {
-        steps: (1..=steps).map(|no| offset_step(rng, draw.dense, no as u8)).collect(),
+        steps: (1..=steps)
+            .map(|no| offset_step(rng, draw.dense, no as u8))
+            .collect(),
         grace_business_days: if rng.per_mille(150) { 1 } else { 0 },
         reminders_max: rng.range(1, 8) as u16,
         condition: Condition::default(),
@@ -201,7 +222,9 @@ pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32)
     }
     // A version may bring a step of its own; numbers are never used again.
     if version > 1 && rng.per_mille(700) {
-        cadence.steps.push(offset_step(rng, draw.dense, 20 + version as u8));
+        cadence
+            .steps
+            .push(offset_step(rng, draw.dense, 20 + version as u8));
     }
     Campaign {
         id,
@@ -212,10 +235,18 @@ pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32)
 }
 
 fn offset_step(rng: &mut Rng, dense: bool, no: u8) -> Step {
-    let (hour, minute) = if dense { rng.pick(&TIMES[..8]) } else { rng.pick(&TIMES) };
+    let (hour, minute) = if dense {
+        rng.pick(&TIMES[..8])
+    } else {
+        rng.pick(&TIMES)
+    };
     let unit = rng.pick(&[DayUnit::Calendar, DayUnit::Calendar, DayUnit::Business]);
     let when = When::Offset {
-        days: if dense { rng.range(-1, 1) } else { rng.range(-2, 2) } as i32,
+        days: if dense {
+            rng.range(-1, 1)
+        } else {
+            rng.range(-2, 2)
+        } as i32,
         unit,
         at: NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default(),
     };
@@ -259,7 +290,11 @@ fn step(rng: &mut Rng, no: u8, when: When) -> Step {
 
 /// Draws a contact.
 pub(super) fn contact(rng: &mut Rng, draw: &Draw, id: ContactId) -> ContactRow {
-    let first = if rng.per_mille(600) { draw.zone } else { rng.pick(&ZONES) };
+    let first = if rng.per_mille(600) {
+        draw.zone
+    } else {
+        rng.pick(&ZONES)
+    };
     let mut zones = vec![first];
     if rng.per_mille(200) {
         zones.push(rng.pick(&ZONES));
@@ -289,7 +324,14 @@ pub(super) fn boleto(rng: &mut Rng, draw: &Draw, id: BoletoId, contact: ContactI
             id,
             reference: format!("NF-{}", id.0),
             amount_centavos: rng.range(1, 500) * 100,
-            due_on: day(draw, if draw.dense { rng.range(0, 2) } else { rng.range(-1, 4) }),
+            due_on: day(
+                draw,
+                if draw.dense {
+                    rng.range(0, 2)
+                } else {
+                    rng.range(-1, 4)
+                },
+            ),
             digitable_line: None,
             pix_code: None,
             payment_link: None,

@@ -50,15 +50,20 @@ fn journal() -> (SimJournal, crate::ports::Enrollment) {
 fn a_seed_plays_the_same_twice() {
     for seed in 0..20 {
         let (one, other) = (run(seed, Options::default()), run(seed, Options::default()));
-        assert_eq!((one.hash, one.events), (other.hash, other.events), "seed {seed}");
+        assert_eq!(
+            (one.hash, one.events),
+            (other.hash, other.events),
+            "seed {seed}"
+        );
         assert!(one.events > 100, "seed {seed} had {} events", one.events);
     }
 }
 
 #[test]
 fn seeds_differ() {
-    let hashes: std::collections::BTreeSet<u64> =
-        (0..20).map(|seed| run(seed, Options::default()).hash).collect();
+    let hashes: std::collections::BTreeSet<u64> = (0..20)
+        .map(|seed| run(seed, Options::default()).hash)
+        .collect();
     assert_eq!(hashes.len(), 20);
 }
 
@@ -66,19 +71,33 @@ fn seeds_differ() {
 fn a_stop_counts_once_and_an_older_word_does_not_take_it_back() {
     let (mut journal, enrollment) = journal();
     let boleto = enrollment.boleto;
-    let far_ms = Timestamp::from_unix_ms(journal.now.unix_ms()).plus_ms(1_000).unix_ms();
+    let far_ms = Timestamp::from_unix_ms(journal.now.unix_ms())
+        .plus_ms(1_000)
+        .unix_ms();
     let paid = event("paid", far_ms, FactBody::BoletoPaid { boleto });
-    assert!(matches!(journal.accept(TENANT, &paid, 0), Ok(Accepted::New(_))));
+    assert!(matches!(
+        journal.accept(TENANT, &paid, 0),
+        Ok(Accepted::New(_))
+    ));
     assert_eq!(journal.accept(TENANT, &paid, 0), Ok(Accepted::Duplicate));
     let older = event("older", far_ms - 1, FactBody::BoletoReopened { boleto });
-    assert!(matches!(journal.accept(TENANT, &older, 0), Ok(Accepted::Stale(_))));
+    assert!(matches!(
+        journal.accept(TENANT, &older, 0),
+        Ok(Accepted::Stale(_))
+    ));
     let rows = &journal.tenants[&TENANT];
     assert_eq!(rows.boletos[&boleto].status, BoletoStatus::Paid);
     let state = rows.enrollments[&enrollment.id].state;
     assert!(matches!(state, EnrollmentState::Stopped(_)));
     let newer = event("newer", far_ms, FactBody::BoletoReopened { boleto });
-    assert!(matches!(journal.accept(TENANT, &newer, 0), Ok(Accepted::New(_))));
-    assert_eq!(journal.tenants[&TENANT].boletos[&boleto].status, BoletoStatus::Open);
+    assert!(matches!(
+        journal.accept(TENANT, &newer, 0),
+        Ok(Accepted::New(_))
+    ));
+    assert_eq!(
+        journal.tenants[&TENANT].boletos[&boleto].status,
+        BoletoStatus::Open
+    );
 }
 
 #[test]
@@ -87,7 +106,11 @@ fn a_commit_leaves_out_what_a_stop_has_ended() {
     let shard = journal.tenants[&TENANT].shard;
     let contact = enrollment.contact;
     let channel = None;
-    let out = event("out", i64::MAX, FactBody::ContactOptedOut { contact, channel });
+    let out = event(
+        "out",
+        i64::MAX,
+        FactBody::ContactOptedOut { contact, channel },
+    );
     journal.accept(TENANT, &out, 0).expect("accepted");
     let epoch = journal.leases[&shard].epoch;
     let moved = crate::machine::change::Moved {
@@ -138,7 +161,9 @@ fn a_page_of_due_enrollments_goes_on_where_the_last_one_ended() {
         limit,
         sends_since: Timestamp::default(),
     };
-    let whole = journal.due_page(TENANT, request(after, 1_000)).expect("a page");
+    let whole = journal
+        .due_page(TENANT, request(after, 1_000))
+        .expect("a page");
     assert_eq!(whole.next_after_at, None);
     let mut one_by_one = Vec::new();
     loop {

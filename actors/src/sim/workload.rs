@@ -45,20 +45,17 @@ pub(super) fn draw(rng: &mut Rng, draw: &Draw, journal: &mut SimJournal) -> Vec<
     ops
 }
 
-fn tenant(
-    rng: &mut Rng,
-    draw: &Draw,
-    journal: &mut SimJournal,
-    id: TenantId,
-    ops: &mut Vec<Op>,
-) {
+fn tenant(rng: &mut Rng, draw: &Draw, journal: &mut SimJournal, id: TenantId, ops: &mut Vec<Op>) {
     let shard = ShardId(i32::try_from(id.0).unwrap_or_default() % draw.shards);
     journal.create_tenant(shard, tenants::settings(rng, draw, id));
     let first = id.0 * IDS_A_TENANT;
-    let contacts: Vec<ContactId> = (0..rng.range(1, CONTACTS_MAX)).map(|no| ContactId(first + no)).collect();
+    let contacts: Vec<ContactId> = (0..rng.range(1, CONTACTS_MAX))
+        .map(|no| ContactId(first + no))
+        .collect();
     if let Some(rows) = journal.tenants.get_mut(&id) {
         for contact in &contacts {
-            rows.contacts.insert(*contact, tenants::contact(rng, draw, *contact));
+            rows.contacts
+                .insert(*contact, tenants::contact(rng, draw, *contact));
         }
     }
     let mut people = People {
@@ -130,7 +127,10 @@ impl Script<'_> {
     fn instant(&mut self) -> Timestamp {
         let span_ms = self.draw.faults_until.since(self.draw.start);
         let quarters = span_ms / (15 * MINUTE_MS);
-        let slot_at = self.draw.start.plus_ms(self.rng.range(1, quarters) * 15 * MINUTE_MS);
+        let slot_at = self
+            .draw
+            .start
+            .plus_ms(self.rng.range(1, quarters) * 15 * MINUTE_MS);
         match self.rng.range(0, 3) {
             0 => slot_at.plus_ms(self.rng.range(-HOUR_MS, HOUR_MS)),
             1 => slot_at.plus_ms(self.rng.range(-5_000, 35_000)),
@@ -178,10 +178,20 @@ impl Script<'_> {
 
     fn opt_out(&mut self, tenant: TenantId, at: Timestamp, contact: ContactId) {
         let channel = None;
-        self.say(tenant, at, FactBody::ContactOptedOut { contact, channel }, None);
+        self.say(
+            tenant,
+            at,
+            FactBody::ContactOptedOut { contact, channel },
+            None,
+        );
         if self.rng.per_mille(600) {
             let later = at.plus_ms(self.later());
-            self.say(tenant, later, FactBody::ContactOptedIn { contact, channel }, None);
+            self.say(
+                tenant,
+                later,
+                FactBody::ContactOptedIn { contact, channel },
+                None,
+            );
         }
     }
 
@@ -219,7 +229,10 @@ impl Script<'_> {
     }
 
     fn edit(&mut self, tenant: TenantId, at: Timestamp, campaign: CampaignId) {
-        let edits = self.ops.iter().filter(|op| matches!(op.event.body, FactBody::CampaignEdited { .. }));
+        let edits = self
+            .ops
+            .iter()
+            .filter(|op| matches!(op.event.body, FactBody::CampaignEdited { .. }));
         let version = 2 + u32::try_from(edits.count()).unwrap_or_default();
         let written = tenants::campaign(self.rng, self.draw, campaign, version % 40);
         let body = FactBody::CampaignEdited { campaign };
@@ -229,7 +242,12 @@ impl Script<'_> {
     fn settings(&mut self, tenant: TenantId, at: Timestamp) {
         let version = u32::try_from(self.ops.len()).unwrap_or_default();
         let rules = tenants::rules(self.rng, self.draw.dense, version);
-        self.say(tenant, at, FactBody::SettingsChanged, Some(Write::Rules(rules)));
+        self.say(
+            tenant,
+            at,
+            FactBody::SettingsChanged,
+            Some(Write::Rules(rules)),
+        );
     }
 
     fn calendar(&mut self, tenant: TenantId, at: Timestamp) {

@@ -21,7 +21,10 @@ fn acknowledged_events_are_kept(world: &World, found: &mut Found) {
         let rows = world.journal.tenants.get(&op.tenant);
         let kept = rows.is_some_and(|rows| rows.event_ids.contains_key(&op.event.event_id));
         if !kept {
-            found.add("I10", format!("{} was acknowledged and is gone", op.event.event_id));
+            found.add(
+                "I10",
+                format!("{} was acknowledged and is gone", op.event.event_id),
+            );
         }
     }
 }
@@ -38,7 +41,14 @@ fn statuses_follow_their_events(world: &World, found: &mut Found) {
     let mut contacts: BTreeMap<(TenantId, ContactId), Said> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for logged in &world.journal.log {
-        let Logged::Fact { tenant, event_id, occurred_at, body, .. } = logged else {
+        let Logged::Fact {
+            tenant,
+            event_id,
+            occurred_at,
+            body,
+            ..
+        } = logged
+        else {
             continue;
         };
         if !seen.insert((*tenant, event_id)) {
@@ -51,34 +61,57 @@ fn statuses_follow_their_events(world: &World, found: &mut Found) {
             FactBody::BoletoReopened { boleto } => {
                 say(&mut boletos, (*tenant, *boleto), true, *occurred_at);
             }
-            FactBody::ContactOptedOut { contact, channel: None } => {
+            FactBody::ContactOptedOut {
+                contact,
+                channel: None,
+            } => {
                 say(&mut contacts, (*tenant, *contact), false, *occurred_at);
             }
-            FactBody::ContactOptedIn { contact, channel: None } => {
+            FactBody::ContactOptedIn {
+                contact,
+                channel: None,
+            } => {
                 say(&mut contacts, (*tenant, *contact), true, *occurred_at);
             }
             _ => {}
         }
     }
     for ((tenant, boleto), said) in boletos {
-        let row = world.journal.tenants.get(&tenant).and_then(|rows| rows.boletos.get(&boleto));
+        let row = world
+            .journal
+            .tenants
+            .get(&tenant)
+            .and_then(|rows| rows.boletos.get(&boleto));
         let open = row.map(|row| row.status == BoletoStatus::Open);
         if open.is_some_and(|open| open != said.open) {
-            found.add("I16", format!("{boleto} is open: {open:?}, its events say {}", said.open));
+            found.add(
+                "I16",
+                format!("{boleto} is open: {open:?}, its events say {}", said.open),
+            );
         }
     }
     for ((tenant, contact), said) in contacts {
-        let row = world.journal.tenants.get(&tenant).and_then(|rows| rows.contacts.get(&contact));
+        let row = world
+            .journal
+            .tenants
+            .get(&tenant)
+            .and_then(|rows| rows.contacts.get(&contact));
         let reachable = row.map(|row| !row.opted_out);
         if reachable.is_some_and(|reachable| reachable != said.open) {
-            found.add("I16", format!("{contact} is reachable: {reachable:?}, events say otherwise"));
+            found.add(
+                "I16",
+                format!("{contact} is reachable: {reachable:?}, events say otherwise"),
+            );
         }
     }
 }
 
 /// An end always counts; what takes it back counts unless it is older than the end.
 fn say<K: Ord>(said: &mut BTreeMap<K, Said>, of: K, open: bool, at: Timestamp) {
-    let before = said.entry(of).or_insert(Said { open: true, at: Timestamp::default() });
+    let before = said.entry(of).or_insert(Said {
+        open: true,
+        at: Timestamp::default(),
+    });
     if open && at < before.at {
         return;
     }

@@ -44,7 +44,10 @@ pub(super) fn check(world: &World, found: &mut Found) {
                 continue;
             };
             let Some(rules) = world.history.rules.get(&(*tenant, row.claim.rules_version)) else {
-                found.add("I11", format!("{} was claimed under unknown rules", handed.attempt));
+                found.add(
+                    "I11",
+                    format!("{} was claimed under unknown rules", handed.attempt),
+                );
                 continue;
             };
             let case = Case {
@@ -64,7 +67,12 @@ pub(super) fn check(world: &World, found: &mut Found) {
 
 impl Case<'_> {
     fn check(&self, found: &mut Found) {
-        for rule in self.rules.rules.iter().filter(|rule| rule.applies_to(self.handed.channel)) {
+        for rule in self
+            .rules
+            .rules
+            .iter()
+            .filter(|rule| rule.applies_to(self.handed.channel))
+        {
             match &rule.body {
                 RuleBody::Cap(cap) => self.cap(cap, found),
                 RuleBody::Cooldown(cooldown) => self.cooldown(rule, cooldown, found),
@@ -73,7 +81,10 @@ impl Case<'_> {
             }
         }
         if self.handed.at.plus_ms(self.blur_ms) < self.row.claim.touch.slot_at {
-            found.add("I9", format!("{} came before its slot", self.handed.attempt));
+            found.add(
+                "I9",
+                format!("{} came before its slot", self.handed.attempt),
+            );
         }
         if self.handed.at.plus_ms(-self.blur_ms) >= self.row.claim.touch.expires_at {
             found.add("I9", format!("{} came after its end", self.handed.attempt));
@@ -95,11 +106,19 @@ impl Case<'_> {
             CapWindow::RollingMs(ms) => other.at > self.handed.at.plus_ms(self.blur_ms - ms),
             CapWindow::TenantDay => same_day(zone, other.at, self.handed.at, self.blur_ms),
         };
-        let count = self.before.iter().filter(in_scope).filter(in_window).count();
+        let count = self
+            .before
+            .iter()
+            .filter(in_scope)
+            .filter(in_window)
+            .count();
         if count > cap.max as usize {
             let invariant = if cap.scope.is_tallied() { "I6" } else { "I5" };
             let key = self.handed.attempt;
-            found.add(invariant, format!("{key} at {} is number {count} of {cap:?}", self.handed.at));
+            found.add(
+                invariant,
+                format!("{key} at {} is number {count} of {cap:?}", self.handed.at),
+            );
         }
     }
 
@@ -118,7 +137,13 @@ impl Case<'_> {
         let apart_ms = self.handed.at.since(last.at);
         if apart_ms + self.blur_ms < cooldown.lasts_ms {
             let (key, lasts_ms) = (self.handed.attempt, cooldown.lasts_ms);
-            found.add("I7", format!("{key} came {apart_ms} ms after {} ({lasts_ms})", last.attempt));
+            found.add(
+                "I7",
+                format!(
+                    "{key} came {apart_ms} ms after {} ({lasts_ms})",
+                    last.attempt
+                ),
+            );
         }
     }
 
@@ -133,12 +158,22 @@ impl Case<'_> {
         let calendars = self.world.history.calendars.get(&self.handed.tenant);
         let open_at = |at: Timestamp| {
             let mut calendars = calendars.into_iter().flatten();
-            calendars.any(|calendar| zones.iter().all(|zone| is_open(window, calendar, *zone, at)))
+            calendars.any(|calendar| {
+                zones
+                    .iter()
+                    .all(|zone| is_open(window, calendar, *zone, at))
+            })
         };
         let around = [-self.blur_ms, 0, self.blur_ms];
-        if !around.iter().any(|blur_ms| open_at(self.handed.at.plus_ms(*blur_ms))) {
+        if !around
+            .iter()
+            .any(|blur_ms| open_at(self.handed.at.plus_ms(*blur_ms)))
+        {
             let key = self.handed.attempt;
-            found.add("I9", format!("{key} at {} is outside the window", self.handed.at));
+            found.add(
+                "I9",
+                format!("{key} at {} is outside the window", self.handed.at),
+            );
         }
     }
 }
@@ -146,8 +181,11 @@ impl Case<'_> {
 fn same_day(zone: Tz, one: Timestamp, other: Timestamp, blur_ms: i64) -> bool {
     let day = other.local_date(zone);
     let near = [-blur_ms, 0, blur_ms];
-    near.iter().all(|ms| one.plus_ms(*ms).local_date(zone) == day)
-        && near.iter().all(|ms| other.plus_ms(*ms).local_date(zone) == day)
+    near.iter()
+        .all(|ms| one.plus_ms(*ms).local_date(zone) == day)
+        && near
+            .iter()
+            .all(|ms| other.plus_ms(*ms).local_date(zone) == day)
 }
 
 /// Reads a window off the wall clock, in the simplest way there is.
@@ -158,9 +196,8 @@ fn is_open(window: &SendWindow, calendar: &Calendar, zone: Tz, at: Timestamp) ->
         false => &window.weekdays[local.weekday().num_days_from_monday() as usize],
     };
     let minute = local.hour() * 60 + local.minute();
-    let inside = |stretch: &Stretch| {
-        (u32::from(stretch.from)..u32::from(stretch.until)).contains(&minute)
-    };
+    let inside =
+        |stretch: &Stretch| (u32::from(stretch.from)..u32::from(stretch.until)).contains(&minute);
     stretches.iter().any(inside)
 }
 
@@ -181,7 +218,10 @@ fn slots_fire_once(tenant: TenantId, rows: &TenantRows, found: &mut Found) {
         let slot = (reminder.enrollment, reminder.step_no, local);
         let first = fired.entry(slot).or_insert(reminder.occurrence);
         if *first != reminder.occurrence {
-            found.add("I13", format!("tenant {tenant}: {reminder} fires again at {local}"));
+            found.add(
+                "I13",
+                format!("tenant {tenant}: {reminder} fires again at {local}"),
+            );
         }
     }
 }

@@ -15,7 +15,10 @@ const BOUND_MS: i64 = 10 * MINUTE_MS;
 pub(super) fn check(world: &World, found: &mut Found) {
     for (index, op) in world.ops.iter().enumerate().filter(|(_, op)| !op.acked) {
         if world.knows_subject(index) && op.at <= world.draw.end.plus_ms(-2 * BOUND_MS) {
-            found.add("I10", format!("{} was never acknowledged", op.event.event_id));
+            found.add(
+                "I10",
+                format!("{} was never acknowledged", op.event.event_id),
+            );
         }
     }
     for (tenant, rows) in &world.journal.tenants {
@@ -35,15 +38,25 @@ fn nothing_waits(world: &World, tenant: TenantId, rows: &TenantRows, found: &mut
             found.add("I23", format!("tenant {tenant}: {name} was never applied"));
         }
     }
-    for (key, row) in rows.attempts.iter().filter(|(_, row)| row.settled.is_none()) {
+    for (key, row) in rows
+        .attempts
+        .iter()
+        .filter(|(_, row)| row.settled.is_none())
+    {
         if row.committed_at < latest {
-            found.add("I23", format!("{key} has no outcome since {}", row.committed_at));
+            found.add(
+                "I23",
+                format!("{key} has no outcome since {}", row.committed_at),
+            );
         }
     }
     for (seq, sweep) in &rows.sweeps {
         let since = rows.inbox.get(seq).map(|row| row.fact.received_at);
         if since.is_some_and(|since| since < latest) {
-            found.add("I23", format!("tenant {tenant}: sweep {:?} never ended", sweep.kind));
+            found.add(
+                "I23",
+                format!("tenant {tenant}: sweep {:?} never ended", sweep.kind),
+            );
         }
     }
 }
@@ -53,7 +66,10 @@ fn everyone_is_enrolled(tenant: TenantId, rows: &TenantRows, found: &mut Found) 
     if !rows.sweeps.is_empty() || rows.inbox.values().any(|row| !row.applied) {
         return;
     }
-    let open = rows.boletos.values().filter(|row| row.status == BoletoStatus::Open);
+    let open = rows
+        .boletos
+        .values()
+        .filter(|row| row.status == BoletoStatus::Open);
     let reachable = open.filter(|row| {
         let contact = rows.contacts.get(&row.contact);
         contact.is_some_and(|contact| !contact.opted_out)
@@ -72,10 +88,18 @@ fn everyone_is_enrolled(tenant: TenantId, rows: &TenantRows, found: &mut Found) 
     }
 }
 
-fn goes_on(world: &World, tenant: TenantId, rows: &TenantRows, row: &EnrollmentRow, found: &mut Found) {
+fn goes_on(
+    world: &World,
+    tenant: TenantId,
+    rows: &TenantRows,
+    row: &EnrollmentRow,
+    found: &mut Found,
+) {
     let id = row.enrollment.id;
     let campaigns = &rows.settings.campaigns;
-    let state = campaigns.iter().find(|it| it.campaign.id == row.enrollment.campaign);
+    let state = campaigns
+        .iter()
+        .find(|it| it.campaign.id == row.enrollment.campaign);
     let Some(state) = state else {
         return;
     };
@@ -88,7 +112,10 @@ fn goes_on(world: &World, tenant: TenantId, rows: &TenantRows, row: &EnrollmentR
             let open = open.is_some_and(|boleto| boleto.status == BoletoStatus::Open);
             let contact = rows.contacts.get(&row.enrollment.contact);
             if settled && open && contact.is_some_and(|contact| !contact.opted_out) {
-                found.add("I12", format!("{id} is stopped ({reason:?}), but nothing stops it"));
+                found.add(
+                    "I12",
+                    format!("{id} is stopped ({reason:?}), but nothing stops it"),
+                );
             }
             return;
         }
@@ -101,7 +128,9 @@ fn goes_on(world: &World, tenant: TenantId, rows: &TenantRows, row: &EnrollmentR
         return found.add("I12", format!("{id} is active, but nothing comes"));
     }
     let runs = state.running && rows.settings.tenant.running;
-    let late = cursor.next_at.is_some_and(|at| at < world.now.plus_ms(-BOUND_MS));
+    let late = cursor
+        .next_at
+        .is_some_and(|at| at < world.now.plus_ms(-BOUND_MS));
     if runs && late && !in_flight {
         let at = cursor.next_at.unwrap_or_default();
         found.add("I12", format!("tenant {tenant}: {id} is due since {at}"));
@@ -120,7 +149,10 @@ fn stands_where_planned(
 ) {
     let enrollment = row.enrollment;
     let boleto = rows.boletos.get(&enrollment.boleto);
-    let zone = rows.contacts.get(&enrollment.contact).and_then(|it| it.contact.zones.first());
+    let zone = rows
+        .contacts
+        .get(&enrollment.contact)
+        .and_then(|it| it.contact.zones.first());
     let (Some(boleto), Some(zone)) = (boleto, zone) else {
         return;
     };
@@ -140,6 +172,9 @@ fn stands_where_planned(
             touch.map_or(Timestamp::default(), |touch| touch.slot_at)
         };
         let (id, is, should) = (enrollment.id, at(enrollment.cursor.touch), at(planned));
-        found.add("I12", format!("{id} waits for {is}, the plan says {should}"));
+        found.add(
+            "I12",
+            format!("{id} waits for {is}, the plan says {should}"),
+        );
     }
 }

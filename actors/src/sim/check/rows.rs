@@ -24,24 +24,46 @@ fn credits_add_up(world: &World, tenant: TenantId, rows: &TenantRows, found: &mu
     let Some(credits) = rows.settings.tenant.credits else {
         return;
     };
-    let bought = world.history.bought.get(&tenant).copied().unwrap_or_default();
-    let settled = rows.attempts.values().filter_map(|row| row.settled.as_ref());
+    let bought = world
+        .history
+        .bought
+        .get(&tenant)
+        .copied()
+        .unwrap_or_default();
+    let settled = rows
+        .attempts
+        .values()
+        .filter_map(|row| row.settled.as_ref());
     let spent = settled.filter(|settled| settled.outcome.counts()).count() as i64;
     if credits.balance != bought - spent {
         let balance = credits.balance;
-        found.add("I8", format!("tenant {tenant}: {bought} bought, {spent} spent, {balance} left"));
+        found.add(
+            "I8",
+            format!("tenant {tenant}: {bought} bought, {spent} spent, {balance} left"),
+        );
     }
-    let open = rows.attempts.values().filter(|row| row.settled.is_none()).count() as i64;
+    let open = rows
+        .attempts
+        .values()
+        .filter(|row| row.settled.is_none())
+        .count() as i64;
     if credits.held != open {
         let held = credits.held;
-        found.add("I8", format!("tenant {tenant}: {held} held for {open} attempts in flight"));
+        found.add(
+            "I8",
+            format!("tenant {tenant}: {held} held for {open} attempts in flight"),
+        );
     }
 }
 
 /// I11: a reminder that was given up or skipped is not tried again.
 fn finals_are_final(rows: &TenantRows, found: &mut Found) {
     let mut skipped: BTreeMap<ReminderId, u16> = BTreeMap::new();
-    for ruled in rows.rulings.iter().filter(|it| it.verdict.ruling == Ruling::Skip) {
+    for ruled in rows
+        .rulings
+        .iter()
+        .filter(|it| it.verdict.ruling == Ruling::Skip)
+    {
         if skipped.insert(ruled.reminder, ruled.try_no).is_some() {
             found.add("I11", format!("{} was skipped twice", ruled.reminder));
         }
@@ -81,10 +103,16 @@ fn done_steps_are_explained(rows: &TenantRows, row: &EnrollmentRow, found: &mut 
     for step in enrollment.cursor.progress.done.iter() {
         if !ruled.contains(&step) && !sent.contains(&step) {
             let id = enrollment.id;
-            found.add("I11", format!("step {step} of {id} is done, but nothing says how"));
+            found.add(
+                "I11",
+                format!("step {step} of {id} is done, but nothing says how"),
+            );
         }
     }
     if row.state == EnrollmentState::Finished && enrollment.cursor.touch.is_some() {
-        found.add("I11", format!("{} is finished with a touch to come", enrollment.id));
+        found.add(
+            "I11",
+            format!("{} is finished with a touch to come", enrollment.id),
+        );
     }
 }

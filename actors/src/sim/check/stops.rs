@@ -30,13 +30,22 @@ fn no_claim_after_a_stop(world: &World, found: &mut Found) {
     let mut stopped: BTreeSet<(TenantId, Subject)> = BTreeSet::new();
     for logged in &world.journal.log {
         match logged {
-            Logged::Stop { tenant, subject, .. } => {
+            Logged::Stop {
+                tenant, subject, ..
+            } => {
                 stopped.insert((*tenant, *subject));
             }
-            Logged::Lifted { tenant, subject, .. } => {
+            Logged::Lifted {
+                tenant, subject, ..
+            } => {
                 stopped.remove(&(*tenant, *subject));
             }
-            Logged::Claimed { at, tenant, attempt: key, again } => {
+            Logged::Claimed {
+                at,
+                tenant,
+                attempt: key,
+                again,
+            } => {
                 if *again {
                     found.add("I3", format!("{key} was claimed again at {at}"));
                 }
@@ -46,7 +55,10 @@ fn no_claim_after_a_stop(world: &World, found: &mut Found) {
                 let bars = |subject: &Subject| row.claim.concerns(*subject);
                 let of = stopped.iter().filter(|(of, _)| of == tenant);
                 if let Some((_, subject)) = of.clone().find(|(_, subject)| bars(subject)) {
-                    found.add("I1", format!("{key} was claimed at {at} after a stop of {subject:?}"));
+                    found.add(
+                        "I1",
+                        format!("{key} was claimed at {at} after a stop of {subject:?}"),
+                    );
                 }
             }
             _ => {}
@@ -58,20 +70,35 @@ fn no_claim_after_a_stop(world: &World, found: &mut Found) {
 fn hand_over_is_covered(world: &World, handed: &HandedOver, found: &mut Found) {
     let (key, at) = (handed.attempt, handed.at);
     let Some(row) = attempt(world, handed.tenant, key) else {
-        return found.add("I25", format!("{key} was handed over at {at} without an attempt"));
+        return found.add(
+            "I25",
+            format!("{key} was handed over at {at} without an attempt"),
+        );
     };
     if row.committed_at > at {
-        found.add("I3", format!("{key} was handed over before its intent was on disk"));
+        found.add(
+            "I3",
+            format!("{key} was handed over before its intent was on disk"),
+        );
     }
     if handed.residual {
         return;
     }
     // A stop counts it as settled from then on, and answers that nothing is in flight.
     if row.settled_at.is_some_and(|settled_at| settled_at <= at) {
-        found.add("I2", format!("{key} began at {at}, after its outcome was recorded"));
+        found.add(
+            "I2",
+            format!("{key} began at {at}, after its outcome was recorded"),
+        );
     }
     for logged in &world.journal.log {
-        let Logged::Stop { at: stopped_at, tenant, subject, in_flight } = logged else {
+        let Logged::Stop {
+            at: stopped_at,
+            tenant,
+            subject,
+            in_flight,
+        } = logged
+        else {
             continue;
         };
         let after = *stopped_at <= at && row.committed_at <= *stopped_at;
@@ -118,25 +145,45 @@ fn commits_are_fenced(world: &World, found: &mut Found) {
     for (shard, epoch, node, life) in &world.history.grants {
         let holder = holders.entry((shard, epoch)).or_insert((node, life));
         if *holder != (node, life) {
-            found.add("I14", format!("epoch {epoch} of shard {} had two owners", shard.0));
+            found.add(
+                "I14",
+                format!("epoch {epoch} of shard {} had two owners", shard.0),
+            );
         }
         let high = highest.entry(shard).or_insert(*epoch);
         if *epoch < *high {
-            found.add("I14", format!("epoch {epoch} of shard {} came back", shard.0));
+            found.add(
+                "I14",
+                format!("epoch {epoch} of shard {} came back", shard.0),
+            );
         }
         *high = *epoch;
     }
     let mut expires: BTreeMap<_, _> = BTreeMap::new();
     for logged in &world.journal.log {
         match logged {
-            Logged::Step { at, shard, epoch, lease_epoch } if epoch != lease_epoch => {
-                let what = format!("a commit under epoch {epoch} at {at}, the lease had {lease_epoch}");
+            Logged::Step {
+                at,
+                shard,
+                epoch,
+                lease_epoch,
+            } if epoch != lease_epoch => {
+                let what =
+                    format!("a commit under epoch {epoch} at {at}, the lease had {lease_epoch}");
                 found.add("I14", format!("shard {}: {what}", shard.0));
             }
-            Logged::Granted { shard, epoch, owner, .. } => {
+            Logged::Granted {
+                shard,
+                epoch,
+                owner,
+                ..
+            } => {
                 let before = expires.insert((*shard, *epoch), owner.clone());
                 if before.is_some_and(|before| before != *owner) {
-                    found.add("I15", format!("two owners of shard {} at epoch {epoch}", shard.0));
+                    found.add(
+                        "I15",
+                        format!("two owners of shard {} at epoch {epoch}", shard.0),
+                    );
                 }
             }
             _ => {}
@@ -158,9 +205,15 @@ fn accepted_attempts_were_handed_over(world: &World, found: &mut Found) {
             let outcome = row.settled.as_ref().map(|settled| settled.outcome.as_str());
             let was_taken = taken.contains(&(*tenant, *key));
             if outcome == Some("accepted") && !was_taken {
-                found.add("I25", format!("{key} was recorded as accepted, but nobody took it"));
+                found.add(
+                    "I25",
+                    format!("{key} was recorded as accepted, but nobody took it"),
+                );
             }
-            let says_no = matches!(outcome, Some("rejected" | "throttled" | "unavailable" | "abandoned"));
+            let says_no = matches!(
+                outcome,
+                Some("rejected" | "throttled" | "unavailable" | "abandoned")
+            );
             if says_no && was_taken {
                 found.add("I25", format!("{key} was taken, but is recorded otherwise"));
             }

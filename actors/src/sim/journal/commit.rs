@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use schedules::id::{EnrollmentId, TenantId};
-use schedules::verdict::{Ruling, Verdict};
 use schedules::time::Timestamp;
+use schedules::verdict::{Ruling, Verdict};
 
 use super::rows::{AttemptRow, EnrollmentRow, EnrollmentState, Logged, TenantRows};
 use super::{PlantedBug, SimJournal};
@@ -60,7 +60,10 @@ impl SimJournal {
             at: now,
             shard: commit.fence.shard,
             epoch: commit.fence.epoch,
-            lease_epoch: self.leases.get(&commit.fence.shard).map_or(0, |it| it.epoch),
+            lease_epoch: self
+                .leases
+                .get(&commit.fence.shard)
+                .map_or(0, |it| it.epoch),
         });
         Ok(Committed {
             refused: refused.into_iter().collect(),
@@ -171,7 +174,12 @@ impl Step<'_> {
 
     fn runs(&self, row: &EnrollmentRow) -> bool {
         let settings = &self.rows.settings;
-        let of = |id| settings.campaigns.iter().find(move |it| it.campaign.id == id);
+        let of = |id| {
+            settings
+                .campaigns
+                .iter()
+                .find(move |it| it.campaign.id == id)
+        };
         settings.tenant.running && of(row.enrollment.campaign).is_some_and(|it| it.running)
     }
 
@@ -207,7 +215,9 @@ impl Step<'_> {
             settled_at: None,
         };
         self.rows.attempts.entry(claim.attempt).or_insert(row);
-        self.row(claim.attempt.reminder.enrollment).enrollment.cursor = claim.to;
+        self.row(claim.attempt.reminder.enrollment)
+            .enrollment
+            .cursor = claim.to;
     }
 
     fn enroll(&mut self, enrolled: &Enrolled) {
@@ -247,11 +257,9 @@ impl Step<'_> {
 
     /// Writes a cancel record for every touch that the fact has ended.
     fn record_stop(&mut self, seq: i64, reason: schedules::stop::StopReason) {
-        let stopped = self
-            .rows
-            .enrollments
-            .values()
-            .filter(|row| row.stopped_by == Some(seq) && row.state == EnrollmentState::Stopped(reason));
+        let stopped = self.rows.enrollments.values().filter(|row| {
+            row.stopped_by == Some(seq) && row.state == EnrollmentState::Stopped(reason)
+        });
         let records: Vec<Ruled> = stopped
             .filter_map(|row| {
                 let cursor = row.enrollment.cursor;

@@ -1,16 +1,14 @@
 //! The doors: facts that become durable with the absorbing status and the stops they bring.
 
 use chrono::NaiveDate;
-use schedules::calendar::Calendar;
 use schedules::cadence::Campaign;
+use schedules::calendar::Calendar;
 use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
 use schedules::rule::RulePack;
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 
-use super::rows::{
-    BoletoRow, BoletoStatus, EnrollmentState, InboxRow, Logged, TenantRows,
-};
+use super::rows::{BoletoRow, BoletoStatus, EnrollmentState, InboxRow, Logged, TenantRows};
 use super::{PlantedBug, SimJournal};
 use crate::machine::effect::Subject;
 use crate::machine::input::{FactBody, InboxFact};
@@ -236,11 +234,17 @@ impl Door<'_> {
                 }
                 row.opted_out = false;
             }
-            FactBody::ContactOptedOut { channel: Some(channel), .. } => {
+            FactBody::ContactOptedOut {
+                channel: Some(channel),
+                ..
+            } => {
                 row.contact.suppressed.retain(|one| *one != channel);
                 row.contact.suppressed.push(channel);
             }
-            FactBody::ContactOptedIn { channel: Some(channel), .. } => {
+            FactBody::ContactOptedIn {
+                channel: Some(channel),
+                ..
+            } => {
                 row.contact.suppressed.retain(|one| *one != channel);
             }
             FactBody::ContactReplied { .. } => row.contact.events.replied_at = Some(now),
@@ -267,7 +271,10 @@ impl Door<'_> {
 
     fn store_campaign(&mut self, campaign: &Campaign) {
         let campaigns = &mut self.rows.settings.campaigns;
-        match campaigns.iter_mut().find(|it| it.campaign.id == campaign.id) {
+        match campaigns
+            .iter_mut()
+            .find(|it| it.campaign.id == campaign.id)
+        {
             Some(state) => state.campaign = campaign.clone(),
             // An edit does not bring an archived campaign back.
             None if matches!(self.event.body, FactBody::CampaignEdited { .. }) => {}
@@ -343,13 +350,21 @@ impl Door<'_> {
             FactBody::BoletoPaid { boleto } | FactBody::BoletoCancelled { boleto } => {
                 Subject::Boleto(boleto)
             }
-            FactBody::ContactOptedOut { contact, channel: None } => Subject::Contact(contact),
+            FactBody::ContactOptedOut {
+                contact,
+                channel: None,
+            } => Subject::Contact(contact),
             FactBody::CampaignPaused { campaign } | FactBody::CampaignArchived { campaign } => {
                 Subject::Campaign(campaign)
             }
             FactBody::TenantPaused => Subject::Tenant,
-            FactBody::BoletoReopened { boleto } => return Some(Meeting::Lift(Subject::Boleto(boleto))),
-            FactBody::ContactOptedIn { contact, channel: None } => {
+            FactBody::BoletoReopened { boleto } => {
+                return Some(Meeting::Lift(Subject::Boleto(boleto)));
+            }
+            FactBody::ContactOptedIn {
+                contact,
+                channel: None,
+            } => {
                 return Some(Meeting::Lift(Subject::Contact(contact)));
             }
             FactBody::CampaignResumed { campaign } => {

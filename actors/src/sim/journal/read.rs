@@ -92,11 +92,7 @@ impl SimJournal {
     ///
     /// # Errors
     /// [`JournalError::Absent`].
-    pub fn inbox_page(
-        &self,
-        tenant: TenantId,
-        limit: u32,
-    ) -> Result<Vec<InboxFact>, JournalError> {
+    pub fn inbox_page(&self, tenant: TenantId, limit: u32) -> Result<Vec<InboxFact>, JournalError> {
         let waiting = self.rows(tenant)?.inbox.values();
         Ok(waiting
             .filter(|row| !row.applied && row.dead.is_none())
@@ -260,11 +256,7 @@ impl TenantRows {
 
     /// Adds to a last page the open boletos of its subject: while they were paid, or their contact
     /// was opted out, imports and launches passed them over.
-    fn with_latecomers(
-        &self,
-        page: SweepPage,
-        wanted: impl Fn(&BoletoRow) -> bool,
-    ) -> SweepPage {
+    fn with_latecomers(&self, page: SweepPage, wanted: impl Fn(&BoletoRow) -> bool) -> SweepPage {
         if !page.last {
             return page;
         }
@@ -293,7 +285,10 @@ impl TenantRows {
         let page = &open[..open.len().min(limit)];
         SweepPage {
             candidates: Vec::new(),
-            standing: page.iter().filter_map(|row| self.standing_row(row)).collect(),
+            standing: page
+                .iter()
+                .filter_map(|row| self.standing_row(row))
+                .collect(),
             read_to: page.last().map_or(after, |row| row.enrollment.id.0),
             last,
         }
@@ -328,7 +323,10 @@ impl TenantRows {
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
-        let waiting = self.inbox.values().any(|row| !row.applied && row.dead.is_none());
+        let waiting = self
+            .inbox
+            .values()
+            .any(|row| !row.applied && row.dead.is_none());
         let unsettled = self.attempts.values().any(|row| row.settled.is_none());
         if waiting || unsettled || !self.sweeps.is_empty() {
             return Some(Timestamp::default());

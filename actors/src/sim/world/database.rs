@@ -34,8 +34,14 @@ pub(super) enum Request {
     Inbox,
     Sweep(Sweep),
     Commit(Box<Commit>),
-    Renew { name: NodeId, began_ms: i64 },
-    LookAhead { shards: Vec<ShardId>, until: Timestamp },
+    Renew {
+        name: NodeId,
+        began_ms: i64,
+    },
+    LookAhead {
+        shards: Vec<ShardId>,
+        until: Timestamp,
+    },
 }
 
 /// What is answered.
@@ -108,7 +114,9 @@ impl World {
         let journal = &self.journal;
         let answer = match request {
             Request::Load => journal.load(tenant).map(|it| Answer::Loaded(Box::new(it))),
-            Request::Settings => journal.settings(tenant).map(|it| Answer::Settings(Box::new(it))),
+            Request::Settings => journal
+                .settings(tenant)
+                .map(|it| Answer::Settings(Box::new(it))),
             Request::DuePage(request) => {
                 let limit = self.draw.page_rows.min(request.limit);
                 journal
@@ -234,7 +242,10 @@ impl World {
             return;
         };
         if credits.held < 0 || credits.balance < credits.held {
-            let what = format!("tenant {tenant} holds {} of {}", credits.held, credits.balance);
+            let what = format!(
+                "tenant {tenant} holds {} of {}",
+                credits.held, credits.balance
+            );
             self.wrong("I8", what);
         }
     }
@@ -261,7 +272,9 @@ impl World {
         let Some(call) = self.calls.remove(&id).filter(|_| lives) else {
             return;
         };
-        let answer = call.answer.unwrap_or(Answer::Failed(JournalError::Retryable));
+        let answer = call
+            .answer
+            .unwrap_or(Answer::Failed(JournalError::Retryable));
         match (call.request, call.tenant) {
             (Request::Renew { began_ms, .. }, _) => self.renewed(life, began_ms, answer),
             (Request::LookAhead { .. }, _) => {

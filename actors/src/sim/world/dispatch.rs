@@ -230,7 +230,10 @@ impl World {
         let Some(rows) = rows else {
             return;
         };
-        let zone = rows.contacts.get(&message.contact).and_then(|row| row.contact.zones.first());
+        let zone = rows
+            .contacts
+            .get(&message.contact)
+            .and_then(|row| row.contact.zones.first());
         let Some(zone) = zone.copied() else {
             return;
         };

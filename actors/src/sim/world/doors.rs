@@ -41,7 +41,10 @@ impl World {
         let Ok(accepted) = self.journal.accept(tenant, &event, margin_ms) else {
             return;
         };
-        self.record(fact_name(&event.body), [tenant.0, index as i64, seq_of(accepted)]);
+        self.record(
+            fact_name(&event.body),
+            [tenant.0, index as i64, seq_of(accepted)],
+        );
         self.count(index, accepted);
         self.hint_owners(index);
         let answer_lost = self.rng.per_mille(self.faults.answer_lost);
@@ -50,7 +53,9 @@ impl World {
         }
         self.ops[index].acked = true;
         if self.rng.per_mille(self.faults.duplicate) {
-            let wait_ms = self.rng.pick(&[1, SECOND_MS, 30 * SECOND_MS, 30 * MINUTE_MS]);
+            let wait_ms = self
+                .rng
+                .pick(&[1, SECOND_MS, 30 * SECOND_MS, 30 * MINUTE_MS]);
             let wait_ms = self.rng.range(1, wait_ms);
             self.after(wait_ms, Event::Bring(index));
         }
@@ -109,7 +114,9 @@ impl World {
                 self.hit(Sometimes::PausedInFlight);
             }
             FactBody::ContactOptedOut { channel: None, .. } => self.hit(Sometimes::OptOutStopped),
-            FactBody::BoletosImported { .. } if self.now > self.draw.start.plus_ms(HALF_HOUR_MS) => {
+            FactBody::BoletosImported { .. }
+                if self.now > self.draw.start.plus_ms(HALF_HOUR_MS) =>
+            {
                 self.hit(Sometimes::ImportedLater);
             }
             _ => {}

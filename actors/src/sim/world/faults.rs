@@ -82,7 +82,9 @@ impl World {
 
     pub(super) fn pause(&mut self, index: usize) {
         let ttl_ms = self.draw.lease.ttl_ms;
-        let lasts_ms = self.rng.pick(&[50, 800, 3_500, ttl_ms / 2, 2 * ttl_ms, 5 * ttl_ms]);
+        let lasts_ms = self
+            .rng
+            .pick(&[50, 800, 3_500, ttl_ms / 2, 2 * ttl_ms, 5 * ttl_ms]);
         let node = &mut self.nodes[index];
         if !node.up || node.paused {
             return;
@@ -105,7 +107,12 @@ impl World {
         node.slots.retain(|_, slot| slot.begun);
         node.draining = true;
         let fences: Vec<_> = node.trust.values().map(|trust| trust.fence).collect();
-        let owners: Vec<_> = self.journal.leases.values().map(|it| it.owner.clone()).collect();
+        let owners: Vec<_> = self
+            .journal
+            .leases
+            .values()
+            .map(|it| it.owner.clone())
+            .collect();
         for fence in fences {
             for owner in &owners {
                 let prefix = format!("node-{index}");

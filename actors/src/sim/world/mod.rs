@@ -10,10 +10,10 @@ mod owner;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
-use schedules::channel::Channel;
-use schedules::rule::RulePack;
 use schedules::calendar::Calendar;
+use schedules::channel::Channel;
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
+use schedules::rule::RulePack;
 use schedules::time::Timestamp;
 
 use self::database::Call;

@@ -207,13 +207,19 @@ impl World {
                 node.trust.remove(&shard);
                 continue;
             };
-            let is_new = node.trust.get(&shard).is_none_or(|trust| trust.fence != fence);
+            let is_new = node
+                .trust
+                .get(&shard)
+                .is_none_or(|trust| trust.fence != fence);
             let trust = Trust::granted(fence, times, began_ms);
             let known = node.trust.insert(shard, trust);
             if let Some(known) = known.filter(|known| known.fence == fence) {
                 // Answers may come back in another order than their calls were made.
                 let until_mono_ms = known.until_mono_ms.max(trust.until_mono_ms);
-                let longest = Trust { until_mono_ms, ..trust };
+                let longest = Trust {
+                    until_mono_ms,
+                    ..trust
+                };
                 node.trust.insert(shard, longest);
             }
             if is_new {
@@ -276,7 +282,10 @@ impl World {
         if !trust.holds(node.mono_ms(now)) || node.draining {
             return false;
         }
-        let owner = node.owners.entry(at.tenant).or_insert_with(|| Owner::new(trust.fence));
+        let owner = node
+            .owners
+            .entry(at.tenant)
+            .or_insert_with(|| Owner::new(trust.fence));
         owner.fence == trust.fence
     }
 }

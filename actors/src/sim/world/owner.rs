@@ -17,9 +17,8 @@ use crate::machine::{Decision, Flaws, Machine, Need};
 use crate::ports::{Commit, Committed, Fence, JournalError, Returned, Snapshot, SweepPage};
 use crate::sim::counters::Sometimes;
 use crate::sim::plant::{PlantedBug, distort_decision, flaws};
+use crate::supervision::restart::{AfterFailure, RestartPolicy};
 
-/// How many restarts within a minute park a tenant.
-const RESTARTS_MAX: usize = 5;
 /// How long an operator leaves a parked tenant alone.
 const QUARANTINE_MS: i64 = 5 * MINUTE_MS;
 /// The wait before a call that was refused is made again.
@@ -38,7 +37,7 @@ pub(super) struct Owner {
     unsettled: BTreeMap<AttemptId, Timestamp>,
     pending: Option<Pending>,
     wake: u64,
-    restarts: Vec<Timestamp>,
+    restarts: RestartPolicy,
     parked_until: Timestamp,
 }
 
@@ -63,7 +62,7 @@ impl Owner {
             unsettled: BTreeMap::new(),
             pending: None,
             wake: 0,
-            restarts: Vec::new(),
+            restarts: RestartPolicy::default(),
             parked_until: Timestamp::default(),
         }
     }
@@ -142,7 +141,9 @@ impl World {
             owner.hinted = false;
             return self.ask(at, Request::Inbox);
         }
-        let need = machine.need(wall).filter(|_| owner.facts.is_empty() && owner.swept.is_none());
+        let need = machine
+            .need(wall)
+            .filter(|_| owner.facts.is_empty() && owner.swept.is_none());
         match need {
             Some(Need::Reload) => self.ask(at, Request::Load),
             Some(Need::Settings) => self.ask(at, Request::Settings),
@@ -181,7 +182,11 @@ impl World {
         let Ok(mut decision) = decided else {
             return self.wrong("machine", "deciding panicked".to_owned());
         };
-        let contacts = self.journal.tenants.get(&at.tenant).map(|rows| &rows.contacts);
+        let contacts = self
+            .journal
+            .tenants
+            .get(&at.tenant)
+            .map(|rows| &rows.contacts);
         distort_decision(bug, &mut decision, |claim| {
             let contact = contacts.and_then(|contacts| contacts.get(&claim.contact));
             let zone = contact.and_then(|row| row.contact.zones.first().copied());
@@ -242,7 +247,11 @@ impl World {
         if !owner.returned.is_empty() {
             inputs.push(Input::Returned(owner.returned.clone()));
         }
-        let orphans = owner.orphans(|attempt| slots.contains_key(&(at.tenant, attempt)), wall, margin_ms);
+        let orphans = owner.orphans(
+            |attempt| slots.contains_key(&(at.tenant, attempt)),
+            wall,
+            margin_ms,
+        );
         if !orphans.is_empty() {
             self.counters.hit(Sometimes::OrphanClosed);
             inputs.push(Input::Orphaned(orphans));
@@ -272,8 +281,15 @@ impl World {
         let Some(machine) = &owner.machine else {
             return;
         };
-        let orphans_at = owner.unsettled.values().min().map(|at| at.plus_ms(margin_ms));
-        let wakes_at = [machine.next_wake_at(wall), orphans_at].into_iter().flatten().min();
+        let orphans_at = owner
+            .unsettled
+            .values()
+            .min()
+            .map(|at| at.plus_ms(margin_ms));
+        let wakes_at = [machine.next_wake_at(wall), orphans_at]
+            .into_iter()
+            .flatten()
+            .min();
         if passivate && machine.is_idle() && !busy {
             owner.forget();
         }
@@ -288,18 +304,20 @@ impl World {
         self.hit(Sometimes::Panicked);
         self.record("panic", [at.tenant.0, at.life.node as i64, 0]);
         let now = self.now;
+        let mono_ms = self.nodes[at.life.node].mono_ms(now);
         let Some(owner) = self.owner(at) else {
             return;
         };
         owner.forget();
-        owner.restarts.retain(|restart| now.since(*restart) < MINUTE_MS);
-        owner.restarts.push(now);
-        let backoff_ms = 50 << owner.restarts.len().min(8);
-        if owner.restarts.len() > RESTARTS_MAX {
-            owner.restarts.clear();
-            owner.parked_until = now.plus_ms(QUARANTINE_MS);
-            self.hit(Sometimes::Quarantined);
-        }
+        let backoff_ms = match owner.restarts.failed(at.tenant, mono_ms) {
+            AfterFailure::Restart { after_ms } => after_ms,
+            AfterFailure::Quarantine => {
+                owner.restarts.forgive();
+                owner.parked_until = now.plus_ms(QUARANTINE_MS);
+                self.hit(Sometimes::Quarantined);
+                QUARANTINE_MS
+            }
+        };
         self.wake_later(at, backoff_ms);
     }
 
@@ -330,7 +348,9 @@ impl World {
             Answer::Committed(committed) => return self.committed(at, &committed),
             Answer::Grants(_) | Answer::Ahead(_) => {}
         }
-        let owned = self.owner(at).is_some_and(|owner| owner.swept.is_some() || !owner.facts.is_empty());
+        let owned = self
+            .owner(at)
+            .is_some_and(|owner| owner.swept.is_some() || !owner.facts.is_empty());
         if owned {
             // What was read is decided upon now, whatever else is needed.
             return self.step(at, wall);
@@ -386,7 +406,9 @@ impl World {
             mono_ms,
             ..
         } = pending;
-        let concluded = catch_unwind(AssertUnwindSafe(|| machine.conclude(decision, committed, wall)));
+        let concluded = catch_unwind(AssertUnwindSafe(|| {
+            machine.conclude(decision, committed, wall)
+        }));
         let Ok(effects) = concluded else {
             return self.wrong("machine", format!("a law is broken at {now}"));
         };
@@ -394,7 +416,9 @@ impl World {
             return self.wrong("machine", format!("{law:?} is broken"));
         }
         let in_flight: Vec<AttemptId> = machine.in_flight().collect();
-        owner.unsettled.retain(|attempt, _| in_flight.contains(attempt));
+        owner
+            .unsettled
+            .retain(|attempt, _| in_flight.contains(attempt));
         self.release(at, effects, wall, mono_ms);
         self.advance(at);
     }

@@ -1,0 +1,499 @@
+//! A tenant's place on its node: it outlives every actor of the tenant.
+//!
+//! What comes in waits here, not in an actor's mailbox; a nudge only says that something waits. So
+//! nothing is lost when an actor dies, and an actor takes together what waits. The invariants, each
+//! kept under the one lock:
+//!
+//! - at most one actor acts for a slot: the one with the slot's current `number`; who is outdated
+//!   (frozen, and back later) is told so at its next step;
+//! - `busy` holds a token from the moment something waits or an actor works until the actor rests;
+//! - an actor rests or leaves only in the same breath in which it sees that nothing waits;
+//! - outcomes stay until they are committed;
+//! - a wake-up is in the timer before `busy` is let go. The timer's lock is taken under this one,
+//!   never the other way round.
+//!
+//! `gate` lets one journal call of the tenant run at a time, over all its actors' lives.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use actix::Addr;
+use schedules::id::{AttemptId, TenantId};
+use schedules::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
+use super::watchdog::Pulse;
+use crate::locked::lock;
+use crate::machine::MachineView;
+use crate::observe::{Activity, Standing, TenantView, Token};
+use crate::ports::{Returned, ShardId};
+use crate::tenant::trial::Trial;
+use crate::tenant::{Nudge, TenantActor};
+use crate::timer::{Timer, Wake};
+
+/// The most outcomes taken in one step.
+const RETURNED_MAX: usize = 1_000;
+
+/// A tenant's place on its node.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) tenant: TenantId,
+    pub(crate) shard: ShardId,
+    pub(crate) pulse: Pulse,
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    life: Life,
+    number: u64,
+    nudged: bool,
+    stirred: bool,
+    facts_wait: bool,
+    returned: VecDeque<Returned>,
+    busy: Option<Token>,
+    policy: RestartPolicy,
+    trial: Trial,
+    machine: Option<MachineView>,
+}
+
+#[derive(Debug, Default)]
+enum Life {
+    #[default]
+    Asleep,
+    Awake(Awake),
+    /// It stops by itself; nothing is handed to it any more.
+    Leaving(#[expect(dead_code, reason = "dropped to end the actor")] Awake),
+    Down(Timestamp),
+    Quarantined,
+}
+
+#[derive(Debug)]
+struct Awake {
+    addr: Option<Addr<TenantActor>>,
+    /// Dropped, it ends the actor from outside.
+    _kill: oneshot::Sender<()>,
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// Facts wait in the inbox.
+    Facts,
+    /// Something may be due.
+    Stir,
+    /// Messages came back.
+    Returned(Vec<Returned>),
+}
+
+/// The right to be a slot's actor.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub(crate) number: u64,
+    pub(crate) killed: oneshot::Receiver<()>,
+}
+
+/// What an actor finds when it looks at its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Another actor, or none, acts for the slot: stop.
+    Outdated,
+    /// Go on; the flag says whether facts were announced.
+    Current(bool),
+}
+
+/// How an actor wants to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Until something comes in, or this instant.
+    Until(Option<Timestamp>),
+    /// Until this instant, whatever comes in.
+    Blocked(Timestamp),
+    /// As [`Rest::Until`], and the actor stops.
+    Leave(Option<Timestamp>),
+}
+
+/// What came of the wish to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rested {
+    Yes,
+    /// Something came in meanwhile.
+    NotYet,
+    Outdated,
+}
+
+/// What follows when an actor has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was not the slot's actor any more, or left in order.
+    InOrder,
+    /// It left, and something came in meanwhile.
+    WakeAgain,
+    /// It ended without having left.
+    Failed,
+}
+
+impl Slot {
+    pub(crate) fn new(tenant: TenantId, shard: ShardId) -> Self {
+        Self {
+            tenant,
+            shard,
+            pulse: Pulse::default(),
+            gate: Arc::default(),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Takes in what came; a birth says that an actor must be started for it.
+    ///
+    /// Without `owned`, outcomes are kept and everything else is left to the shard's owner.
+    pub(crate) fn post(
+        &self,
+        post: Post,
+        owned: bool,
+        now: Timestamp,
+        activity: &Arc<Activity>,
+    ) -> Option<Birth> {
+        let mut inner = lock(&self.inner);
+        match post {
+            Post::Returned(returned) => inner.returned.extend(returned),
+            Post::Facts if owned => inner.facts_wait = true,
+            Post::Facts | Post::Stir => {}
+        }
+        if !owned {
+            inner.leave_to_the_owner();
+            return None;
+        }
+        inner.stirred = true;
+        match &inner.life {
+            Life::Quarantined => None,
+            Life::Down(until) if !has_come(*until, now) => None,
+            Life::Asleep | Life::Down(_) => Some(inner.bear(activity)),
+            Life::Leaving(_) => {
+                inner.hold(activity);
+                None
+            }
+            Life::Awake(_) => {
+                inner.hold(activity);
+                inner.nudge();
+                None
+            }
+        }
+    }
+
+    /// Makes a started actor reachable; false when it is outdated already.
+    pub(crate) fn arrive(&self, number: u64, addr: Addr<TenantActor>) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.number != number {
+            return false;
+        }
+        self.pulse.calling.store(false, Ordering::SeqCst);
+        match &mut inner.life {
+            Life::Awake(awake) => {
+                awake.addr = Some(addr);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Begins a round of the actor's work.
+    pub(crate) fn look(&self, number: u64) -> Look {
+        self.pulse.beat.fetch_add(1, Ordering::SeqCst);
+        let mut inner = lock(&self.inner);
+        if !inner.is_acted_for_by(number) {
+            return Look::Outdated;
+        }
+        inner.nudged = false;
+        inner.stirred = false;
+        Look::Current(std::mem::take(&mut inner.facts_wait))
+    }
+
+    /// Returns the oldest outcomes that are not committed.
+    pub(crate) fn returned(&self) -> Vec<Returned> {
+        let inner = lock(&self.inner);
+        inner.returned.iter().take(RETURNED_MAX).cloned().collect()
+    }
+
+    /// Returns the attempts whose outcomes wait here.
+    pub(crate) fn returned_attempts(&self) -> BTreeSet<AttemptId> {
+        let inner = lock(&self.inner);
+        inner
+            .returned
+            .iter()
+            .map(|returned| returned.attempt)
+            .collect()
+    }
+
+    pub(crate) fn has_returned(&self) -> bool {
+        !lock(&self.inner).returned.is_empty()
+    }
+
+    /// Forgets the oldest `count` outcomes: they are committed.
+    pub(crate) fn settle(&self, number: u64, count: usize) {
+        let mut inner = lock(&self.inner);
+        if inner.number == number {
+            let count = count.min(inner.returned.len());
+            inner.returned.drain(..count);
+        }
+    }
+
+    /// Comes to rest, unless something came in meanwhile.
+    pub(crate) fn rest(
+        &self,
+        number: u64,
+        rest: Rest,
+        machine: Option<MachineView>,
+        timer: &Timer,
+    ) -> Rested {
+        let mut inner = lock(&self.inner);
+        if !inner.is_acted_for_by(number) {
+            return Rested::Outdated;
+        }
+        let blocked = matches!(rest, Rest::Blocked(_));
+        if !blocked && inner.waits() {
+            return Rested::NotYet;
+        }
+        let at = match rest {
+            Rest::Until(at) | Rest::Leave(at) => at,
+            Rest::Blocked(at) => Some(at),
+        };
+        timer.set(Wake::Tenant(self.tenant), at);
+        inner.machine = machine.or(inner.machine);
+        if matches!(rest, Rest::Leave(_)) {
+            inner.leave();
+        }
+        inner.busy = None;
+        Rested::Yes
+    }
+
+    /// Lets an actor stop whose shard was lost; if the shard is owned anew, another one follows.
+    pub(crate) fn step_down(&self, number: u64) {
+        let mut inner = lock(&self.inner);
+        if inner.is_acted_for_by(number) {
+            inner.stirred = true;
+            inner.leave();
+        }
+    }
+
+    /// Notes that an actor has ended.
+    pub(crate) fn ended(&self, number: u64, activity: &Arc<Activity>) -> Ended {
+        let mut inner = lock(&self.inner);
+        if inner.number != number {
+            return Ended::InOrder;
+        }
+        match inner.life {
+            Life::Leaving(_) if inner.waits() => {
+                inner.hold(activity);
+                inner.life = Life::Asleep;
+                Ended::WakeAgain
+            }
+            Life::Leaving(_) => {
+                inner.sleep();
+                Ended::InOrder
+            }
+            Life::Awake(_) => Ended::Failed,
+            Life::Asleep | Life::Down(_) | Life::Quarantined => Ended::InOrder,
+        }
+    }
+
+    /// Counts a failure of the actor with this number; a new one follows, or quarantine.
+    ///
+    /// Returns `None` when that actor is outdated.
+    pub(crate) fn fail(
+        &self,
+        number: u64,
+        now: Timestamp,
+        mono_ms: i64,
+        timer: &Timer,
+    ) -> Option<AfterFailure> {
+        let mut inner = lock(&self.inner);
+        if inner.number != number {
+            return None;
+        }
+        let after = inner.policy.failed(self.tenant, mono_ms);
+        match after {
+            AfterFailure::Restart { after_ms } => {
+                let until = now.plus_ms(after_ms);
+                inner.dismiss(Life::Down(until));
+                timer.set(Wake::Tenant(self.tenant), Some(until));
+            }
+            AfterFailure::Quarantine => {
+                inner.dismiss(Life::Quarantined);
+                timer.set(Wake::Tenant(self.tenant), None);
+            }
+        }
+        inner.busy = None;
+        Some(after)
+    }
+
+    /// Counts a failure after which the same actor loads its machine again, when it may.
+    pub(crate) fn falter(&self, number: u64, mono_ms: i64, timer: &Timer) -> Option<AfterFailure> {
+        let mut inner = lock(&self.inner);
+        if inner.number != number {
+            return None;
+        }
+        let after = inner.policy.failed(self.tenant, mono_ms);
+        if after == AfterFailure::Quarantine {
+            inner.dismiss(Life::Quarantined);
+            timer.set(Wake::Tenant(self.tenant), None);
+            inner.busy = None;
+        }
+        Some(after)
+    }
+
+    /// Forgets the failures whose cause was found.
+    pub(crate) fn forgive(&self) {
+        lock(&self.inner).policy.forgive();
+    }
+
+    /// Works on the record of facts that made the machine panic.
+    pub(crate) fn with_trial<R>(&self, work: impl FnOnce(&mut Trial) -> R) -> R {
+        work(&mut lock(&self.inner).trial)
+    }
+
+    /// Lets a quarantined tenant try again; false when it was not quarantined.
+    pub(crate) fn release(&self) -> bool {
+        let mut inner = lock(&self.inner);
+        let quarantined = matches!(inner.life, Life::Quarantined);
+        if quarantined {
+            inner.life = Life::Asleep;
+            inner.policy.forgive();
+        }
+        quarantined
+    }
+
+    /// Ends the actor from outside: the shard is lost. Outcomes are kept.
+    pub(crate) fn dismiss(&self, timer: &Timer) {
+        let mut inner = lock(&self.inner);
+        if !matches!(inner.life, Life::Quarantined) {
+            inner.dismiss(Life::Asleep);
+        }
+        inner.facts_wait = false;
+        inner.stirred = false;
+        timer.set(Wake::Tenant(self.tenant), None);
+        inner.busy = None;
+    }
+
+    /// Ends the actor from outside, to be born again at once elsewhere; `None` without an actor.
+    pub(crate) fn move_out(&self, activity: &Arc<Activity>) -> Option<Birth> {
+        let mut inner = lock(&self.inner);
+        matches!(inner.life, Life::Awake(_) | Life::Leaving(_)).then(|| inner.bear(activity))
+    }
+
+    /// Returns the number of the actor that has something to do, if one has.
+    pub(crate) fn working(&self) -> Option<u64> {
+        let inner = lock(&self.inner);
+        let working = inner.busy.is_some() && matches!(inner.life, Life::Awake(_));
+        working.then_some(inner.number)
+    }
+
+    /// Returns the number of the actor, if there is one.
+    pub(crate) fn awake(&self) -> Option<u64> {
+        let inner = lock(&self.inner);
+        matches!(inner.life, Life::Awake(_)).then_some(inner.number)
+    }
+
+    /// Says whether no actor is there.
+    pub(crate) fn is_vacant(&self) -> bool {
+        !matches!(lock(&self.inner).life, Life::Awake(_) | Life::Leaving(_))
+    }
+
+    pub(crate) fn view(&self) -> TenantView {
+        let inner = lock(&self.inner);
+        TenantView {
+            tenant: self.tenant,
+            shard: self.shard,
+            standing: match inner.life {
+                Life::Asleep => Standing::Asleep,
+                Life::Awake(_) | Life::Leaving(_) => Standing::Awake,
+                Life::Down(until) => Standing::Down(until),
+                Life::Quarantined => Standing::Quarantined,
+            },
+            failures: inner.policy.count(),
+            outcomes_waiting: inner.returned.len(),
+            machine: inner.machine,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn addr(&self) -> Option<Addr<TenantActor>> {
+        match &lock(&self.inner).life {
+            Life::Awake(awake) => awake.addr.clone(),
+            _ => None,
+        }
+    }
+}
+
+impl Inner {
+    fn is_acted_for_by(&self, number: u64) -> bool {
+        self.number == number && matches!(self.life, Life::Awake(_))
+    }
+
+    fn waits(&self) -> bool {
+        self.stirred || self.facts_wait
+    }
+
+    fn hold(&mut self, activity: &Arc<Activity>) {
+        self.busy.get_or_insert_with(|| activity.token());
+    }
+
+    fn bear(&mut self, activity: &Arc<Activity>) -> Birth {
+        self.hold(activity);
+        let (kill, killed) = oneshot::channel();
+        self.dismiss(Life::Awake(Awake {
+            addr: None,
+            _kill: kill,
+        }));
+        Birth {
+            number: self.number,
+            killed,
+        }
+    }
+
+    /// Ends the actor that is there, if one is, in favour of another life.
+    fn dismiss(&mut self, life: Life) {
+        self.number += 1;
+        self.nudged = false;
+        self.life = life;
+    }
+
+    fn nudge(&mut self) {
+        let Life::Awake(Awake {
+            addr: Some(addr), ..
+        }) = &self.life
+        else {
+            return;
+        };
+        // A mailbox that is closed belongs to an actor whose end is being noted: what waits is seen
+        // then.
+        self.nudged = self.nudged || addr.try_send(Nudge).is_ok();
+    }
+
+    fn leave_to_the_owner(&mut self) {
+        if matches!(self.life, Life::Asleep) {
+            self.stirred = false;
+            self.busy = None;
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Life::Awake(awake) = std::mem::take(&mut self.life) {
+            self.life = Life::Leaving(awake);
+        }
+    }
+
+    fn sleep(&mut self) {
+        self.life = Life::Asleep;
+        self.busy = None;
+    }
+}
+
+/// The longest wait for an instant that a wall clock which was set back may cause.
+fn has_come(until: Timestamp, now: Timestamp) -> bool {
+    let left_ms = until.since(now);
+    left_ms <= 0 || left_ms > BACKOFF_MAX_MS
+}

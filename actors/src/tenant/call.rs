@@ -1,0 +1,180 @@
+//! Journal calls of a tenant actor: one at a time, off the actor's thread, bounded in time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::setback::Setback;
+use super::{INBOX_PAGE_MAX, TenantActor};
+use schedules::id::AttemptId;
+
+use crate::machine::input::{InboxFact, Input};
+use crate::machine::{Machine, Need};
+use crate::observe::AlertKind;
+use crate::ports::{JournalError, Snapshot};
+
+/// How many rows of a sweep are read at once.
+const SWEEP_PAGE_MAX: u32 = 500;
+/// The reason on the dead letter of a fact that the machine cannot take.
+const SET_ASIDE_REASON: &str = "the machine panicked on it";
+
+impl TenantActor {
+    /// Runs a journal call on the runtime, and goes on with `then` when it succeeded.
+    ///
+    /// The slot's gate is held until the call has ended, whoever has asked for it: a new life of
+    /// the actor loads after the last call of the former one.
+    pub(super) fn call<T: Send + 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        call: impl Future<Output = Result<T, JournalError>> + Send + 'static,
+        then: impl FnOnce(&mut Self, &mut Context<Self>, T) + 'static,
+    ) {
+        self.set_calling(true);
+        let gate = Arc::clone(&self.slot.gate);
+        let (clock, limit_ms) = (
+            Arc::clone(&self.shared.ports.clock),
+            self.shared.config.journal_call_ms,
+        );
+        let running = self.shared.runtime.spawn(async move {
+            let _turn = gate.lock_owned().await;
+            tokio::select! {
+                answer = call => answer,
+                () = clock.elapse(limit_ms) => Err(JournalError::Unknown),
+            }
+        });
+        ctx.spawn(running.into_actor(self).map(move |answer, actor, ctx| {
+            actor.set_calling(false);
+            actor.slot.pulse.inside.store(true, Ordering::SeqCst);
+            match answer {
+                Ok(Ok(value)) => {
+                    actor.setbacks = 0;
+                    then(actor, ctx, value);
+                }
+                Ok(Err(error)) => actor.set_back(Setback::Journal(error), ctx),
+                Err(_) => actor.set_back(Setback::Panicked(Vec::new()), ctx),
+            }
+            actor.pump(ctx);
+        }));
+    }
+
+    fn set_calling(&mut self, calling: bool) {
+        self.calling = calling;
+        self.slot.pulse.calling.store(calling, Ordering::SeqCst);
+    }
+
+    pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
+        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
+        let loads = Arc::clone(&self.shared.loads);
+        let load = async move {
+            let _turn = loads.acquire_owned().await;
+            journal.load(tenant).await
+        };
+        self.call(ctx, load, |actor, ctx, snapshot| {
+            actor.restore(snapshot, ctx)
+        });
+    }
+
+    /// Starts from a snapshot. What neither the dispatcher nor the slot knows of its unsettled
+    /// claims, nobody is working on; the dispatcher is asked first, because an outcome is in the
+    /// slot before its message leaves the dispatcher.
+    fn restore(&mut self, snapshot: Snapshot, ctx: &mut Context<Self>) {
+        let Some(machine) = self.guarded(&[], ctx, |_| Machine::restore(snapshot)) else {
+            return;
+        };
+        let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
+        let returned = self.slot.returned_attempts();
+        let known =
+            |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);
+        self.orphans = machine
+            .in_flight()
+            .filter(|attempt| !known(attempt))
+            .collect();
+        self.machine = Some(machine);
+        self.facts_wait = true;
+        self.worked_at = self.now();
+    }
+
+    /// Reads waiting facts, and lets the machine follow them.
+    pub(super) fn drain(&mut self, ctx: &mut Context<Self>) {
+        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
+        let alone = self.slot.with_trial(|trial| trial.is_on());
+        let limit = if alone { 1 } else { INBOX_PAGE_MAX };
+        let asked_mono_ms = self.shared.ports.clock.monotonic_ms();
+        // Before the call: a hint during it is about facts that the page may not have.
+        self.facts_wait = false;
+        let page = async move { journal.inbox_page(tenant, limit).await };
+        self.call(ctx, page, move |actor, ctx, facts| {
+            let more = facts.len() >= limit as usize;
+            actor.facts_wait |= more;
+            if !more {
+                actor.drained_mono_ms = asked_mono_ms;
+            }
+            actor.follow(facts, ctx);
+        });
+    }
+
+    fn follow(&mut self, facts: Vec<InboxFact>, ctx: &mut Context<Self>) {
+        let Some(first) = facts.first() else { return };
+        let seq = first.seq;
+        if self.slot.with_trial(|trial| trial.condemns(seq)) {
+            return self.set_aside(seq, ctx);
+        }
+        self.step(vec![Input::Facts(facts)], ctx);
+    }
+
+    fn set_aside(&mut self, seq: i64, ctx: &mut Context<Self>) {
+        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
+        let fence = self.tenure.fence();
+        self.facts_wait = true;
+        let set_aside = async move {
+            journal
+                .set_aside(tenant, fence, seq, SET_ASIDE_REASON)
+                .await
+        };
+        self.call(ctx, set_aside, move |actor, _, ()| {
+            actor.slot.with_trial(|trial| trial.done(&[seq]));
+            actor.slot.forgive();
+            actor
+                .shared
+                .alert(Some(tenant), AlertKind::FactSetAside(seq));
+        });
+    }
+
+    /// Reads what the machine lacks.
+    pub(super) fn read(&mut self, need: Need, ctx: &mut Context<Self>) {
+        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
+        match need {
+            Need::Reload => self.load(ctx),
+            Need::Settings => {
+                let settings = async move { journal.settings(tenant).await };
+                self.call(ctx, settings, |actor, ctx, settings| {
+                    actor.on_machine(ctx, |machine| machine.adopt(settings));
+                });
+            }
+            Need::DuePage(request) => {
+                let page = async move { journal.due_page(tenant, request).await };
+                self.call(ctx, page, |actor, ctx, page| {
+                    actor.on_machine(ctx, |machine| machine.admit(page));
+                });
+            }
+            Need::Sweep(sweep) => {
+                let seq = sweep.seq;
+                let page = async move { journal.sweep_page(tenant, &sweep, SWEEP_PAGE_MAX).await };
+                self.call(ctx, page, move |actor, ctx, page| {
+                    actor.step(vec![Input::Swept(seq, page)], ctx);
+                });
+            }
+        }
+    }
+
+    /// Seals what was committed until now; what is committed meanwhile cannot be: calls are
+    /// sequential.
+    pub(super) fn seal(&mut self, ctx: &mut Context<Self>) {
+        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
+        let fence = self.tenure.fence();
+        let seal = async move { journal.seal_audit(tenant, fence).await };
+        self.call(ctx, seal, |actor, _, ()| actor.unsealed_since = None);
+    }
+}

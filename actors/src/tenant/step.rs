@@ -1,0 +1,184 @@
+//! One step of a tenant: decide, commit, conclude, let effects go.
+//!
+//! Messages are announced to the dispatcher before their claims are committed, so that a stop whose
+//! commit comes later always meets them. Whatever ends a step early drops the announcement, and
+//! with it the messages.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use actix::Context;
+use schedules::id::AttemptId;
+
+use super::setback::Setback;
+use super::{PAUSE_MS, STREAK_MAX, TenantActor};
+use crate::dispatch::Announced;
+use crate::machine::effect::Effect;
+use crate::machine::input::Input;
+use crate::machine::{Decision, Machine};
+use crate::ports::{Commit, Committed};
+
+/// What a step takes in, to be let go when it is durable.
+#[derive(Debug, Default)]
+struct TakenIn {
+    facts: Vec<i64>,
+    returned: usize,
+    orphans: bool,
+}
+
+/// A step between its decision and its end.
+struct Pending {
+    decision: Decision,
+    announced: Announced,
+    taken_in: TakenIn,
+}
+
+impl TenantActor {
+    /// Takes the outcomes that wait and, `with_due`, what is due, in one step.
+    pub(super) fn step_on(&mut self, with_due: bool, ctx: &mut Context<Self>) {
+        let mut inputs = Vec::with_capacity(2);
+        let returned = self.slot.returned();
+        if !returned.is_empty() {
+            inputs.push(Input::Returned(returned));
+        }
+        if with_due {
+            inputs.push(Input::Tick);
+        }
+        self.step(inputs, ctx);
+    }
+
+    /// Decides what follows from the inputs, and commits it.
+    pub(super) fn step(&mut self, inputs: Vec<Input>, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let taken_in = TakenIn::of(&inputs);
+        #[cfg(test)]
+        let (faults, tenant) = (Arc::clone(&self.shared.faults), self.slot.tenant);
+        let decide = |machine: &mut Option<Machine>| {
+            #[cfg(test)]
+            faults.strike(tenant, &inputs);
+            machine.as_ref().map(|machine| machine.decide(&inputs, now))
+        };
+        let Some(Some(decision)) = self.guarded(&taken_in.facts, ctx, decide) else {
+            return;
+        };
+        let pending = Pending {
+            announced: self.announce(&decision),
+            decision,
+            taken_in,
+        };
+        if pending.decision.is_durably_empty() {
+            self.conclude(pending, &Committed::default(), ctx);
+            return self.count_idle_turn();
+        }
+        self.streak = 0;
+        let commit = Commit {
+            tenant: self.slot.tenant,
+            fence: self.tenure.fence(),
+            at: now,
+            changes: pending.decision.changes.clone(),
+        };
+        let journal = Arc::clone(&self.shared.ports.journal);
+        let commit = async move { journal.commit(commit).await };
+        self.call(ctx, commit, |actor, ctx, committed| {
+            actor.worked_at = actor.now();
+            actor.unsealed_since.get_or_insert(actor.worked_at);
+            actor.conclude(pending, &committed, ctx);
+        });
+    }
+
+    fn announce(&self, decision: &Decision) -> Announced {
+        let messages = decision.effects.iter().filter_map(|effect| match effect {
+            Effect::HandOver(message) => Some(Arc::clone(message)),
+            Effect::Withdraw(_) => None,
+        });
+        self.shared.dispatcher.announce(&self.tenure, messages)
+    }
+
+    /// Counts a turn that made nothing durable; there are not many of them without a pause.
+    fn count_idle_turn(&mut self) {
+        self.streak += 1;
+        if self.streak >= STREAK_MAX {
+            tracing::error!(
+                tenant = self.slot.tenant.0,
+                "machine decides without getting on"
+            );
+            self.blocked_until = Some(self.now().plus_ms(PAUSE_MS));
+        }
+    }
+
+    /// Brings the machine to what is durable, and lets the effects go.
+    fn conclude(&mut self, pending: Pending, committed: &Committed, ctx: &mut Context<Self>) {
+        let Pending {
+            decision,
+            announced,
+            taken_in,
+        } = pending;
+        let now = self.now();
+        let conclude = |machine: &mut Option<Machine>| {
+            machine
+                .as_mut()
+                .map(|machine| machine.conclude(decision, committed, now))
+        };
+        let Some(Some(effects)) = self.guarded(&taken_in.facts, ctx, conclude) else {
+            return;
+        };
+        self.slot.settle(self.number, taken_in.returned);
+        if taken_in.orphans {
+            self.orphans.clear();
+        }
+        if !taken_in.facts.is_empty() {
+            self.slot.with_trial(|trial| trial.done(&taken_in.facts));
+        }
+        let mut durable = BTreeSet::<AttemptId>::new();
+        for effect in effects {
+            match effect {
+                Effect::HandOver(message) => drop(durable.insert(message.attempt)),
+                Effect::Withdraw(subject) => {
+                    self.shared.dispatcher.withdraw(self.slot.tenant, subject);
+                }
+            }
+        }
+        announced.release(&durable);
+    }
+
+    /// Changes the machine outside a step.
+    pub(super) fn on_machine(
+        &mut self,
+        ctx: &mut Context<Self>,
+        change: impl FnOnce(&mut Machine),
+    ) {
+        self.count_idle_turn();
+        self.guarded(&[], ctx, |machine| machine.as_mut().map(change));
+    }
+
+    /// Runs the machine's code; a panic in it sets the tenant back, with the facts under suspicion.
+    pub(super) fn guarded<R>(
+        &mut self,
+        facts: &[i64],
+        ctx: &mut Context<Self>,
+        work: impl FnOnce(&mut Option<Machine>) -> R,
+    ) -> Option<R> {
+        let machine = &mut self.machine;
+        let done = catch_unwind(AssertUnwindSafe(|| work(machine)));
+        if done.is_err() {
+            self.set_back(Setback::Panicked(facts.to_vec()), ctx);
+        }
+        done.ok()
+    }
+}
+
+impl TakenIn {
+    fn of(inputs: &[Input]) -> Self {
+        let mut taken_in = Self::default();
+        for input in inputs {
+            match input {
+                Input::Facts(facts) => taken_in.facts.extend(facts.iter().map(|fact| fact.seq)),
+                Input::Returned(returned) => taken_in.returned += returned.len(),
+                Input::Orphaned(_) => taken_in.orphans = true,
+                Input::Swept(..) | Input::Tick => {}
+            }
+        }
+        taken_in
+    }
+}
