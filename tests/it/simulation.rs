@@ -53,7 +53,7 @@ fn play(seeds: &[u64]) -> Summary {
     let work = || {
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
             let report = run_twice(*seed, Options::default());
-            summary.lock().unwrap().add(report);
+            summary.lock().expect("no thread panics").add(report);
         }
     };
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -62,7 +62,7 @@ fn play(seeds: &[u64]) -> Summary {
             scope.spawn(work);
         }
     });
-    summary.into_inner().unwrap()
+    summary.into_inner().expect("no thread panics")
 }
 
 fn fail_on_the_first(mut failed: Vec<Report>) {

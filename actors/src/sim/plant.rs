@@ -105,13 +105,13 @@ pub(super) fn distort_decision(
     decision: &mut Decision,
     zone_of: impl Fn(&crate::machine::change::Claim) -> chrono_tz::Tz,
 ) {
+    if bug != Some(PlantedBug::FoldFiresTwice) {
+        return;
+    }
     for change in &mut decision.changes {
-        match (bug, change) {
-            (Some(PlantedBug::FoldFiresTwice), Change::Claimed(claim)) => {
-                let zone = zone_of(claim);
-                fire_in_second_pass(claim, zone);
-            }
-            _ => {}
+        if let Change::Claimed(claim) = change {
+            let zone = zone_of(claim);
+            fire_in_second_pass(claim, zone);
         }
     }
 }
