@@ -67,17 +67,22 @@ impl World {
             Kind::Pause => self.pause(node),
             Kind::Steal => {
                 let shard = ShardId(self.rng.range(0, i64::from(self.draw.shards) - 1) as i32);
-                self.journal.expire(shard);
-                self.record("lease ended", [i64::from(shard.0), 0, 0]);
-                // Someone moved it on purpose: another node takes it at once.
-                let life = self.nodes[node].this_life();
-                let wait_ms = self.rng.range(1, 500);
-                self.after(wait_ms, Event::RenewOnce(life));
+                self.steal(shard);
             }
             Kind::Drain => self.drain(node),
             Kind::ClockStep => self.step_clock(node),
         }
         self.strike_later(kind);
+    }
+
+    /// Moves a lease on purpose: it ends, and another node takes it at once.
+    pub(super) fn steal(&mut self, shard: ShardId) {
+        self.journal.expire(shard);
+        self.record("lease ended", [i64::from(shard.0), 0, 0]);
+        let node = self.rng.index(self.nodes.len());
+        let life = self.nodes[node].this_life();
+        let wait_ms = self.rng.range(1, 500);
+        self.after(wait_ms, Event::RenewOnce(life));
     }
 
     pub(super) fn pause(&mut self, index: usize) {

@@ -4,6 +4,7 @@ mod database;
 mod dispatch;
 mod doors;
 mod faults;
+mod nemesis;
 mod node;
 mod owner;
 
@@ -63,6 +64,12 @@ enum Event {
     Resume(usize),
     /// A fault strikes.
     Strike(faults::Kind),
+    /// A node crashes.
+    Crash(usize),
+    /// A node is paused.
+    Pause(usize),
+    /// A lease ends before its time.
+    Steal(ShardId),
     /// Faults stop.
     FaultsOver,
 }
@@ -281,6 +288,9 @@ impl World {
             Event::Start(node) => self.start(node),
             Event::Resume(node) => self.resume(node),
             Event::Strike(kind) => self.strike(kind),
+            Event::Crash(node) => self.crash(node),
+            Event::Pause(node) => self.pause(node),
+            Event::Steal(shard) => self.steal(shard),
             Event::FaultsOver => self.faults_over(),
             Event::Answer(call) => self.answer(call),
             Event::Wake(at, number) => self.on_node(at.life, event, |world| world.wake(at, number)),

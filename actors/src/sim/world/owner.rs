@@ -208,6 +208,7 @@ impl World {
     }
 
     fn commit(&mut self, at: At, commit: Commit, mut pending: Pending) {
+        self.lie_in_wait(at.life.node, at.tenant, &pending.decision);
         if self.bug == Some(PlantedBug::IntentAfterSend) {
             let effects = std::mem::take(&mut pending.decision.effects);
             self.release(at, effects, pending.wall, pending.mono_ms);
