@@ -3,7 +3,7 @@
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use super::{Event, World};
-use crate::ports::ShardId;
+use crate::ports::{Fence, ShardId};
 use crate::sim::counters::Sometimes;
 
 /// A fault that strikes now and then.
@@ -103,28 +103,17 @@ impl World {
         self.after(lasts_ms, Event::Resume(index));
     }
 
-    /// A graceful end: what has not begun is dropped before the leases are given back.
+    /// A graceful end: the leases are given back and do not have to expire. What the dispatcher
+    /// has under way dies with the process, as in a crash.
     fn drain(&mut self, index: usize) {
-        let node = &mut self.nodes[index];
+        let node = &self.nodes[index];
         if !node.up || node.paused {
             return;
         }
-        node.slots.retain(|_, slot| slot.begun);
-        node.draining = true;
-        let fences: Vec<_> = node.trust.values().map(|trust| trust.fence).collect();
-        let owners: Vec<_> = self
-            .journal
-            .leases
-            .values()
-            .map(|it| it.owner.clone())
-            .collect();
+        let name = node.name(self.bug);
+        let fences: Vec<Fence> = node.trust.values().map(|trust| trust.fence).collect();
         for fence in fences {
-            for owner in &owners {
-                let prefix = format!("node-{index}");
-                if owner.0.starts_with(&prefix) {
-                    self.journal.release(owner, fence);
-                }
-            }
+            self.journal.release(&name, fence);
         }
         self.record("drain", [index as i64, 0, 0]);
         self.crash(index);

@@ -20,7 +20,6 @@ pub(super) struct Node {
     pub(super) life: u32,
     pub(super) up: bool,
     pub(super) paused: bool,
-    pub(super) draining: bool,
     /// What came in during a pause.
     pub(super) held: Vec<Event>,
     /// How far its wall clock is ahead of the database's, in milliseconds.
@@ -38,7 +37,6 @@ impl Node {
             life: 0,
             up: false,
             paused: false,
-            draining: false,
             held: Vec::new(),
             offset_ms: 0,
             booted_at: Timestamp::default(),
@@ -80,11 +78,10 @@ impl Node {
         self.owners.clear();
         self.slots.clear();
         self.paused = false;
-        self.draining = false;
     }
 
     /// Returns the name of this life; a process that reuses it is a planted bug.
-    fn name(&self, bug: Option<PlantedBug>) -> NodeId {
+    pub(super) fn name(&self, bug: Option<PlantedBug>) -> NodeId {
         match bug {
             Some(PlantedBug::EpochReused) => NodeId(format!("node-{}", self.index)),
             _ => NodeId(format!("node-{}-{}", self.index, self.life)),
@@ -149,11 +146,9 @@ impl World {
 
     pub(super) fn renew_now(&mut self, life: Life) {
         let node = &self.nodes[life.node];
-        if !node.draining {
-            let name = node.name(self.bug);
-            let began_ms = node.mono_ms(self.now);
-            self.call(life, None, Request::Renew { name, began_ms });
-        }
+        let name = node.name(self.bug);
+        let began_ms = node.mono_ms(self.now);
+        self.call(life, None, Request::Renew { name, began_ms });
     }
 
     /// Takes the database's side of a renewal.
@@ -250,7 +245,7 @@ impl World {
             .map(|trust| trust.fence.shard)
             .collect();
         let until = node.wall(now).plus_ms(self.draw.poll_ms + SECOND_MS);
-        if !shards.is_empty() && !node.draining {
+        if !shards.is_empty() {
             self.call(life, None, Request::LookAhead { shards, until });
         }
         self.after(self.draw.poll_ms, Event::Poll(life));
@@ -279,7 +274,7 @@ impl World {
         let Some(trust) = node.trust.get(&shard).copied() else {
             return false;
         };
-        if !trust.holds(node.mono_ms(now)) || node.draining {
+        if !trust.holds(node.mono_ms(now)) {
             return false;
         }
         let owner = node
