@@ -141,6 +141,10 @@ pub enum JournalError {
     /// There is no such tenant.
     #[error("no such tenant")]
     Absent,
+    /// The changes contradict what is stored (an attempt's key used twice, credits below zero);
+    /// nothing happened, and the machine must be loaded again.
+    #[error("the changes contradict what is stored")]
+    Conflict,
     /// Stored data cannot be read as what it should be.
     #[error("stored data is corrupt")]
     Corrupt,

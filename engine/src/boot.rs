@@ -5,15 +5,12 @@ use std::sync::Arc;
 use actors::clock::Clock;
 use actors::lease::{LeaseTimes, NodeId};
 use actors::ports::Gateway;
-use actors::supervision::node::{Node, NodeConfig, Ports};
+use actors::supervision::node::{Node, NodeConfig, Ports, ThreadRefused};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::doors::Doors;
-use crate::store::Store;
-
-/// How many slices the tenants are spread over.
-pub const SHARDS: i32 = 64;
+use crate::store::{SHARDS, Store};
 
 /// A running engine.
 pub struct Engine {
@@ -30,7 +27,7 @@ pub struct Engine {
 pub enum BootError {
     /// The threads of the actors were refused.
     #[error("threads of the actors were refused")]
-    Threads(#[source] std::io::Error),
+    Threads(#[from] ThreadRefused),
 }
 
 /// What differs between a server, the demo and a test.
@@ -38,6 +35,8 @@ pub enum BootError {
 pub struct Pace {
     /// How long leases last.
     pub lease: LeaseTimes,
+    /// How many threads run actors; one for each core when `None`.
+    pub arbiters: Option<usize>,
     /// How often the node looks for tenants with something to do; the usual when `None`.
     pub look_ahead_every_ms: Option<i64>,
 }
@@ -56,6 +55,7 @@ impl Engine {
         // A new name at every start: no life renews the lease of a former one.
         let mut config = NodeConfig::owning_all(NodeId(Uuid::new_v4().to_string()), SHARDS);
         config.lease = pace.lease;
+        config.arbiters = pace.arbiters.unwrap_or(config.arbiters);
         if let Some(every_ms) = pace.look_ahead_every_ms {
             config.look_ahead_every_ms = every_ms;
         }
@@ -65,7 +65,7 @@ impl Engine {
             leases: Arc::new(store.clone()),
             clock: Arc::clone(&clock),
         };
-        let node = Node::start(config, ports, Handle::current()).map_err(BootError::Threads)?;
+        let node = Node::start(config, ports, Handle::current())?;
         let node = Arc::new(node);
         let doors = Doors::new(store.clone(), Arc::clone(&node), clock);
         Ok(Self { store, node, doors })

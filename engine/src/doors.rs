@@ -31,6 +31,8 @@ pub enum Told {
     Parked,
     /// There is no such subject.
     Unknown,
+    /// The subject is in that state already, or cannot get there.
+    Unchanged,
     /// The fact is durable (or holds already), and no hand-over of its subject is under way.
     Stopped {
         /// The subject as it was resolved.
@@ -60,7 +62,10 @@ impl Doors {
     /// caller tells the same events again, and their ids make that harmless.
     pub async fn tell(&self, facts: &[Fact]) -> Result<Vec<Told>, StoreError> {
         let answers = self.store.commit_facts(facts).await?;
-        let told = facts.iter().zip(&answers).map(|(fact, answer)| self.told(fact.tenant, answer));
+        let told = facts
+            .iter()
+            .zip(&answers)
+            .map(|(fact, answer)| self.told(fact.tenant, answer));
         Ok(told.collect())
     }
 
@@ -69,10 +74,13 @@ impl Doors {
             FactAnswer::Duplicate => Told::Duplicate,
             FactAnswer::Parked => Told::Parked,
             FactAnswer::Unknown => Told::Unknown,
-            FactAnswer::Unchanged => Told::Stopped,
-            FactAnswer::Applied { subject, in_flight, settles_at, .. } => {
-                self.stopped(tenant, *subject, *in_flight, *settles_at)
-            }
+            FactAnswer::Unchanged => Told::Unchanged,
+            FactAnswer::Applied {
+                subject,
+                in_flight,
+                settles_at,
+                ..
+            } => self.stopped(tenant, *subject, *in_flight, *settles_at),
         }
     }
 
@@ -92,6 +100,10 @@ impl Doors {
             return Told::Stopped { subject };
         }
         let settled_by = settles_at.unwrap_or_else(|| self.clock.now());
-        Told::Settling { subject, in_flight: under_way, settled_by }
+        Told::Settling {
+            subject,
+            in_flight: under_way,
+            settled_by,
+        }
     }
 }

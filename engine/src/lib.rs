@@ -1,7 +1,16 @@
-//! Régua: the engine.
+//! Régua's engine: the ports of `actors` on real databases and providers, and the binary `regua`.
 
+pub mod bench;
+pub mod boot;
+pub mod bus;
 pub mod cli;
 pub mod config;
-
+pub mod demo;
+pub mod doors;
+pub mod facts;
+pub mod http;
 pub mod imports;
+pub mod providers;
+pub mod store;
 pub mod telemetry;
+pub mod why;

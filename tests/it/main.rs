@@ -1,3 +1,4 @@
 //! One integration binary; a module per story.
 
 mod simulation;
+mod tidy;

@@ -22,6 +22,7 @@ impl Machine {
                 self.memory.moved(enrollment, claim.to, true);
             }
             Change::Ruled(ruled) => self.moved(ruled.reminder.enrollment, ruled.to),
+            Change::CameBack(back) => self.moved(back.reminder.enrollment, back.to),
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.moved(moved.enrollment, moved.to);
             }

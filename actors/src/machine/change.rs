@@ -5,7 +5,7 @@ use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, Re
 use schedules::plan::Touch;
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
-use schedules::verdict::Verdict;
+use schedules::verdict::{Reason, Verdict};
 
 use super::input::{Outcome, Sweep};
 use crate::ports::Cursor;
@@ -26,14 +26,17 @@ pub enum Change {
     Claimed(Claim),
     /// A due touch was decided without an attempt (hold, skip, cancel); the cursor moves on.
     Ruled(Ruled),
-    /// The cursor was moved by something else than a verdict: an outcome, a new plan.
+    /// An attempt came to nothing: its touch is looked at again, or has failed for good. When a stop
+    /// came first the touch gets its cancel record instead of another look.
+    CameBack(CameBack),
+    /// The cursor was moved by a new plan.
     Moved(Moved),
     /// A stopped enrollment is active again.
     Reactivated(Moved),
     /// An attempt has its outcome; nothing happens when it has one already. Its credit is released,
     /// and spent when the message may have reached the contact.
     Settled(Settled),
-    /// Nothing comes any more for an enrollment.
+    /// Nothing comes any more for an enrollment; the world hears of it.
     Finished {
         /// The enrollment.
         enrollment: EnrollmentId,
@@ -123,6 +126,27 @@ pub struct Ruled {
     pub to: Cursor,
 }
 
+/// An attempt that came to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameBack {
+    /// The reminder.
+    pub reminder: ReminderId,
+    /// The try that follows, or would have followed.
+    pub try_no: u16,
+    /// The campaign's version.
+    pub campaign_version: u32,
+    /// The rule pack's version.
+    pub rules_version: u32,
+    /// When it was decided what follows.
+    pub at: Timestamp,
+    /// When the touch was due.
+    pub slot_at: Timestamp,
+    /// Why the touch has failed for good; the world hears of it.
+    pub failed: Option<Reason>,
+    /// The cursor after it.
+    pub to: Cursor,
+}
+
 /// A cursor that was moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -146,10 +170,6 @@ pub struct Settled {
 /// Something the world and the audit hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// An enrollment's last reminder is decided.
-    EnrollmentFinished(EnrollmentId),
-    /// A reminder failed on every channel.
-    ReminderFailed(ReminderId),
     /// A campaign has taken in every boleto that was there when it was launched.
     CampaignEnrolled(CampaignId),
 }

@@ -216,7 +216,8 @@ impl Machine {
                 after: self.memory.read_to(),
                 until: now.plus_ms(HORIZON_MS),
                 limit: DUE_PAGE_MAX,
-                sends_since: now.plus_ms(-self.walks.lookback_ms()),
+                // A send counts from its deadline on, and is looked for by its claim.
+                sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
             }));
         }
         let may_go_on = |sweep: &&Sweep| {
@@ -310,6 +311,7 @@ impl Change {
         match self {
             Change::Claimed(claim) => Some(claim.attempt.reminder.enrollment),
             Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
+            Change::CameBack(back) => Some(back.reminder.enrollment),
             Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
             Change::Finished { enrollment } => Some(*enrollment),
             _ => None,

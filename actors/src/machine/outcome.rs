@@ -1,9 +1,9 @@
 //! Outcomes of hand-overs: what is final, what is tried again, and on which channel.
 
 use schedules::id::AttemptId;
-use schedules::verdict::{Reason, Ruling, Verdict};
+use schedules::verdict::Reason;
 
-use super::change::{Announcement, Change, Claim, Moved, Ruled, Settled};
+use super::change::{CameBack, Change, Claim, Settled};
 use super::draft::Draft;
 use super::input::Outcome;
 use super::walk::PlanSubject;
@@ -100,33 +100,27 @@ impl<'m> Draft<'m> {
             next_at: Some(at),
             ..from
         };
-        self.change(Change::Moved(Moved {
-            enrollment: claim.attempt.reminder.enrollment,
-            to,
-        }));
+        self.came_back(claim, None, to);
     }
 
     /// Ends the touch: it reached nobody, and no channel is left.
     fn fail(&mut self, claim: &'m Claim, reason: Reason) {
         let to = self.cursor_unsent(claim);
-        let tenant = self.machine.walks.tenant();
-        self.change(Change::Ruled(Ruled {
+        self.came_back(claim, Some(reason), to);
+        self.finish_if_done(claim.attempt.reminder.enrollment, to);
+    }
+
+    fn came_back(&mut self, claim: &'m Claim, failed: Option<Reason>, to: Cursor) {
+        self.change(Change::CameBack(CameBack {
             reminder: claim.attempt.reminder,
             try_no: claim.attempt.try_no + 1,
             campaign_version: claim.campaign_version,
-            rules_version: tenant.rules.version,
+            rules_version: self.machine.walks.tenant().rules.version,
             at: self.now,
             slot_at: claim.touch.slot_at,
-            verdict: Verdict {
-                ruling: Ruling::Skip,
-                reason,
-                rule: None,
-            },
+            failed,
             to,
         }));
-        let failed = Announcement::ReminderFailed(claim.attempt.reminder);
-        self.change(Change::Announced(failed));
-        self.finish_if_done(claim.attempt.reminder.enrollment, to);
     }
 
     /// Returns the cursor after the touch if it had not been sent: it does not count against the
@@ -161,9 +155,6 @@ impl<'m> Draft<'m> {
     ) {
         if cursor.touch.is_none() {
             self.change(Change::Finished { enrollment });
-            self.change(Change::Announced(Announcement::EnrollmentFinished(
-                enrollment,
-            )));
         }
     }
 }

@@ -378,7 +378,7 @@ fn a_refused_message_takes_the_next_channel_under_a_new_key() {
         at(7, 9, 1),
     );
     let failed = changes.iter().any(|change| {
-        matches!(change, Change::Ruled(ruled) if ruled.verdict.reason == Reason::ProviderRejected)
+        matches!(change, Change::CameBack(back) if back.failed == Some(Reason::ProviderRejected))
     });
     assert!(failed, "the reminder has a final record");
 }

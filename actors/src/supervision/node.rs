@@ -12,7 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use super::arbiters::{Arbiters, ThreadRefused};
+use super::arbiters::Arbiters;
+pub use super::arbiters::ThreadRefused;
 use super::shard::Shards;
 use super::slot::Post;
 use super::{Shared, shard, watchdog};

@@ -34,6 +34,9 @@ impl TenantActor {
                 self.machine = None;
                 self.wait_a_little();
             }
+            Setback::Journal(JournalError::Conflict) => {
+                self.start_over("changes contradict the journal", ctx);
+            }
             Setback::Journal(JournalError::Corrupt) => self.start_over("corrupt data", ctx),
             Setback::Journal(JournalError::Permanent) => {
                 self.shared

@@ -57,11 +57,15 @@ fn step(machine: &mut Machine, inputs: &[Input], spent: &mut [Duration]) -> Vec<
     let began = Instant::now();
     let decision = machine.decide(inputs, now);
     spent[0] += began.elapsed();
-    let accepted = || Outcome::Accepted { provider_ref: String::new() };
+    let accepted = || Outcome::Accepted {
+        provider_ref: String::new(),
+    };
     let claims = decision.changes.iter().filter_map(|change| match change {
-        Change::Claimed(claim) => {
-            Some(Returned { attempt: claim.attempt, at: now, outcome: accepted() })
-        }
+        Change::Claimed(claim) => Some(Returned {
+            attempt: claim.attempt,
+            at: now,
+            outcome: accepted(),
+        }),
         _ => None,
     });
     let claims = claims.collect();

@@ -37,14 +37,21 @@ const NINE: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
 
 /// D-3, D0, D+1, D+7 and D+15 at nine, over WhatsApp, then e-mail.
 pub fn cadence() -> Cadence {
-    let steps = [-3, 0, 1, 7, 15].into_iter().zip(0..).map(|(days, no)| Step {
-        no,
-        when: When::Offset { days, unit: DayUnit::Calendar, at: NINE },
-        channels: vec![Channel::Whatsapp, Channel::Email],
-        template: "lembrete".to_owned(),
-        expires_after_ms: 3 * DAY_MS,
-        condition: Condition::default(),
-    });
+    let steps = [-3, 0, 1, 7, 15]
+        .into_iter()
+        .zip(0..)
+        .map(|(days, no)| Step {
+            no,
+            when: When::Offset {
+                days,
+                unit: DayUnit::Calendar,
+                at: NINE,
+            },
+            channels: vec![Channel::Whatsapp, Channel::Email],
+            template: "lembrete".to_owned(),
+            expires_after_ms: 3 * DAY_MS,
+            condition: Condition::default(),
+        });
     Cadence {
         steps: steps.collect(),
         grace_business_days: 0,
@@ -77,7 +84,10 @@ pub fn settings(id: TenantId) -> Settings {
     let sender = |channel| Sender {
         channel,
         provider: "null".to_owned(),
-        pace: Pace { per_second: 1_000_000, burst: 1_000_000 },
+        pace: Pace {
+            per_second: 1_000_000,
+            burst: 1_000_000,
+        },
     };
     let campaign = Campaign {
         id: CampaignId(1),
@@ -95,12 +105,21 @@ pub fn settings(id: TenantId) -> Settings {
             rules: RulePack::brazil(),
             calendar: Calendar::brazil(),
             charges: None,
-            feed: Feed { silence_max_ms: None, heard_at: due_at() },
-            credits: Some(Credits { balance: 1_000_000_000, held: 0 }),
+            feed: Feed {
+                silence_max_ms: None,
+                heard_at: due_at(),
+            },
+            credits: Some(Credits {
+                balance: 1_000_000_000,
+                held: 0,
+            }),
             senders: vec![sender(Channel::Whatsapp), sender(Channel::Email)],
             retry: RetryPolicy::default(),
         },
-        campaigns: vec![CampaignState { campaign, running: true }],
+        campaigns: vec![CampaignState {
+            campaign,
+            running: true,
+        }],
         templates: vec![template(Channel::Whatsapp), template(Channel::Email)],
     }
 }
@@ -159,7 +178,10 @@ pub fn due_page(settings: &Settings, count: i64) -> DuePage {
     DuePage {
         rows: (1..=count).map(row).collect(),
         contacts: (1..=count).map(contact).collect(),
-        read_to: Mark { next_at: due_at(), enrollment: EnrollmentId(i64::MAX) },
+        read_to: Mark {
+            next_at: due_at(),
+            enrollment: EnrollmentId(i64::MAX),
+        },
         next_after_at: None,
     }
 }

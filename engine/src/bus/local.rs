@@ -62,8 +62,14 @@ impl LocalBus {
     /// [`NotTaken`].
     pub async fn publish(&self, envelope: Envelope) -> Result<Told, NotTaken> {
         let (acknowledge, acknowledged) = oneshot::channel();
-        let delivery = Delivery { envelope, acknowledge };
-        self.events.send(delivery).await.map_err(|_| NotTaken::Closed)?;
+        let delivery = Delivery {
+            envelope,
+            acknowledge,
+        };
+        self.events
+            .send(delivery)
+            .await
+            .map_err(|_| NotTaken::Closed)?;
         acknowledged.await.unwrap_or(Err(NotTaken::Closed))
     }
 }
@@ -102,11 +108,7 @@ async fn commit(batch: &mut Vec<Delivery>, doors: &Doors, clock: &dyn Clock) {
     }
 }
 
-async fn tell(
-    facts: &[Fact],
-    doors: &Doors,
-    clock: &dyn Clock,
-) -> Result<Vec<Told>, StoreError> {
+async fn tell(facts: &[Fact], doors: &Doors, clock: &dyn Clock) -> Result<Vec<Told>, StoreError> {
     let mut tries = 0;
     loop {
         match doors.tell(facts).await {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use schedules::channel::Channel;
-use schedules::contact::{ContactKey, EmailAddress};
+use schedules::contact::EmailAddress;
 use schedules::phone::Phone;
 use schedules::time::Timestamp;
 use serde::Deserialize;
@@ -76,13 +76,27 @@ impl Envelope {
 
 fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {
     match kind {
-        "boleto.paid" => Ok(Saying::BoletoPaid { boleto: boleto(data)? }),
-        "boleto.cancelled" => Ok(Saying::BoletoCancelled { boleto: boleto(data)? }),
-        "boleto.reopened" => Ok(Saying::BoletoReopened { boleto: boleto(data)? }),
+        "boleto.paid" => Ok(Saying::BoletoPaid {
+            boleto: boleto(data)?,
+        }),
+        "boleto.cancelled" => Ok(Saying::BoletoCancelled {
+            boleto: boleto(data)?,
+        }),
+        "boleto.reopened" => Ok(Saying::BoletoReopened {
+            boleto: boleto(data)?,
+        }),
         "boleto.changed" => {
-            let OfChange { reference, amount_centavos, due_on } = read(data)?;
+            let OfChange {
+                reference,
+                amount_centavos,
+                due_on,
+            } = read(data)?;
             let boleto = BoletoName::Reference(reference);
-            Ok(Saying::BoletoChanged { boleto, amount_centavos, due_on })
+            Ok(Saying::BoletoChanged {
+                boleto,
+                amount_centavos,
+                due_on,
+            })
         }
         "contact.opted_out" => {
             contact(data).map(|(contact, channel)| Saying::ContactOptedOut { contact, channel })
@@ -107,16 +121,22 @@ fn boleto(data: &Value) -> Result<BoletoName, UnusableEvent> {
 
 /// Names a contact by any spelling of its phone or e-mail.
 fn contact(data: &Value) -> Result<(ContactName, Option<Channel>), UnusableEvent> {
-    let OfContact { phone, email, channel } = read(data)?;
+    let OfContact {
+        phone,
+        email,
+        channel,
+    } = read(data)?;
     let key = match (phone, email) {
-        (Some(phone), None) => Phone::parse(&phone).ok().map(|phone| ContactKey::from(&phone)),
-        (None, Some(email)) => {
-            EmailAddress::parse(&email).ok().map(|email| ContactKey::from(&email))
-        }
+        (Some(phone), None) => Phone::parse(&phone)
+            .ok()
+            .map(|it| it.canonical().to_owned()),
+        (None, Some(email)) => EmailAddress::parse(&email)
+            .ok()
+            .map(|it| it.identity().to_owned()),
         _ => None,
     };
     let key = key.ok_or(UnusableEvent::Data)?;
-    Ok((ContactName::Point(key.as_str().to_owned()), channel))
+    Ok((ContactName::Point(key), channel))
 }
 
 #[cfg(test)]
@@ -138,7 +158,9 @@ mod tests {
     }
 
     fn saying_of(kind: &str, data: Value) -> Result<Saying, UnusableEvent> {
-        event(kind, data).to_fact(Timestamp::from_unix_ms(2)).map(|fact| fact.saying)
+        event(kind, data)
+            .to_fact(Timestamp::from_unix_ms(2))
+            .map(|fact| fact.saying)
     }
 
     #[test]
@@ -151,12 +173,21 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_the_contract_is_refused_with_its_reason() {
-        assert_eq!(saying_of("boleto.paid", json!({})), Err(UnusableEvent::Data));
-        assert_eq!(saying_of("boleto.payed", json!({})), Err(UnusableEvent::Type));
+        assert_eq!(
+            saying_of("boleto.paid", json!({})),
+            Err(UnusableEvent::Data)
+        );
+        assert_eq!(
+            saying_of("boleto.payed", json!({})),
+            Err(UnusableEvent::Type)
+        );
         let more = json!({"reference": "B1", "status": "paid"});
         assert_eq!(saying_of("boleto.paid", more), Err(UnusableEvent::Data));
         let mut nameless = event("feed.heartbeat", Value::Null);
         nameless.id = "a\nb".into();
-        assert_eq!(nameless.to_fact(Timestamp::from_unix_ms(2)), Err(UnusableEvent::Id));
+        assert_eq!(
+            nameless.to_fact(Timestamp::from_unix_ms(2)),
+            Err(UnusableEvent::Id)
+        );
     }
 }

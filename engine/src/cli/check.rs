@@ -1,11 +1,13 @@
 //! What all commands that check something share: a text from arguments, an answer as JSON or text.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, Write};
 
 use clap::Args;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Ended;
 
@@ -68,6 +70,11 @@ fn joined(words: &[OsString]) -> Option<String> {
 }
 
 impl FormArgs {
+    #[cfg(test)]
+    pub(super) const fn for_people() -> Self {
+        Self { json: false }
+    }
+
     /// Writes what was found: an object with `error` and `message` when it was not valid.
     pub(super) fn answer<T: Serialize>(
         &self,
@@ -75,20 +82,46 @@ impl FormArgs {
         found: Result<T, Refusal>,
     ) -> io::Result<Ended> {
         let (ended, answer) = match found {
-            Ok(answer) => (Ended::Well, serde_json::to_value(answer)?),
-            Err(refusal) => (Ended::Invalid, serde_json::to_value(refusal)?),
+            Ok(answer) => (Ended::Well, serde_json::to_string(&answer)?),
+            Err(refusal) => (Ended::Invalid, serde_json::to_string(&refusal)?),
         };
-        match answer {
-            Value::Object(fields) if !self.json => write_lines(out, &fields)?,
-            answer => writeln!(out, "{answer}")?,
+        if self.json {
+            writeln!(out, "{answer}")?;
+        } else {
+            write_lines(out, &serde_json::from_str(&answer)?)?;
         }
         Ok(ended)
     }
 }
 
+/// The fields of a JSON object in the order in which they stand there.
+struct InOrder(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for InOrder {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = InOrder;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(InOrder(fields))
+            }
+        }
+        from.deserialize_map(Fields)
+    }
+}
+
 /// Writes a line a field; what a terminal could take for a command is escaped.
-fn write_lines(out: &mut dyn Write, fields: &Map<String, Value>) -> io::Result<()> {
-    for (key, value) in fields {
+fn write_lines(out: &mut dyn Write, fields: &InOrder) -> io::Result<()> {
+    for (key, value) in &fields.0 {
         let label = key.replace('_', " ");
         for text in shown(value) {
             let text: String = text.chars().flat_map(escaped).collect();

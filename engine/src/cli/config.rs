@@ -29,7 +29,8 @@ impl ConfigArgs {
     /// Reads the settings from the defaults, the file, the environment and the flags.
     pub(super) fn load(self) -> Result<Config, Problems> {
         Config::load(&Sources {
-            file: self.config,
+            // An empty variable is how scripts unset one.
+            file: self.config.filter(|file| !file.as_os_str().is_empty()),
             environment: std::env::vars_os().collect(),
             overrides: self.overrides,
         })

@@ -8,8 +8,11 @@ mod brcode;
 mod check;
 mod config;
 mod cron;
+mod demo;
 mod document;
 mod phone;
+mod serve;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -34,6 +37,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Shows the main job on made-up data: 45 days of reminders, payments and opt-outs.
+    Demo(demo::Command),
+    /// Runs the engine.
+    Serve(serve::Serve),
+    /// Brings the schema of the store up to date.
+    Migrate(serve::Migrate),
+    /// Tells why a reminder was, or was not, sent.
+    Why(why::Command),
     /// Reads boletos and collection slips.
     #[command(subcommand)]
     Boleto(boleto::Command),
@@ -63,7 +74,8 @@ enum Ended {
 
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked: the log of a command that runs for long comes from other threads.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     run_with(std::env::args_os(), &mut out, &mut err).into()
 }
 
@@ -102,6 +114,10 @@ impl Ended {
 impl Command {
     fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
         match self {
+            Self::Demo(command) => command.run(out, err),
+            Self::Serve(command) => command.run(err),
+            Self::Migrate(command) => command.run(out, err),
+            Self::Why(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),
             Self::Brcode(command) => command.run(out),
             Self::Document(command) => command.run(out),
@@ -110,6 +126,13 @@ impl Command {
             Self::Config(command) => command.run(out, err),
         }
     }
+}
+
+/// Builds the runtime on which everything but the actors runs.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 #[cfg(test)]

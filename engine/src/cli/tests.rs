@@ -182,7 +182,7 @@ fn a_command_line_that_is_not_understood_ends_otherwise_than_an_invalid_boleto()
 }
 
 #[test]
-fn people_get_a_line_a_field_without_control_characters() {
+fn people_get_a_line_a_field_in_order() {
     let answer = run(&["boleto", "check", BANK_LINE, "--on", "2018-06-01"]);
     assert_eq!(answer.code, 0);
     assert!(
@@ -190,7 +190,27 @@ fn people_get_a_line_a_field_without_control_characters() {
         "{}",
         answer.out
     );
+    assert!(
+        answer.out.starts_with("kind                bank\n"),
+        "{}",
+        answer.out
+    );
     assert!(!answer.out.contains('{'));
+}
+
+#[test]
+fn what_a_code_says_cannot_command_the_terminal() {
+    let mut out = Vec::new();
+    let form = check::FormArgs::for_people();
+    let answer = json!({ "merchant_name": "\u{1b}[31mFulano\u{9b}", "txid": null });
+    form.answer(&mut out, Ok(answer))
+        .map(|_| ())
+        .expect("an answer");
+    let text = String::from_utf8(out).expect("utf-8");
+    assert_eq!(
+        text,
+        "merchant name       \\u{1b}[31mFulano\\u{9b}\ntxid                -\n"
+    );
 }
 
 #[test]

@@ -31,8 +31,18 @@ pub(super) struct TenantData {
 const AREA_CODES: [u32; 10] = [11, 21, 31, 51, 65, 68, 81, 85, 92, 97];
 
 const NAMES: [&str; 12] = [
-    "Ana Lima", "Bruno Sá", "Célia Rocha", "Davi Nunes", "Elisa Prado", "Fábio Reis",
-    "Gilda Moura", "Heitor Luz", "Iara Pinto", "João Brito", "Kátia Melo", "Lauro Dias",
+    "Ana Lima",
+    "Bruno Sá",
+    "Célia Rocha",
+    "Davi Nunes",
+    "Elisa Prado",
+    "Fábio Reis",
+    "Gilda Moura",
+    "Heitor Luz",
+    "Iara Pinto",
+    "João Brito",
+    "Kátia Melo",
+    "Lauro Dias",
 ];
 
 /// Makes both tenants' data from a seed.
@@ -80,7 +90,15 @@ fn rows(dice: &mut Dice, prefix: &str) -> Vec<Row> {
         let amount_centavos = dice.between(1_990, 249_990);
         let line = bank_slip_line(dice, due_on, amount_centavos);
         let reference = format!("{prefix}-{number:04}");
-        rows.push(Row { reference, name, phone, email, due_on, amount_centavos, line });
+        rows.push(Row {
+            reference,
+            name,
+            phone,
+            email,
+            due_on,
+            amount_centavos,
+            line,
+        });
     }
     rows
 }
@@ -99,7 +117,11 @@ fn person(dice: &mut Dice, prefix: &str, number: usize) -> (&'static str, String
 
 /// Spells a mobile number without its ninth digit: still the same person.
 fn respelled(phone: &str) -> String {
-    if phone.len() == 11 { format!("+55 ({}) {}", &phone[..2], &phone[3..]) } else { phone.into() }
+    if phone.len() == 11 {
+        format!("+55 ({}) {}", &phone[..2], &phone[3..])
+    } else {
+        phone.into()
+    }
 }
 
 /// Writes the line of a bank slip: the check digits come from the parser, which knows them.
@@ -133,19 +155,40 @@ fn brazilian_csv(dice: &mut Dice) -> String {
     let mut csv =
         String::from("\u{feff}referencia;nome;celular;email;vencimento;valor;linha_digitavel\r\n");
     for row in rows(dice, "AUR") {
-        let amount = format!("{},{:02}", row.amount_centavos / 100, row.amount_centavos % 100);
+        let amount = format!(
+            "{},{:02}",
+            row.amount_centavos / 100,
+            row.amount_centavos % 100
+        );
         let due = row.due_on.format("%d/%m/%Y");
-        let Row { reference, name, phone, email, line, .. } = row;
-        csv.push_str(&format!("{reference};{name};{phone};{email};{due};{amount};{line}\r\n"));
+        let Row {
+            reference,
+            name,
+            phone,
+            email,
+            line,
+            ..
+        } = row;
+        csv.push_str(&format!(
+            "{reference};{name};{phone};{email};{due};{amount};{line}\r\n"
+        ));
     }
     for (number, slip) in PUBLISHED.iter().enumerate() {
-        let amount = format!("{},{:02}", slip.amount_centavos / 100, slip.amount_centavos % 100);
+        let amount = format!(
+            "{},{:02}",
+            slip.amount_centavos / 100,
+            slip.amount_centavos % 100
+        );
         let due: Vec<&str> = slip.due_on.split('-').rev().collect();
         let (due, line) = (due.join("/"), slip.line);
         let phone = format!("1197{:07}", 1_000_000 + number);
-        csv.push_str(&format!("PUB-{number};Publicado;{phone};;{due};{amount};{line}\r\n"));
+        csv.push_str(&format!(
+            "PUB-{number};Publicado;{phone};;{due};{amount};{line}\r\n"
+        ));
     }
-    BROKEN_BRAZILIAN.iter().for_each(|line| csv.push_str(&format!("{line}\r\n")));
+    BROKEN_BRAZILIAN
+        .iter()
+        .for_each(|line| csv.push_str(&format!("{line}\r\n")));
     csv
 }
 
@@ -161,11 +204,27 @@ const BROKEN_ENGLISH: [&str; 5] = [
 fn english_csv(dice: &mut Dice) -> String {
     let mut csv = String::from("reference,name,phone,email,due_on,amount,digitable_line\n");
     for row in rows(dice, "IPE") {
-        let amount = format!("{}.{:02}", row.amount_centavos / 100, row.amount_centavos % 100);
-        let Row { reference, name, phone, email, due_on, line, .. } = row;
-        csv.push_str(&format!("{reference},\"{name}\",{phone},{email},{due_on},{amount},{line}\n"));
+        let amount = format!(
+            "{}.{:02}",
+            row.amount_centavos / 100,
+            row.amount_centavos % 100
+        );
+        let Row {
+            reference,
+            name,
+            phone,
+            email,
+            due_on,
+            line,
+            ..
+        } = row;
+        csv.push_str(&format!(
+            "{reference},\"{name}\",{phone},{email},{due_on},{amount},{line}\n"
+        ));
     }
-    BROKEN_ENGLISH.iter().for_each(|line| csv.push_str(&format!("{line}\n")));
+    BROKEN_ENGLISH
+        .iter()
+        .for_each(|line| csv.push_str(&format!("{line}\n")));
     csv
 }
 

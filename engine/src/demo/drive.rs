@@ -53,8 +53,13 @@ impl Driver {
         loop {
             self.node.at_rest().await;
             let event_at = events.front().map(|planned| planned.at);
-            let next = [event_at, self.node.next_wake_at()].into_iter().flatten().min();
-            let Some(next) = next.filter(|at| *at < end) else { break };
+            let next = [event_at, self.node.next_wake_at()]
+                .into_iter()
+                .flatten()
+                .min();
+            let Some(next) = next.filter(|at| *at < end) else {
+                break;
+            };
             self.clock.jump_to(next);
             walked.jumps += 1;
             progress(next);
@@ -70,7 +75,9 @@ impl Driver {
 
     /// Publishes each event at its instant, and writes down when its stop was acknowledged.
     async fn set_off(&self, near: Vec<Planned>, walked: &mut Walked) -> Result<(), DemoError> {
-        let Some(last) = near.last().map(|planned| planned.at) else { return Ok(()) };
+        let Some(last) = near.last().map(|planned| planned.at) else {
+            return Ok(());
+        };
         let mut under_way = JoinSet::new();
         for planned in near {
             let (clock, bus) = (Arc::clone(&self.clock), self.bus.clone());
@@ -78,7 +85,9 @@ impl Driver {
                 clock.wait_until(planned.at).await;
                 let tenant = planned.envelope.tenant;
                 let kind = planned.envelope.kind.clone();
-                bus.publish(planned.envelope).await.map(|told| (tenant, kind, told))
+                bus.publish(planned.envelope)
+                    .await
+                    .map(|told| (tenant, kind, told))
             });
         }
         while let Some(joined) = under_way.join_next().await {
@@ -86,7 +95,9 @@ impl Driver {
             walked.events += 1;
             self.acknowledged(tenant, &kind, told, walked).await?;
         }
-        self.notebook.note(Seen::Reached(last)).map_err(DemoError::Notebook)
+        self.notebook
+            .note(Seen::Reached(last))
+            .map_err(DemoError::Notebook)
     }
 
     async fn acknowledged(
@@ -97,13 +108,18 @@ impl Driver {
         walked: &mut Walked,
     ) -> Result<(), DemoError> {
         let subject = match told {
-            Told::Duplicate => {
+            // A boleto that was paid is not cancelled any more, and the other way round.
+            Told::Duplicate | Told::Unchanged => {
                 walked.duplicates += 1;
                 return Ok(());
             }
             Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
             Told::Stopped { subject } => subject,
-            Told::Settling { subject, settled_by, .. } => {
+            Told::Settling {
+                subject,
+                settled_by,
+                ..
+            } => {
                 walked.settled_later += 1;
                 self.settled(tenant, subject, settled_by).await?;
                 subject
@@ -113,7 +129,9 @@ impl Driver {
         if kind == "contact.replied" {
             return Ok(());
         }
-        self.notebook.note(Seen::StopAcknowledged(tenant, subject)).map_err(DemoError::Notebook)
+        self.notebook
+            .note(Seen::StopAcknowledged(tenant, subject))
+            .map_err(DemoError::Notebook)
     }
 
     /// Waits until what had begun has come back.
@@ -123,9 +141,15 @@ impl Driver {
         subject: Subject,
         settled_by: Timestamp,
     ) -> Result<(), DemoError> {
-        self.clock.wait_until(settled_by).await;
-        while self.store.in_flight(tenant, subject).await? > 0 {
-            self.node.at_rest().await;
+        self.node.at_rest().await;
+        if self
+            .store
+            .settled(tenant, subject, self.clock.now())
+            .await?
+            .0
+            > 0
+        {
+            self.clock.wait_until(settled_by).await;
         }
         Ok(())
     }

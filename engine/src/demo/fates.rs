@@ -72,7 +72,12 @@ impl Cast<'_> {
     }
 
     fn slots(&self, row: &ImportRow) -> Vec<Timestamp> {
-        let zone = row.contact.zones.first().copied().unwrap_or(Tz::America__Sao_Paulo);
+        let zone = row
+            .contact
+            .zones
+            .first()
+            .copied()
+            .unwrap_or(Tz::America__Sao_Paulo);
         let input = PlanInput {
             cadence: self.cadence,
             calendar: self.calendar,

@@ -63,7 +63,10 @@ pub(super) fn judge(evidence: &Evidence) -> Findings {
     let mut keys = BTreeSet::new();
     Findings {
         handovers_after_ack: after_acknowledgement(&evidence.seen),
-        outside_windows: hand_overs.iter().filter(|one| evidence.is_outside(one)).count(),
+        outside_windows: hand_overs
+            .iter()
+            .filter(|one| evidence.is_outside(one))
+            .count(),
         over_caps: evidence.over_caps(&hand_overs),
         handed_over_twice: hand_overs
             .iter()
@@ -120,7 +123,10 @@ impl Evidence {
         let mut by_contact: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
         for one in hand_overs {
             if self.counting.contains(&(one.tenant, one.attempt)) {
-                by_contact.entry((one.tenant, one.contact)).or_default().push(one.at);
+                by_contact
+                    .entry((one.tenant, one.contact))
+                    .or_default()
+                    .push(one.at);
             }
         }
         let mut over = 0;
@@ -130,8 +136,9 @@ impl Evidence {
             for (index, at) in sends.iter().enumerate() {
                 let before = &sends[..index];
                 let within = |ms: i64| before.iter().filter(|past| at.since(**past) < ms).count();
-                let same_day =
-                    before.iter().any(|past| past.local_date(zone) == at.local_date(zone));
+                let same_day = before
+                    .iter()
+                    .any(|past| past.local_date(zone) == at.local_date(zone));
                 let too_many = within(DAY_MS) > 0 || within(7 * DAY_MS) > 2;
                 over += usize::from(same_day || too_many);
             }
@@ -174,12 +181,18 @@ mod tests {
     }
 
     fn hand_over(boleto: i64, at: Timestamp) -> SeenHandOver {
-        let reminder =
-            ReminderId { enrollment: EnrollmentId(boleto), step_no: 0, occurrence: 0 };
+        let reminder = ReminderId {
+            enrollment: EnrollmentId(boleto),
+            step_no: 0,
+            occurrence: 0,
+        };
         SeenHandOver {
             at,
             tenant: TENANT,
-            attempt: AttemptId { reminder, try_no: 0 },
+            attempt: AttemptId {
+                reminder,
+                try_no: 0,
+            },
             boleto: BoletoId(boleto),
             contact: ContactId(1),
             campaign: CampaignId(1),
@@ -197,8 +210,10 @@ mod tests {
             finals: BTreeMap::new(),
             due: BTreeSet::new(),
         };
-        let keys: BTreeSet<_> =
-            evidence.hand_overs().map(|one| (one.tenant, one.attempt)).collect();
+        let keys: BTreeSet<_> = evidence
+            .hand_overs()
+            .map(|one| (one.tenant, one.attempt))
+            .collect();
         evidence.counting = keys.clone();
         evidence.attempts = keys;
         evidence
@@ -208,13 +223,25 @@ mod tests {
     fn a_hand_over_after_an_acknowledged_stop_is_found() {
         let stop = Seen::StopAcknowledged(TENANT, Subject::Boleto(BoletoId(1)));
         let hand_over = Seen::HandOver(hand_over(1, at(10, 9)));
-        assert_eq!(judge(&evidence(vec![stop, hand_over])).handovers_after_ack, 1);
-        assert_eq!(judge(&evidence(vec![hand_over, stop])).handovers_after_ack, 0);
+        assert_eq!(
+            judge(&evidence(vec![stop, hand_over])).handovers_after_ack,
+            1
+        );
+        assert_eq!(
+            judge(&evidence(vec![hand_over, stop])).handovers_after_ack,
+            0
+        );
     }
 
     #[test]
     fn a_message_at_night_or_on_a_holiday_is_found() {
-        for (day, hour, outside) in [(10, 7, 1), (10, 8, 0), (14, 14, 1), (15, 10, 1), (20, 10, 1)] {
+        for (day, hour, outside) in [
+            (10, 7, 1),
+            (10, 8, 0),
+            (14, 14, 1),
+            (15, 10, 1),
+            (20, 10, 1),
+        ] {
             let findings = judge(&evidence(vec![Seen::HandOver(hand_over(1, at(day, hour)))]));
             assert_eq!(findings.outside_windows, outside, "day {day}, hour {hour}");
         }
@@ -225,7 +252,10 @@ mod tests {
         let pair = |gap_ms| {
             let first = at(10, 9);
             let second = hand_over(2, first.plus_ms(gap_ms));
-            judge(&evidence(vec![Seen::HandOver(hand_over(1, first)), Seen::HandOver(second)]))
+            judge(&evidence(vec![
+                Seen::HandOver(hand_over(1, first)),
+                Seen::HandOver(second),
+            ]))
         };
         assert_eq!(pair(6 * HOUR_MS).over_caps, 1);
         assert_eq!(pair(23 * HOUR_MS).over_caps, 1);

@@ -71,12 +71,26 @@ impl Notebook {
     /// # Errors
     /// When the file cannot be read or written. A last line that a kill cut short is left out.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        let lines = BufReader::new(&file).lines().collect::<io::Result<Vec<String>>>()?;
-        let seen = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)?;
+        let lines = BufReader::new(&file)
+            .lines()
+            .collect::<io::Result<Vec<String>>>()?;
+        let seen = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
         // Ends a line that was cut short, so that the next one stands alone.
         writeln!(file)?;
-        Ok(Self { pages: Arc::new(Mutex::new(Pages { seen, file: Some(file) })) })
+        Ok(Self {
+            pages: Arc::new(Mutex::new(Pages {
+                seen,
+                file: Some(file),
+            })),
+        })
     }
 
     /// Writes one thing down.
@@ -93,8 +107,22 @@ impl Notebook {
         }
     }
 
+    /// Returns the instant up to which a former life of the process had come.
+    pub(super) fn reached(&self) -> Option<Timestamp> {
+        let instants = self.read().into_iter().map(|seen| match seen {
+            Seen::HandOver(hand_over) => Some(hand_over.at),
+            Seen::Reached(at) => Some(at),
+            Seen::StopAcknowledged(..) => None,
+        });
+        instants.flatten().max()
+    }
+
     pub(super) fn read(&self) -> Vec<Seen> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).seen.clone()
+        self.pages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .seen
+            .clone()
     }
 }
 
@@ -111,7 +139,11 @@ impl<G: Gateway> Gateway for Witness<G> {
         // The note is taken after the dispatcher let the hand-over begin: from that on a stop counts
         // it as under way and is not acknowledged before it has come back.
         let noted = || {
-            begin() && self.notebook.note(Seen::HandOver(self.seen(message))).is_ok()
+            begin()
+                && self
+                    .notebook
+                    .note(Seen::HandOver(self.seen(message)))
+                    .is_ok()
         };
         self.gateway.hand_over(message, &noted).await
     }

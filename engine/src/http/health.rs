@@ -54,10 +54,16 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     if owns_shards && readiness.store.answers().await {
         answer(HttpResponse::Ok(), r#"{"status":"ready"}"#)
     } else {
-        answer(HttpResponse::ServiceUnavailable(), r#"{"status":"not_ready"}"#)
+        answer(
+            HttpResponse::ServiceUnavailable(),
+            r#"{"status":"not_ready"}"#,
+        )
     }
 }
 
 fn answer(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> HttpResponse {
-    response.content_type(ContentType::json()).insert_header((CACHE_CONTROL, "no-store")).body(body)
+    response
+        .content_type(ContentType::json())
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body)
 }

@@ -43,18 +43,31 @@ pub struct Mailbox {
 impl Mailbox {
     /// Keeps letters in `store`.
     pub fn new(store: Store, clock: Arc<dyn Clock>, behaviour: MailboxBehaviour) -> Self {
-        Self { store, clock, behaviour }
+        Self {
+            store,
+            clock,
+            behaviour,
+        }
     }
 
     /// Returns what happens to a message before anything of it is kept, if anything does.
     fn refusal(&self, luck: u64) -> Option<Outcome> {
-        let MailboxBehaviour { rejected, throttled, unavailable, .. } = self.behaviour;
+        let MailboxBehaviour {
+            rejected,
+            throttled,
+            unavailable,
+            ..
+        } = self.behaviour;
         let luck = luck % 10_000;
         if luck < rejected {
-            return Some(Outcome::Rejected { code: "mailbox_refused".to_owned() });
+            return Some(Outcome::Rejected {
+                code: "mailbox_refused".to_owned(),
+            });
         }
         if luck < rejected + throttled {
-            return Some(Outcome::Throttled { retry_after_ms: Some(5_000) });
+            return Some(Outcome::Throttled {
+                retry_after_ms: Some(5_000),
+            });
         }
         (luck < rejected + throttled + unavailable).then_some(Outcome::Unavailable)
     }
@@ -66,15 +79,19 @@ impl Gateway for Mailbox {
         let luck = hash(message.attempt, self.behaviour.seed);
         tokio::time::sleep(self.latency(luck)).await;
         if !begin() {
-            return Outcome::Abandoned { why: Abandoned::Stopped };
+            return Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            };
         }
         if let Some(refusal) = self.refusal(luck >> 32) {
             return refusal;
         }
-        let letter = Letter::of(message, self.clock.now());
-        match self.store.keep_letter(letter).await {
-            Ok(()) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
-            Ok(()) => Outcome::Accepted { provider_ref: message.attempt.to_string() },
+        let letter = self.letter(message);
+        match self.store.keep_letters(message.tenant, &[letter]).await {
+            Ok(_) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
+            Ok(_) => Outcome::Accepted {
+                provider_ref: message.attempt.to_string(),
+            },
             // It may be kept: nobody knows.
             Err(_) => Outcome::Unknown,
         }
@@ -82,6 +99,17 @@ impl Gateway for Mailbox {
 }
 
 impl Mailbox {
+    fn letter(&self, message: &HandOver) -> Letter {
+        Letter {
+            attempt: message.attempt,
+            boleto: message.boleto,
+            channel: message.channel,
+            handed_over_at: self.clock.now(),
+            to_masked: masked(&message.to),
+            body: message.rendered.body.clone(),
+        }
+    }
+
     fn latency(&self, luck: u64) -> Duration {
         Duration::from_millis(luck % (self.behaviour.latency_ms_max + 1))
     }
@@ -95,9 +123,22 @@ fn hash(attempt: AttemptId, seed: u64) -> u64 {
         u64::from(attempt.reminder.occurrence),
         u64::from(attempt.try_no),
     ];
-    let mixed = words.iter().fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, word| {
-        (hash ^ word).wrapping_mul(0x0100_0000_01B3)
-    });
+    let mixed = words
+        .iter()
+        .fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, word| {
+            (hash ^ word).wrapping_mul(0x0100_0000_01B3)
+        });
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ (mixed >> 32)
+}
+
+/// Keeps the first three characters and the last two: enough to tell two contacts apart.
+fn masked(to: &str) -> String {
+    let signs: Vec<char> = to.chars().collect();
+    let head: String = signs.iter().take(3).collect();
+    let tail: String = signs
+        .iter()
+        .skip(signs.len().saturating_sub(2).max(3))
+        .collect();
+    format!("{head}******{tail}")
 }

@@ -29,7 +29,9 @@ impl Gateway for Registry {
         match self.providers.get(&message.provider) {
             Some(gateway) => gateway.hand_over(message, begin).await,
             // The sender names a provider that this node does not have: another try is as useless.
-            None => Outcome::Rejected { code: "unknown_provider".to_owned() },
+            None => Outcome::Rejected {
+                code: "unknown_provider".to_owned(),
+            },
         }
     }
 }

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(said(move || panic!("cannot read {phone}")), WITHHELD);
         let read = |text: &str| text.parse::<u8>().map_err(|_| text.to_owned());
         assert_eq!(
-            said(move || drop(read("+5511999998888").expect("a phone"))),
+            said(move || _ = read("+5511999998888").expect("a phone")),
             WITHHELD
         );
         assert_eq!(said(|| panic::panic_any(5)), WITHHELD);

@@ -55,6 +55,7 @@ fn edited_settings() -> Settings {
 fn moved_to(changes: &[Change]) -> Option<Cursor> {
     changes.iter().find_map(|change| match change {
         Change::Moved(moved) => Some(moved.to),
+        Change::CameBack(back) => Some(back.to),
         _ => None,
     })
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use schedules::id::{EnrollmentId, TenantId};
 use schedules::time::Timestamp;
-use schedules::verdict::{Ruling, Verdict};
+use schedules::verdict::{Reason, Ruling, Verdict};
 
 use super::rows::{AttemptRow, EnrollmentRow, EnrollmentState, Logged, TenantRows};
 use super::{PlantedBug, SimJournal};
-use crate::machine::change::{Change, Claim, Enrolled, Ruled};
+use crate::machine::change::{CameBack, Change, Claim, Enrolled, Ruled};
 use crate::ports::{Commit, Committed, Enrollment, Fence, JournalError};
 
 impl SimJournal {
@@ -109,6 +109,9 @@ impl Step<'_> {
             && !self.admits(change, enrollment)
         {
             self.refused.insert(enrollment);
+            if let Change::CameBack(back) = change {
+                self.cancel(back);
+            }
             return;
         }
         match change {
@@ -123,6 +126,7 @@ impl Step<'_> {
                 self.rows.rulings.push(ruled.clone());
                 self.row(ruled.reminder.enrollment).enrollment.cursor = ruled.to;
             }
+            Change::CameBack(back) => self.came_back(back),
             Change::Moved(moved) => self.row(moved.enrollment).enrollment.cursor = moved.to,
             Change::Reactivated(moved) => {
                 let row = self.row(moved.enrollment);
@@ -189,6 +193,22 @@ impl Step<'_> {
             .enrollments
             .get_mut(&enrollment)
             .expect("an enrollment that was found")
+    }
+
+    fn came_back(&mut self, back: &CameBack) {
+        self.row(back.reminder.enrollment).enrollment.cursor = back.to;
+        if let Some(reason) = back.failed {
+            self.rows.rulings.push(back.ruled(Ruling::Skip, reason));
+        }
+    }
+
+    /// Writes the cancel record of a touch that a stop has kept from another look.
+    fn cancel(&mut self, back: &CameBack) {
+        let row = self.rows.enrollments.get(&back.reminder.enrollment);
+        if let Some(EnrollmentState::Stopped(reason)) = row.map(|row| row.state) {
+            let record = back.ruled(Ruling::Cancel, Reason::Stopped(reason));
+            self.rows.rulings.push(record);
+        }
     }
 
     fn move_credits(&mut self, balance: i64, held: i64) {
@@ -277,7 +297,7 @@ impl Step<'_> {
                     slot_at: touch.slot_at,
                     verdict: Verdict {
                         ruling: Ruling::Cancel,
-                        reason: schedules::verdict::Reason::Stopped(reason),
+                        reason: Reason::Stopped(reason),
                         rule: None,
                     },
                     to: cursor,
@@ -285,5 +305,24 @@ impl Step<'_> {
             })
             .collect();
         self.rows.rulings.extend(records);
+    }
+}
+
+impl CameBack {
+    fn ruled(&self, ruling: Ruling, reason: Reason) -> Ruled {
+        Ruled {
+            reminder: self.reminder,
+            try_no: self.try_no,
+            campaign_version: self.campaign_version,
+            rules_version: self.rules_version,
+            at: self.at,
+            slot_at: self.slot_at,
+            verdict: Verdict {
+                ruling,
+                reason,
+                rule: None,
+            },
+            to: self.to,
+        }
     }
 }

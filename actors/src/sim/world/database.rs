@@ -214,8 +214,12 @@ impl World {
             Change::Enrolled(enrolled) => {
                 self.record("enrolled", [tenant, enrolled.boleto.0, enrolled.campaign.0]);
             }
-            Change::Announced(crate::machine::change::Announcement::ReminderFailed(_)) => {
-                self.hit(Sometimes::ReminderFailed);
+            Change::CameBack(back) => {
+                let at = back.to.next_at.map_or(0, Timestamp::unix_ms);
+                self.record("came back", [tenant, back.reminder.enrollment.0, at]);
+                if back.failed.is_some() {
+                    self.hit(Sometimes::ReminderFailed);
+                }
             }
             _ => {}
         }

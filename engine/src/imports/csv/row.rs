@@ -250,6 +250,10 @@ impl Row<'_> {
         if text.chars().count() > chars_max {
             return Err((RowError::MeasureText, Some(column)));
         }
+        // Telephone numbers are copied with such marks around them, and read without.
+        if text.chars().any(bends_text) {
+            return Err((RowError::ReadControl, Some(column)));
+        }
         Ok(text.to_owned())
     }
 
@@ -270,16 +274,20 @@ impl Row<'_> {
         if text.contains(char::REPLACEMENT_CHARACTER) {
             return Err((RowError::DecodeText, Some(column)));
         }
-        if text.chars().any(|c| c.is_control() || turns_direction(c)) {
+        if text.chars().any(char::is_control) {
             return Err((RowError::ReadControl, Some(column)));
         }
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 }
 
-/// Tells whether a character makes text run the other way: with it a name can rewrite a message.
-fn turns_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Tells whether a character turns the direction of a text or breaks its line: with one of them a
+/// name can rewrite the message around it.
+fn bends_text(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// Reads zones such as `America/Manaus`, separated by blanks or bars.
@@ -305,9 +313,10 @@ fn read_link(text: &str) -> Result<String, RowError> {
         .filter(|scheme| scheme.eq_ignore_ascii_case("https://"));
     let rest = scheme.map(|_| &text[8..]).ok_or(RowError::ReadLink)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // What RFC 3986 does not have could end an attribute or a link in a message.
     let is_plain = rest
         .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        .all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte));
     let has_host = authority.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !is_plain || !has_host || authority.contains('@') {
         return Err(RowError::ReadLink);

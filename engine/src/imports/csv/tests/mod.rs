@@ -269,6 +269,8 @@ fn optional_columns_are_checked_as_well() {
         "https://bank.example\\@evil.example",
         "https://é.com",
         "httpsé://",
+        "https://a/\"onclick=",
+        "https://a/<b>",
     ] {
         assert_eq!(
             told_with(link, "", ""),
@@ -276,6 +278,25 @@ fn optional_columns_are_checked_as_well() {
             "{link}"
         );
     }
+}
+
+#[test]
+fn a_number_that_was_copied_with_marks_around_it_is_read() {
+    let row = "A;10/03/2026;5;;Ana;\u{202a}+55\u{a0}11 99999\u{2011}8888\u{202c};";
+    assert_eq!(told_of(row), "A");
+}
+
+#[test]
+fn a_pix_code_over_another_amount_is_refused() {
+    let code = "00020101021226730014br.gov.bcb.pix2551pix.example.com/v2/\
+                8b3da2f39a4140d1a91abd93113bd4415204000053039865406123.455802BR\
+                5913Fulano de Tal6008BRASILIA62190515RP12345678-201963047309";
+    let file = |amount: &str| {
+        let row = format!("A;10/03/2026;{amount};Ana;a@example.com;{code}");
+        told(format!("referencia;vencimento;valor;nome;email;pix\n{row}").as_bytes())
+    };
+    assert_eq!(file("123,45"), ["A"]);
+    assert_eq!(file("123,46"), ["2 pix_amount_differs pix_code"]);
 }
 
 #[test]

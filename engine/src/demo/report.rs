@@ -1,0 +1,221 @@
+//! What the demo says at its end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::DemoError;
+use super::data::TenantData;
+use super::drive::Walked;
+use super::stage::Staged;
+use super::verify::Findings;
+use crate::store::{StateCounts, Store, Why};
+use crate::why;
+
+/// The demo's report.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoReport {
+    /// One part for each tenant.
+    pub tenants: Vec<TenantReport>,
+    /// Events that were told, duplicates included.
+    pub events: usize,
+    /// Events that had been told before.
+    pub duplicate_events: usize,
+    /// Stops that met a hand-over under way, and were acknowledged when it had come back.
+    pub settled_later: usize,
+    /// How often the clock jumped.
+    pub jumps: usize,
+    /// What the judge found.
+    pub findings: Findings,
+    /// Three stories.
+    pub why: Vec<Vec<String>>,
+}
+
+/// What happened to one tenant's boletos.
+#[derive(Clone, Debug, Serialize)]
+pub struct TenantReport {
+    /// The tenant.
+    pub name: String,
+    /// Boletos that were imported.
+    pub imported: usize,
+    /// Rows that were refused, by the code of their reason.
+    pub refused: BTreeMap<String, usize>,
+    /// Rows that the file's maker meant to be refused.
+    pub meant_to_be_refused: usize,
+    /// Boletos by status.
+    pub boletos: BTreeMap<String, u64>,
+    /// Attempts by outcome.
+    pub attempts: BTreeMap<String, u64>,
+    /// Decisions without an attempt, by ruling and reason.
+    pub decisions: BTreeMap<String, u64>,
+}
+
+impl DemoReport {
+    /// Says whether every promise was kept and every row was read as it was meant.
+    pub fn is_true(&self) -> bool {
+        let read = |tenant: &TenantReport| {
+            tenant.refused.values().sum::<usize>() == tenant.meant_to_be_refused
+        };
+        self.findings.is_clean() && self.tenants.iter().all(read)
+    }
+}
+
+/// Writes the report from the store.
+pub(super) async fn write(
+    store: &Store,
+    tenants: &[TenantData],
+    staged: &[Staged],
+    walked: Walked,
+    findings: Findings,
+) -> Result<DemoReport, DemoError> {
+    let mut reports = Vec::new();
+    for (data, tenant) in tenants.iter().zip(staged) {
+        let counts = store.report(tenant.id).await?;
+        let mut refused = BTreeMap::new();
+        for refusal in &tenant.refused {
+            *refused.entry(refusal.code().to_owned()).or_default() += 1;
+        }
+        reports.push(TenantReport {
+            name: data.name.to_owned(),
+            imported: tenant.rows.len(),
+            refused,
+            meant_to_be_refused: data.broken,
+            boletos: map(counts.boletos),
+            attempts: map(counts.attempts),
+            decisions: map(counts.decisions),
+        });
+    }
+    Ok(DemoReport {
+        tenants: reports,
+        events: walked.events,
+        duplicate_events: walked.duplicates,
+        settled_later: walked.settled_later,
+        jumps: walked.jumps,
+        findings,
+        why: stories(store, staged).await?,
+    })
+}
+
+fn map(counts: StateCounts) -> BTreeMap<String, u64> {
+    counts.0.into_iter().collect()
+}
+
+/// Tells of a boleto that was paid after a reminder, of one that a rule held, and of one whose
+/// attempt took more than one try.
+async fn stories(store: &Store, staged: &[Staged]) -> Result<Vec<Vec<String>>, DemoError> {
+    let tellable: [fn(&Why) -> bool; 3] = [
+        |why| !why.stops.is_empty() && !why.attempts.is_empty(),
+        |why| why.decisions.iter().any(|record| record.ruling == "hold"),
+        |why| why.attempts.iter().any(|record| record.attempt.try_no > 0),
+    ];
+    let mut stories: Vec<Option<Vec<String>>> = vec![None; tellable.len()];
+    for tenant in staged {
+        for row in &tenant.rows {
+            let Some(boleto) = store.boleto_named(tenant.id, &row.reference).await? else {
+                continue;
+            };
+            let told = store.why_boleto(tenant.id, boleto).await?;
+            let zone = row.contact.zones.first().copied();
+            let zone = zone.unwrap_or(chrono_tz::Tz::America__Sao_Paulo);
+            // One story for each boleto.
+            let place =
+                (0..tellable.len()).find(|at| stories[*at].is_none() && tellable[*at](&told));
+            if let Some(place) = place {
+                stories[place] = Some(why::story(&told, zone));
+            }
+        }
+    }
+    Ok(stories.into_iter().flatten().collect())
+}
+
+impl fmt::Display for DemoReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for tenant in &self.tenants {
+            writeln!(
+                f,
+                "\n{}: {} boletos importados",
+                tenant.name, tenant.imported
+            )?;
+            section(
+                f,
+                "linhas recusadas",
+                tenant.refused.iter().map(|(k, v)| (k, *v as u64)),
+            )?;
+            section(f, "boletos", tenant.boletos.iter().map(|(k, v)| (k, *v)))?;
+            section(
+                f,
+                "tentativas de envio",
+                tenant.attempts.iter().map(|(k, v)| (k, *v)),
+            )?;
+            section(
+                f,
+                "decisões sem envio",
+                tenant.decisions.iter().map(|(k, v)| (k, *v)),
+            )?;
+        }
+        writeln!(
+            f,
+            "\n{} eventos ({} repetidos); {} pararam com um envio em curso; o relógio saltou {} vezes.",
+            self.events, self.duplicate_events, self.settled_later, self.jumps
+        )?;
+        writeln!(f, "\nPor quê? Três histórias:")?;
+        for story in &self.why {
+            writeln!(f)?;
+            story.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        }
+        self.verdict(f)
+    }
+}
+
+impl DemoReport {
+    fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings {
+            handovers_after_ack,
+            outside_windows,
+            over_caps,
+            handed_over_twice,
+            without_attempt,
+            without_verdict,
+            with_two_verdicts,
+            broken_audits,
+        } = self.findings;
+        writeln!(f, "\nInvariantes, conferidas no próprio histórico:")?;
+        for (count, what) in [
+            (
+                handovers_after_ack,
+                "envios depois de uma parada confirmada",
+            ),
+            (outside_windows, "envios fora do horário permitido"),
+            (over_caps, "envios acima do limite por contato"),
+            (handed_over_twice, "tentativas entregues duas vezes"),
+            (without_attempt, "envios sem registro de tentativa"),
+            (without_verdict, "lembretes vencidos sem decisão final"),
+            (with_two_verdicts, "lembretes com duas decisões finais"),
+            (broken_audits, "trilhas de auditoria rompidas"),
+        ] {
+            writeln!(f, "  {count:>6}  {what}")?;
+        }
+        writeln!(
+            f,
+            "{}",
+            if self.is_true() {
+                "Tudo certo."
+            } else {
+                "PROMESSA QUEBRADA."
+            }
+        )
+    }
+}
+
+fn section<'a>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    counts: impl Iterator<Item = (&'a String, u64)>,
+) -> fmt::Result {
+    writeln!(f, "  {title}:")?;
+    for (name, count) in counts {
+        writeln!(f, "    {count:>6}  {name}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Sets the demo's stage: tenants, templates, imports, the campaign D-3, D0, D+1, D+7, D+15.
+
+use actors::ports::Sender;
+use chrono::NaiveTime;
+use schedules::cadence::{Cadence, Condition, DayUnit, Step, When};
+use schedules::calendar::Calendar;
+use schedules::channel::Channel;
+use schedules::id::{CampaignId, TenantId};
+use schedules::pace::Pace;
+use schedules::retry::RetryPolicy;
+use schedules::rule::RulePack;
+use schedules::template::{Template, Variable};
+use schedules::time::{DAY_MS, Timestamp};
+
+use super::DemoError;
+use super::data::{FIRST_DAY, TenantData};
+use crate::facts::{Fact, Saying};
+use crate::imports::csv::{BoletoCsv, ImportLine, ImportRow, Refusal};
+use crate::store::{Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Setting, Store};
+
+/// The campaign's steps: days from the due date.
+const STEPS: [i32; 5] = [-3, 0, 1, 7, 15];
+
+/// A tenant on the stage.
+pub(super) struct Staged {
+    pub(super) id: TenantId,
+    pub(super) rows: Vec<ImportRow>,
+    pub(super) refused: Vec<Refusal>,
+}
+
+/// Returns the demo's cadence, at nine in the contact's zone, WhatsApp first.
+pub(super) fn cadence() -> Cadence {
+    let steps = STEPS.into_iter().zip(0..).map(|(days, no)| Step {
+        no,
+        when: When::Offset {
+            days,
+            unit: DayUnit::Calendar,
+            at: NaiveTime::from_hms_opt(9, 0, 0).unwrap_or_default(),
+        },
+        channels: vec![Channel::Whatsapp, Channel::Email],
+        template: if days <= 0 { "lembrete" } else { "vencido" }.to_owned(),
+        // A weekend and a holiday long.
+        expires_after_ms: 4 * DAY_MS,
+        condition: Condition::default(),
+    });
+    Cadence {
+        steps: steps.collect(),
+        grace_business_days: 0,
+        reminders_max: 5,
+        condition: Condition::default(),
+    }
+}
+
+/// Makes a tenant, imports its file and launches its campaign.
+pub(super) async fn set(
+    store: &Store,
+    data: &TenantData,
+    now: Timestamp,
+) -> Result<Staged, DemoError> {
+    let id = store.create_tenant(&tenant(data), now).await?;
+    for template in templates() {
+        let edit = edit(
+            &format!("template:{}:{}", template.code, template.channel),
+            now,
+        );
+        store
+            .put_setting(id, edit, Setting::Template(template))
+            .await?;
+    }
+    let (rows, refused) = read(&data.csv)?;
+    let import = Import {
+        key: "demo.csv".to_owned(),
+        source: "demo".to_owned(),
+        at: now,
+    };
+    store
+        .import_boletos(id, import, rows.iter().map(new_boleto).collect())
+        .await?;
+    let content = NewCampaign {
+        name: "Régua de cobrança".to_owned(),
+        cadence: cadence(),
+    };
+    let campaign = store
+        .create_campaign(id, edit("campaign", now), content)
+        .await?;
+    launch(store, id, campaign, now).await?;
+    Ok(Staged {
+        id,
+        rows,
+        refused,
+    })
+}
+
+async fn launch(
+    store: &Store,
+    tenant: TenantId,
+    campaign: CampaignId,
+    now: Timestamp,
+) -> Result<(), DemoError> {
+    let launched = Fact {
+        tenant,
+        event_id: format!("launch:{campaign}"),
+        source: "demo".to_owned(),
+        occurred_at: now,
+        received_at: now,
+        saying: Saying::CampaignLaunched { campaign },
+    };
+    store.commit_facts(&[launched]).await?;
+    Ok(())
+}
+
+fn edit(event_id: &str, at: Timestamp) -> Edit {
+    Edit {
+        event_id: event_id.to_owned(),
+        source: "demo".to_owned(),
+        at,
+    }
+}
+
+fn tenant(data: &TenantData) -> NewTenant {
+    let sender = |channel| Sender {
+        channel,
+        provider: "mailbox".to_owned(),
+        pace: Pace {
+            per_second: 80,
+            burst: 20,
+        },
+    };
+    NewTenant {
+        name: data.name.to_owned(),
+        document: Some(data.document.to_owned()),
+        zone: data.zone,
+        rules: RulePack::brazil(),
+        calendar: Calendar::brazil(),
+        charges: None,
+        retry: RetryPolicy::default(),
+        feed_silence_max_ms: None,
+        credits: Some(10_000),
+        senders: vec![sender(Channel::Whatsapp), sender(Channel::Email)],
+    }
+}
+
+fn templates() -> Vec<Template> {
+    let texts = [
+        (
+            "lembrete",
+            "Seu boleto vence em {{due_on}}",
+            "Olá, {{contact_name}}. O boleto {{reference}} de {{tenant_name}} \
+             ({{tenant_document}}), no valor de {{amount}}, vence em {{due_on}}. Se já pagou, \
+             desconsidere. Para não receber mais, responda PARAR.",
+        ),
+        (
+            "vencido",
+            "Boleto vencido em {{due_on}}",
+            "Olá, {{contact_name}}. Não identificamos o pagamento do boleto {{reference}} de \
+             {{tenant_name}} ({{tenant_document}}), no valor de {{amount}}, vencido em \
+             {{due_on}}. Se já pagou, desconsidere. Para não receber mais, responda PARAR.",
+        ),
+    ];
+    let on = |channel| texts.map(|(code, subject, body)| template(code, channel, subject, body));
+    [on(Channel::Whatsapp), on(Channel::Email)].concat()
+}
+
+fn template(code: &str, channel: Channel, subject: &str, body: &str) -> Template {
+    Template {
+        code: code.to_owned(),
+        channel,
+        version: 1,
+        subject: (channel == Channel::Email).then(|| subject.to_owned()),
+        body: body.to_owned(),
+        variables: vec![
+            Variable::ContactName,
+            Variable::Reference,
+            Variable::TenantName,
+            Variable::TenantDocument,
+            Variable::Amount,
+            Variable::DueOn,
+        ],
+        ttl_ms: 0,
+    }
+}
+
+fn read(csv: &str) -> Result<(Vec<ImportRow>, Vec<Refusal>), DemoError> {
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for row in BoletoCsv::open(csv.as_bytes(), FIRST_DAY)? {
+        match row? {
+            ImportLine::Row(row) => rows.push(*row),
+            ImportLine::Refused(refusal) => refused.push(refusal),
+        }
+    }
+    Ok((rows, refused))
+}
+
+fn new_boleto(row: &ImportRow) -> NewBoleto {
+    let ImportRow { contact, .. } = row;
+    NewBoleto {
+        reference: row.reference.clone(),
+        amount_centavos: row.amount_centavos,
+        due_on: row.due_on,
+        digitable_line: row.digitable_line.clone(),
+        pix_code: row.pix_code.clone(),
+        payment_link: row.payment_link.clone(),
+        contact: NewContact {
+            name: contact.name.clone(),
+            phone: contact.phone.as_ref().map(Into::into),
+            email: contact.email.as_ref().map(Into::into),
+            // Nothing tells the zone of an address: then it is the capital's.
+            zones: match contact.zones.as_slice() {
+                [] => vec![chrono_tz::Tz::America__Sao_Paulo],
+                zones => zones.to_vec(),
+            },
+        },
+    }
+}

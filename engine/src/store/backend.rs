@@ -1,0 +1,179 @@
+//! The two databases: how each is opened, and where connections come from.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use super::conn::Conn;
+use super::error::StoreError;
+use super::folder::Folder;
+use super::migrate;
+use super::queue::Lane;
+use super::settings::{PostgresSettings, SqliteSettings};
+
+/// How long a caller waits for a free connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(2);
+
+/// Pages of the file that a connection keeps in memory, in KiB: the indexes' upper levels and the
+/// newest leaves.
+const CACHE_KIB: &str = "-65536";
+
+/// One of the two databases.
+pub(super) enum Backend {
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        _folder: Folder,
+    },
+    Postgres {
+        leases: PgPool,
+        stops: PgPool,
+        commits: PgPool,
+        doors: PgPool,
+        readers: PgPool,
+    },
+}
+
+impl Backend {
+    pub(super) async fn sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
+        let folder = Folder::take(&settings.folder)?;
+        let mut options = SqliteConnectOptions::new()
+            .filename(folder.database())
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(settings.busy_max)
+            .pragma("cache_size", CACHE_KIB)
+            .pragma("temp_store", "memory");
+        if let Some(pages) = settings.pages_max {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(settings.busy_max.max(ACQUIRE_MAX))
+            .connect_with(options.clone())
+            .await?;
+        migrate::sqlite(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.readers)
+            .test_before_acquire(false)
+            .acquire_timeout(ACQUIRE_MAX)
+            .connect_with(options.read_only(true))
+            .await?;
+        Ok(Self::Sqlite {
+            writer,
+            readers,
+            _folder: folder,
+        })
+    }
+
+    pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let base = PgConnectOptions::from_str(&settings.url)?.application_name("regua");
+        migrate_postgres(&base).await?;
+        let pool = |connections: u32, statement_ms: &'static str| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .acquire_timeout(ACQUIRE_MAX)
+                .connect_with(base.clone().options([
+                    ("statement_timeout", statement_ms),
+                    ("lock_timeout", "2000"),
+                    ("idle_in_transaction_session_timeout", "5000"),
+                    // A parallel plan or a compiled one costs more than these statements take.
+                    ("max_parallel_workers_per_gather", "0"),
+                    ("jit", "off"),
+                ]))
+        };
+        let (leases, stops, commits, doors, readers) = tokio::try_join!(
+            pool(1, "5000"),
+            pool(settings.stops, "5000"),
+            pool(settings.commits, "10000"),
+            pool(settings.doors, "30000"),
+            pool(settings.readers, "30000"),
+        )?;
+        Ok(Self::Postgres {
+            leases,
+            stops,
+            commits,
+            doors,
+            readers,
+        })
+    }
+
+    /// Lends the connection of a writer that serves these lanes.
+    pub(super) async fn writer(&self, lanes: &[Lane]) -> Result<Conn, StoreError> {
+        match self {
+            Backend::Sqlite { writer, .. } => Ok(Conn::Sqlite(writer.acquire().await?)),
+            Backend::Postgres {
+                leases,
+                stops,
+                commits,
+                doors,
+                ..
+            } => {
+                let pool = match lanes.first() {
+                    Some(Lane::Leases) => leases,
+                    Some(Lane::Stops) => stops,
+                    Some(Lane::Commits) => commits,
+                    Some(Lane::Doors) | None => doors,
+                };
+                Ok(Conn::Postgres(pool.acquire().await?))
+            }
+        }
+    }
+
+    /// Lends a connection to read with.
+    pub(super) async fn reader(&self) -> Result<Conn, StoreError> {
+        Ok(match self {
+            Backend::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
+            Backend::Postgres { readers, .. } => Conn::Postgres(readers.acquire().await?),
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Backend::Sqlite {
+                writer, readers, ..
+            } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Backend::Postgres {
+                leases,
+                stops,
+                commits,
+                doors,
+                readers,
+            } => {
+                leases.close().await;
+                tokio::join!(
+                    stops.close(),
+                    commits.close(),
+                    doors.close(),
+                    readers.close()
+                );
+            }
+        }
+    }
+}
+
+/// Migrations may take long: they run without the time-outs of everyday work.
+async fn migrate_postgres(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_MAX)
+        .connect_with(options.clone())
+        .await?;
+    let migrated = migrate::postgres(&pool).await;
+    pool.close().await;
+    migrated
+}

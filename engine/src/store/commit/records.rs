@@ -1,0 +1,316 @@
+//! The rows that commits only add: attempts, decisions, outcomes, announcements.
+
+use actors::machine::change::{Announcement, CameBack, Claim, Ruled};
+use actors::ports::Commit;
+use schedules::id::{EnrollmentId, TenantId};
+use schedules::stop::StopReason;
+use schedules::time::Timestamp;
+use schedules::verdict::{Reason, Ruling};
+
+use super::gather::{Of, Plan, Stop};
+use crate::store::codec::{claim_to_text, json};
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Cell, Sql, args, batch, both, row};
+
+/// I3: a key that was used fails here, on the primary key, and nothing of the commit stands.
+const ATTEMPT: Sql = batch!(
+    "INSERT INTO attempts (tenant_id, enrollment_id, step_no, occurrence, try_no, boleto_id,
+         contact_id, campaign_id, campaign_version, rules_version, template_version, channel,
+         claimed_at, deadline_at, epoch, cursors)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
+     5 "try_no" "bigint", 6 "boleto" "bigint", 7 "contact" "bigint", 8 "campaign" "bigint",
+     9 "campaign_version" "bigint", 10 "rules_version" "bigint", 11 "template_version" "bigint",
+     12 "channel" "text", 13 "claimed_at" "bigint", 14 "deadline_at" "bigint", 15 "epoch" "bigint",
+     16 "cursors" "text"),
+    ""
+);
+
+pub(super) async fn attempts(
+    conn: &mut Conn,
+    commits: &[&Commit],
+    plan: &Plan<'_>,
+) -> Result<(), StoreError> {
+    let mut attempts = Batch::default();
+    for claim in &plan.claims {
+        attempts.push(attempt_cells(claim, commits[claim.commit].fence.epoch));
+    }
+    if !attempts.is_empty() {
+        conn.execute(&ATTEMPT, attempts.args(vec![])).await?;
+    }
+    Ok(())
+}
+
+fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 16] {
+    let Claim {
+        attempt,
+        touch,
+        from,
+        to,
+        ..
+    } = of.what;
+    let (reminder, claim) = (attempt.reminder, of.what);
+    row![
+        of.tenant.0,
+        reminder.enrollment.0,
+        i64::from(reminder.step_no),
+        i64::from(reminder.occurrence),
+        i64::from(attempt.try_no),
+        claim.boleto.0,
+        claim.contact.0,
+        claim.campaign.0,
+        i64::from(claim.campaign_version),
+        i64::from(claim.rules_version),
+        i64::from(claim.template_version),
+        claim.channel.as_str(),
+        claim.at.unix_ms(),
+        claim.deadline_at.unix_ms(),
+        epoch,
+        claim_to_text(*touch, from, to),
+    ]
+}
+
+const DECISION: Sql = batch!(
+    "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
+         campaign_version, rules_version, decided_at, slot_at, ruling, reason, hold_until,
+         rule_code, rule_version)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
+     5 "try_no" "bigint", 6 "campaign_version" "bigint", 7 "rules_version" "bigint",
+     8 "decided_at" "bigint", 9 "slot_at" "bigint", 10 "ruling" "text", 11 "reason" "text",
+     12 "hold_until" "bigint", 13 "rule_code" "text", 14 "rule_version" "bigint"),
+    ""
+);
+
+pub(super) async fn decisions(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let mut decisions = Batch::default();
+    for (enrollment, ruled) in &plan.ruled {
+        decisions.push(decision_cells(*enrollment, ruled)?);
+    }
+    if !decisions.is_empty() {
+        conn.execute(&DECISION, decisions.args(vec![])).await?;
+    }
+    Ok(())
+}
+
+fn decision_cells(enrollment: EnrollmentId, of: &Of<'_, Ruled>) -> Result<[Cell; 14], StoreError> {
+    let ruled = of.what;
+    let (ruling, hold_until) = match ruled.verdict.ruling {
+        Ruling::Hold { until } => ("hold", Some(until.unix_ms())),
+        Ruling::Skip => ("skip", None),
+        Ruling::Cancel => ("cancel", None),
+        // What is sent has an attempt, and the attempt is its decision record.
+        Ruling::Send { .. } => {
+            return Err(StoreError::Conflict {
+                what: "a send that is no claim",
+            });
+        }
+    };
+    let rule = ruled.verdict.rule.as_ref();
+    Ok(row![
+        of.tenant.0,
+        enrollment.0,
+        i64::from(ruled.reminder.step_no),
+        i64::from(ruled.reminder.occurrence),
+        i64::from(ruled.try_no),
+        i64::from(ruled.campaign_version),
+        i64::from(ruled.rules_version),
+        ruled.at.unix_ms(),
+        ruled.slot_at.unix_ms(),
+        ruling,
+        ruled.verdict.reason.code(),
+        hold_until,
+        rule.map(|rule| rule.code.clone()),
+        rule.map(|rule| i64::from(rule.version)),
+    ])
+}
+
+/// The touch of an attempt that was under way when a stop came: the stop's own records are about
+/// the touch after it.
+const CANCELLED: Sql = batch!(
+    "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
+         campaign_version, rules_version, decided_at, slot_at, ruling, reason)
+     SELECT r.tenant, r.enrollment, r.step_no, r.occurrence, r.try_no, r.campaign_version,
+         r.rules_version, r.decided_at, r.slot_at, 'cancel', 'stopped.' || e.stop_reason
+     FROM ",
+    (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
+     5 "try_no" "bigint", 6 "campaign_version" "bigint", 7 "rules_version" "bigint",
+     8 "decided_at" "bigint", 9 "slot_at" "bigint"),
+    "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
+     WHERE e.state = 'stopped'"
+);
+
+/// Records what became of touches whose attempt came to nothing: failed, or cancelled by a stop.
+pub(super) async fn came_back(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let (mut failed, mut cancelled) = (Batch::default(), Batch::default());
+    for of in &plan.came_back {
+        let [a, b, c, d, e, f, g, h, i] = came_back_cells(of);
+        match of.what.failed {
+            Some(reason) => {
+                let (nothing, no_rule) = (None::<i64>, None::<String>);
+                let (skip, code) = ("skip", reason.code());
+                let cells = row![
+                    a, b, c, d, e, f, g, h, i, skip, code, nothing, no_rule, nothing
+                ];
+                failed.push(cells);
+            }
+            None if plan.stands(of.commit, of.what.reminder.enrollment) => {}
+            None => cancelled.push([a, b, c, d, e, f, g, h, i]),
+        }
+    }
+    for (sql, batch) in [(&DECISION, failed), (&CANCELLED, cancelled)] {
+        if !batch.is_empty() {
+            conn.execute(sql, batch.args(vec![])).await?;
+        }
+    }
+    Ok(())
+}
+
+fn came_back_cells(of: &Of<'_, CameBack>) -> [Cell; 9] {
+    let back = of.what;
+    row![
+        of.tenant.0,
+        back.reminder.enrollment.0,
+        i64::from(back.reminder.step_no),
+        i64::from(back.reminder.occurrence),
+        i64::from(back.try_no),
+        i64::from(back.campaign_version),
+        i64::from(back.rules_version),
+        back.at.unix_ms(),
+        back.slot_at.unix_ms(),
+    ]
+}
+
+const OUTCOME: Sql = batch!(
+    "INSERT INTO outcomes (tenant_id, enrollment_id, step_no, occurrence, try_no, known_at, kind,
+         counts, detail)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
+     5 "try_no" "bigint", 6 "known_at" "bigint", 7 "kind" "text", 8 "counts" "bigint",
+     9 "detail" "text"),
+    "WHERE true
+     ON CONFLICT DO NOTHING
+     RETURNING tenant_id, counts"
+);
+
+/// An outcome that was not known before.
+#[derive(Clone, Copy)]
+pub(super) struct Released {
+    pub(super) tenant: TenantId,
+    /// 1 when the message may have reached the contact.
+    pub(super) spent: i64,
+}
+
+/// Adds outcomes, and returns those that are new.
+pub(super) async fn outcomes(
+    conn: &mut Conn,
+    plan: &Plan<'_>,
+) -> Result<Vec<Released>, StoreError> {
+    let mut outcomes = Batch::default();
+    for of in &plan.settled {
+        let (attempt, outcome) = (of.what.attempt, &of.what.outcome);
+        outcomes.push(row![
+            of.tenant.0,
+            attempt.reminder.enrollment.0,
+            i64::from(attempt.reminder.step_no),
+            i64::from(attempt.reminder.occurrence),
+            i64::from(attempt.try_no),
+            of.what.at.unix_ms(),
+            outcome.as_str(),
+            i64::from(outcome.counts()),
+            json(outcome)?,
+        ]);
+    }
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let added = conn.rows(&OUTCOME, outcomes.args(vec![])).await?;
+    added
+        .into_iter()
+        .map(|mut row| {
+            Ok(Released {
+                tenant: TenantId(row.int()?),
+                spent: row.int()?,
+            })
+        })
+        .collect()
+}
+
+/// An archived campaign's enrollments are stopped here, by the owner: for the door, its status is
+/// one row.
+const STOP_ARCHIVED: Sql = both(
+    "UPDATE enrollments SET state = 'stopped', stopped_by = $2, stop_reason = 'campaign_archived'
+     WHERE tenant_id = $1
+       AND state = 'active'
+       AND campaign_id IN (SELECT c.id FROM campaigns c
+           WHERE c.tenant_id = $1 AND c.status = 'archived')",
+);
+
+const STOP_RECORDED: Sql = both(
+    "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
+         campaign_version, rules_version, decided_at, slot_at, ruling, reason)
+     SELECT e.tenant_id, e.id, e.step_no, e.touch_occurrence, e.try_no, c.version,
+         t.rules_version, CAST($3 AS BIGINT), e.slot_at, 'cancel', CAST($4 AS TEXT)
+     FROM enrollments e
+     JOIN campaigns c ON c.id = e.campaign_id
+     JOIN tenants t ON t.id = e.tenant_id
+     WHERE e.tenant_id = $1 AND e.stopped_by = $2
+       -- Nothing came next: nothing was cancelled.
+       AND e.step_no IS NOT NULL",
+);
+
+pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    for Stop {
+        tenant,
+        at,
+        seq,
+        reason,
+    } in &plan.stops
+    {
+        if *reason == StopReason::CampaignArchived {
+            conn.execute(&STOP_ARCHIVED, args![tenant.0, *seq]).await?;
+        }
+        let reason = Reason::Stopped(*reason).code();
+        conn.execute(&STOP_RECORDED, args![tenant.0, *seq, at.unix_ms(), reason])
+            .await?;
+    }
+    Ok(())
+}
+
+const OUTBOX: Sql = batch!(
+    "INSERT INTO outbox (tenant_id, topic, body, created_at) SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "topic" "text", 3 "body" "text", 4 "created_at" "bigint"),
+    ""
+);
+
+pub(super) async fn announcements(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let (mut outbox, mut audit) = (Batch::default(), Batch::default());
+    let mut say = |tenant: TenantId, at: Timestamp, topic: &'static str, subject: String| {
+        let body = serde_json::json!({ "subject": subject, "at": at.unix_ms() }).to_string();
+        outbox.push(row![tenant.0, topic, body, at.unix_ms()]);
+        audit.push(row![tenant.0, at.unix_ms(), "owner", topic, subject, "{}"]);
+    };
+    for of in &plan.announced {
+        let Announcement::CampaignEnrolled(campaign) = of.what;
+        say(of.tenant, of.at, "campaign.enrolled", campaign.to_string());
+    }
+    for of in plan.came_back.iter().filter(|of| of.what.failed.is_some()) {
+        say(
+            of.tenant,
+            of.at,
+            "reminder.failed",
+            of.what.reminder.to_string(),
+        );
+    }
+    for (id, fold) in &plan.folds {
+        if fold.finished && plan.stands(fold.commit, *id) {
+            say(fold.tenant, fold.at, "enrollment.finished", id.to_string());
+        }
+    }
+    if outbox.is_empty() {
+        return Ok(());
+    }
+    conn.execute(&OUTBOX, outbox.args(vec![])).await?;
+    crate::store::audit::record(conn, audit).await
+}

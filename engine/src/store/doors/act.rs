@@ -1,0 +1,296 @@
+//! What a fact does besides being there: the status of its subject, and the stop of enrollments.
+//!
+//! Statuses absorb: a boleto is paid or cancelled only from open, and opens again only by the
+//! explicit fact. Locks are taken in the order of the owners' commits.
+
+use std::collections::HashSet;
+
+use actors::machine::effect::Subject;
+use schedules::id::TenantId;
+use schedules::stop::StopReason;
+use schedules::time::Timestamp;
+
+use crate::facts::Saying;
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Sql, batch, row};
+
+/// A fact with its inbox row and its subject; no two of a round have the same subject.
+pub(super) struct Act<'a> {
+    pub(super) ord: usize,
+    pub(super) seq: i64,
+    pub(super) tenant: TenantId,
+    pub(super) subject: Subject,
+    pub(super) saying: &'a Saying,
+    pub(super) source: &'a str,
+    pub(super) at: Timestamp,
+}
+
+impl Act<'_> {
+    /// Returns why enrollments stop, row by row; campaigns and tenants stop by their status.
+    fn stop(&self) -> Option<StopReason> {
+        match self.saying {
+            Saying::BoletoPaid { .. } => Some(StopReason::Paid),
+            Saying::BoletoCancelled { .. } => Some(StopReason::Cancelled),
+            Saying::ContactOptedOut { channel: None, .. } => Some(StopReason::OptedOut),
+            _ => None,
+        }
+    }
+
+    fn subject_id(&self) -> i64 {
+        match self.subject {
+            Subject::Boleto(id) => id.0,
+            Subject::Contact(id) => id.0,
+            Subject::Campaign(id) => id.0,
+            Subject::Tenant => self.tenant.0,
+        }
+    }
+
+    fn subject_name(&self) -> String {
+        match self.subject {
+            Subject::Boleto(id) => id.to_string(),
+            Subject::Contact(id) => id.to_string(),
+            Subject::Campaign(id) => id.to_string(),
+            Subject::Tenant => self.tenant.to_string(),
+        }
+    }
+}
+
+/// Writes what the facts of a round do; returns those that changed no status and need no owner.
+pub(super) async fn all(conn: &mut Conn, acts: &[Act<'_>]) -> Result<HashSet<usize>, StoreError> {
+    let mut sorted: Vec<&Act<'_>> = acts.iter().collect();
+    sorted.sort_by_key(|act| (act.subject, act.tenant));
+    let unchanged = statuses(conn, &sorted).await?;
+    boletos(conn, &sorted).await?;
+    contacts(conn, &sorted).await?;
+    stops(conn, &sorted).await?;
+    let idle = sorted.iter().filter(|act| unchanged.contains(&act.ord));
+    leave_to_nobody(conn, idle).await?;
+    audit(conn, acts).await?;
+    Ok(unchanged)
+}
+
+const TENANT_STATUS: Sql = batch!(
+    "UPDATE tenants SET status = r.new_status FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "new_status" "text"),
+    "WHERE tenants.id = r.tenant AND tenants.status <> r.new_status
+     RETURNING id"
+);
+
+const CAMPAIGN_STATUS: Sql = batch!(
+    "UPDATE campaigns SET status = r.new_status FROM ",
+    (1 "campaign" "bigint", 2 "tenant" "bigint", 3 "new_status" "text", 4 "old_status" "text"),
+    "WHERE campaigns.id = r.campaign
+       AND campaigns.tenant_id = r.tenant
+       AND campaigns.status <> 'archived'
+       AND (campaigns.status = r.old_status OR r.new_status = 'archived')
+     RETURNING id"
+);
+
+/// One row, however many enrollments it stops: claims pin it and read it.
+async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, StoreError> {
+    let (mut tenants, mut campaigns) = (Batch::default(), Batch::default());
+    let mut unchanged = HashSet::new();
+    for act in acts {
+        let (id, tenant) = (act.subject_id(), act.tenant.0);
+        let mut campaign = |new: &str, old: &str| campaigns.push(row![id, tenant, new, old]);
+        match act.saying {
+            Saying::TenantPaused => tenants.push(row![act.ord as i64, tenant, "paused"]),
+            Saying::TenantResumed => tenants.push(row![act.ord as i64, tenant, "active"]),
+            Saying::CampaignLaunched { .. } => campaign("running", "draft"),
+            Saying::CampaignPaused { .. } => campaign("paused", "running"),
+            Saying::CampaignResumed { .. } => campaign("running", "paused"),
+            Saying::CampaignArchived { .. } => campaign("archived", ""),
+            _ => continue,
+        }
+        unchanged.insert(act.ord);
+    }
+    for (sql, rows, of_tenants) in [
+        (&TENANT_STATUS, tenants, true),
+        (&CAMPAIGN_STATUS, campaigns, false),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        for mut row in conn.rows(sql, rows.args(vec![])).await? {
+            let changed = row.int()?;
+            let acts = acts.iter().filter(|act| act.subject_id() == changed);
+            let act = acts.into_iter().find(|act| match act.subject {
+                Subject::Tenant => of_tenants,
+                Subject::Campaign(_) => !of_tenants,
+                _ => false,
+            });
+            act.map(|act| unchanged.remove(&act.ord));
+        }
+    }
+    Ok(unchanged)
+}
+
+const BOLETO_CLOSED: Sql = batch!(
+    "UPDATE boletos SET status = r.new_status, status_at = r.at FROM ",
+    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "new_status" "text", 4 "at" "bigint"),
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status = 'open'"
+);
+
+const BOLETO_REOPENED: Sql = batch!(
+    "UPDATE boletos SET status = 'open', status_at = r.at FROM ",
+    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "at" "bigint"),
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status <> 'open'"
+);
+
+const BOLETO_CHANGED: Sql = batch!(
+    "UPDATE boletos SET amount_centavos = r.amount_centavos, due_on = r.due_on FROM ",
+    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "amount_centavos" "bigint", 4 "due_on" "text"),
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto"
+);
+
+async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
+    let (mut closed, mut reopened, mut changed) =
+        (Batch::default(), Batch::default(), Batch::default());
+    for act in acts {
+        let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
+        match act.saying {
+            Saying::BoletoPaid { .. } => closed.push(row![id, tenant, "paid", at]),
+            Saying::BoletoCancelled { .. } => closed.push(row![id, tenant, "cancelled", at]),
+            Saying::BoletoReopened { .. } => reopened.push(row![id, tenant, at]),
+            Saying::BoletoChanged {
+                amount_centavos,
+                due_on,
+                ..
+            } => {
+                changed.push(row![id, tenant, *amount_centavos, due_on.to_string()]);
+            }
+            _ => {}
+        }
+    }
+    run(conn, &BOLETO_CLOSED, closed).await?;
+    run(conn, &BOLETO_REOPENED, reopened).await?;
+    run(conn, &BOLETO_CHANGED, changed).await
+}
+
+const CONTACT_EVENT: Sql = batch!(
+    "UPDATE contacts SET
+         opted_out_at = CASE r.event
+             WHEN 'opted_out' THEN coalesce(contacts.opted_out_at, r.at)
+             WHEN 'opted_in' THEN NULL
+             ELSE contacts.opted_out_at END,
+         replied_at = CASE r.event WHEN 'replied' THEN r.at ELSE contacts.replied_at END,
+         promised_at = CASE r.event WHEN 'promised' THEN r.at ELSE contacts.promised_at END
+     FROM ",
+    (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint"),
+    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
+);
+
+const SUPPRESSED: Sql = batch!(
+    "INSERT INTO suppressions (tenant_id, contact_id, channel, since_at) SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "channel" "text", 4 "since_at" "bigint"),
+    "WHERE true
+     ON CONFLICT DO NOTHING"
+);
+
+const ALLOWED_AGAIN: Sql = batch!(
+    "DELETE FROM suppressions WHERE (tenant_id, contact_id, channel) IN
+         (SELECT r.tenant, r.contact, r.channel FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "channel" "text"),
+    ")"
+);
+
+async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
+    let (mut events, mut suppressed, mut allowed) =
+        (Batch::default(), Batch::default(), Batch::default());
+    for act in acts {
+        let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
+        match act.saying {
+            Saying::ContactOptedOut {
+                channel: Some(channel),
+                ..
+            } => {
+                suppressed.push(row![tenant, id, channel.as_str(), at]);
+            }
+            Saying::ContactOptedIn {
+                channel: Some(channel),
+                ..
+            } => {
+                allowed.push(row![tenant, id, channel.as_str()]);
+            }
+            Saying::ContactOptedOut { .. } => events.push(row![id, tenant, "opted_out", at]),
+            Saying::ContactOptedIn { .. } => events.push(row![id, tenant, "opted_in", at]),
+            Saying::ContactReplied { .. } => events.push(row![id, tenant, "replied", at]),
+            Saying::ContactPromised { .. } => events.push(row![id, tenant, "promised", at]),
+            _ => {}
+        }
+    }
+    run(conn, &CONTACT_EVENT, events).await?;
+    run(conn, &SUPPRESSED, suppressed).await?;
+    run(conn, &ALLOWED_AGAIN, allowed).await
+}
+
+/// I1: after this no claim of the boleto commits; see the commit's own update of these rows.
+const STOP_OF_BOLETO: Sql = batch!(
+    "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
+    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
+    "WHERE enrollments.boleto_id = r.boleto
+       AND enrollments.tenant_id = r.tenant
+       AND enrollments.state = 'active'"
+);
+
+const STOP_OF_CONTACT: Sql = batch!(
+    "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
+    (1 "contact" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
+    "JOIN boletos b ON b.contact_id = r.contact AND b.tenant_id = r.tenant
+     WHERE enrollments.boleto_id = b.id
+       AND enrollments.tenant_id = r.tenant
+       AND enrollments.state = 'active'"
+);
+
+async fn stops(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
+    let (mut of_boletos, mut of_contacts) = (Batch::default(), Batch::default());
+    for act in acts {
+        let Some(reason) = act.stop() else { continue };
+        let cells = row![act.subject_id(), act.tenant.0, act.seq, reason.as_str()];
+        match act.subject {
+            Subject::Boleto(_) => of_boletos.push(cells),
+            _ => of_contacts.push(cells),
+        }
+    }
+    run(conn, &STOP_OF_BOLETO, of_boletos).await?;
+    run(conn, &STOP_OF_CONTACT, of_contacts).await
+}
+
+const APPLIED: Sql = batch!(
+    "UPDATE inbox SET applied_at = inbox.received_at FROM ",
+    (1 "fact" "bigint", 2 "tenant" "bigint"),
+    "WHERE inbox.seq = r.fact AND inbox.tenant_id = r.tenant"
+);
+
+/// What changed nothing stays for its event id, and the owner need not look at it.
+async fn leave_to_nobody<'a>(
+    conn: &mut Conn,
+    idle: impl Iterator<Item = &'a &'a Act<'a>>,
+) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    idle.for_each(|act| rows.push(row![act.seq, act.tenant.0]));
+    run(conn, &APPLIED, rows).await
+}
+
+async fn audit(conn: &mut Conn, acts: &[Act<'_>]) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for act in acts {
+        rows.push(row![
+            act.tenant.0,
+            act.at.unix_ms(),
+            act.source,
+            act.saying.action(),
+            act.subject_name(),
+            format!("{{\"seq\":{}}}", act.seq),
+        ]);
+    }
+    crate::store::audit::record(conn, rows).await
+}
+
+async fn run(conn: &mut Conn, sql: &Sql, rows: Batch) -> Result<(), StoreError> {
+    if !rows.is_empty() {
+        conn.execute(sql, rows.args(vec![])).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Campaigns, in versions; an edit is a new version, and the old ones stay readable.
+
+use std::sync::Arc;
+
+use actors::machine::input::FactBody;
+use futures::future::BoxFuture;
+use schedules::cadence::{Cadence, Campaign};
+use schedules::id::{CampaignId, TenantId};
+
+use super::tenant::{Edit, audit, record_edit};
+use crate::store::Store;
+use crate::store::codec::json;
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::queue::Lane;
+use crate::store::sql::{Sql, args, both, locking};
+
+const CREATE: Sql = both(
+    "INSERT INTO campaigns (tenant_id, version, name, cadence, created_at)
+     VALUES ($1, 1, $2, $3, $4)
+     RETURNING id",
+);
+
+const LOCK: Sql = locking!(
+    "SELECT version FROM campaigns WHERE id = $1 AND tenant_id = $2 AND status <> 'archived'",
+    "FOR UPDATE"
+);
+
+const EDIT: Sql = both(
+    "UPDATE campaigns SET version = $3, name = $4, cadence = $5 WHERE id = $1 AND tenant_id = $2",
+);
+
+const VERSION: Sql = both(
+    "INSERT INTO campaign_versions (campaign_id, version, tenant_id, name, cadence, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6)",
+);
+
+const READ: Sql = both(
+    "SELECT name, cadence FROM campaign_versions
+     WHERE campaign_id = $1 AND version = $2 AND tenant_id = $3",
+);
+
+/// A campaign's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCampaign {
+    /// A name people read.
+    pub name: String,
+    /// The steps and their limits.
+    pub cadence: Cadence,
+}
+
+impl Store {
+    /// Adds a campaign as a draft, in version 1; a fact launches it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the edit's id was used.
+    pub async fn create_campaign(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        campaign: NewCampaign,
+    ) -> Result<CampaignId, StoreError> {
+        let new = Arc::new((edit, campaign));
+        self.write(Lane::Doors, 4, move |conn| {
+            create(conn, tenant, Arc::clone(&new))
+        })
+        .await
+    }
+
+    /// Puts a new version in the place of a campaign; returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such campaign, or it is archived;
+    /// [`StoreError::Conflict`] when the edit's id was used.
+    pub async fn edit_campaign(
+        &self,
+        tenant: TenantId,
+        campaign: CampaignId,
+        edit: Edit,
+        content: NewCampaign,
+    ) -> Result<u32, StoreError> {
+        let new = Arc::new((edit, content));
+        self.write(Lane::Doors, 4, move |conn| {
+            replace(conn, tenant, campaign, Arc::clone(&new))
+        })
+        .await
+    }
+
+    /// Reads a campaign as it was in a version.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such version.
+    pub async fn campaign_version(
+        &self,
+        tenant: TenantId,
+        id: CampaignId,
+        version: u32,
+    ) -> Result<Campaign, StoreError> {
+        crate::store::within(async {
+            let mut conn = self.reader().await?;
+            let row = conn
+                .first(&READ, args![id.0, i64::from(version), tenant.0])
+                .await?;
+            let mut row = row.ok_or(StoreError::Absent {
+                what: "campaign version",
+            })?;
+            let campaign = Campaign {
+                id,
+                version,
+                name: row.text()?,
+                cadence: row.json("cadence")?,
+            };
+            conn.done();
+            Ok(campaign)
+        })
+        .await
+    }
+}
+
+const USED: StoreError = StoreError::Conflict {
+    what: "edit id used before",
+};
+
+fn create(
+    conn: &mut Conn,
+    tenant: TenantId,
+    new: Arc<(Edit, NewCampaign)>,
+) -> BoxFuture<'_, Result<CampaignId, StoreError>> {
+    Box::pin(async move {
+        let (edit, NewCampaign { name, cadence }) = &*new;
+        // A draft is nothing to the owner but a change of settings.
+        if !record_edit(conn, tenant, edit, &FactBody::SettingsChanged).await? {
+            return Err(USED);
+        }
+        let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
+        let row = args![tenant.0, name.as_str(), cadence.as_str(), at];
+        let row = conn.first(&CREATE, row).await?;
+        let id = row
+            .ok_or(StoreError::Unreadable { what: "campaign" })?
+            .int()?;
+        conn.execute(
+            &VERSION,
+            args![id, 1_i64, tenant.0, name.as_str(), cadence, at],
+        )
+        .await?;
+        let id = CampaignId(id);
+        audit(conn, tenant, edit, "campaign.created", id.to_string()).await?;
+        Ok(id)
+    })
+}
+
+fn replace(
+    conn: &mut Conn,
+    tenant: TenantId,
+    campaign: CampaignId,
+    new: Arc<(Edit, NewCampaign)>,
+) -> BoxFuture<'_, Result<u32, StoreError>> {
+    Box::pin(async move {
+        let (edit, NewCampaign { name, cadence }) = &*new;
+        let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
+        let found = conn.first(&LOCK, args![campaign.0, tenant.0]).await?;
+        let before = found
+            .ok_or(StoreError::Absent { what: "campaign" })?
+            .int()?;
+        let version = before + 1;
+        if !record_edit(conn, tenant, edit, &FactBody::CampaignEdited { campaign }).await? {
+            return Err(USED);
+        }
+        let row = args![
+            campaign.0,
+            tenant.0,
+            version,
+            name.as_str(),
+            cadence.as_str()
+        ];
+        conn.execute(&EDIT, row).await?;
+        let row = args![campaign.0, version, tenant.0, name.as_str(), cadence, at];
+        conn.execute(&VERSION, row).await?;
+        audit(conn, tenant, edit, "campaign.edited", campaign.to_string()).await?;
+        crate::store::codec::small(version)
+    })
+}

@@ -1,0 +1,196 @@
+//! The one way in: facts, many in a transaction.
+//!
+//! Facts about different subjects are written set-wise; several about one subject go in rounds, in
+//! their order. The answer counts what is in flight after the stop, in the same transaction: a
+//! claim that it does not see cannot commit any more.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use actors::machine::effect::Subject;
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+
+use super::act::{self, Act};
+use super::in_flight;
+use super::resolve::{self, Resolved};
+use crate::facts::{Fact, FactAnswer, Saying};
+use crate::store::Store;
+use crate::store::codec::json;
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::queue::Lane;
+use crate::store::sql::{Batch, Sql, batch, row};
+use crate::store::work::{Asked, Work};
+
+impl Store {
+    /// Makes facts durable: all of them, or none on an error. The answers are in their order.
+    ///
+    /// Facts of other callers may share the transaction; they do not share its fate.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`] the same facts may be given again, under the
+    /// same event ids.
+    pub async fn commit_facts(&self, facts: &[Fact]) -> Result<Vec<FactAnswer>, StoreError> {
+        if facts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let facts = facts.to_vec();
+        let weight = facts.len();
+        self.ask(Lane::Stops, |reply| {
+            Work::Facts(Asked::new(facts, weight, reply))
+        })
+        .await
+    }
+}
+
+/// Writes facts; on an error nothing of any of them may stand.
+pub(in crate::store) async fn together(
+    conn: &mut Conn,
+    facts: &[&Fact],
+) -> Result<Vec<FactAnswer>, StoreError> {
+    feeds_heard(conn, facts).await?;
+    let subjects = resolve::subjects(conn, facts).await?;
+    let mut answers = vec![FactAnswer::Unknown; facts.len()];
+    let mut left: Vec<usize> = (0..facts.len())
+        .filter(|ord| subjects[*ord] != Resolved::Unknown)
+        .collect();
+    while !left.is_empty() {
+        let mut seen = HashSet::new();
+        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|ord: &usize| {
+            seen.insert((
+                facts[*ord].tenant,
+                place_in_order(&subjects[*ord], facts[*ord]),
+            ))
+        });
+        self::round(conn, facts, &subjects, round, &mut answers).await?;
+        left = later;
+    }
+    Ok(answers)
+}
+
+/// Returns what may stand once in a round.
+fn place_in_order(resolved: &Resolved, fact: &Fact) -> Result<Subject, String> {
+    match resolved {
+        Resolved::Found(subject) => Ok(*subject),
+        _ => Err(resolve::parked_under(&fact.saying).unwrap_or_default()),
+    }
+}
+
+async fn round(
+    conn: &mut Conn,
+    facts: &[&Fact],
+    subjects: &[Resolved],
+    round: Vec<usize>,
+    answers: &mut [FactAnswer],
+) -> Result<(), StoreError> {
+    let mut seqs = insert(conn, facts, subjects, &round).await?;
+    let mut acts = Vec::with_capacity(round.len());
+    for ord in round {
+        let fact = facts[ord];
+        // The first of several with one event id has it; the others are its duplicates.
+        let Some(seq) = seqs.remove(&(fact.tenant.0, fact.event_id.clone())) else {
+            answers[ord] = FactAnswer::Duplicate;
+            continue;
+        };
+        match subjects[ord] {
+            Resolved::Found(subject) => acts.push(Act {
+                ord,
+                seq,
+                tenant: fact.tenant,
+                subject,
+                saying: &fact.saying,
+                source: &fact.source,
+                at: fact.received_at,
+            }),
+            _ => answers[ord] = FactAnswer::Parked,
+        }
+    }
+    let unchanged = act::all(conn, &acts).await?;
+    let in_flight = in_flight::after_stops(conn, &acts).await?;
+    for act in &acts {
+        answers[act.ord] = if unchanged.contains(&act.ord) {
+            FactAnswer::Unchanged
+        } else {
+            let (in_flight, settles_at) = in_flight.get(&act.ord).copied().unwrap_or_default();
+            FactAnswer::Applied {
+                seq: act.seq,
+                subject: act.subject,
+                in_flight,
+                settles_at,
+            }
+        };
+    }
+    Ok(())
+}
+
+const INSERT: Sql = batch!(
+    "INSERT INTO inbox (tenant_id, event_id, source, occurred_at, received_at, body, parked)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "event_id" "text", 3 "source" "text", 4 "occurred_at" "bigint",
+     5 "received_at" "bigint", 6 "body" "text", 7 "parked" "text"),
+    "WHERE true
+     ON CONFLICT (tenant_id, event_id) DO NOTHING
+     RETURNING seq, tenant_id, event_id"
+);
+
+/// Inserts the inbox rows of a round; a known event id has none.
+async fn insert(
+    conn: &mut Conn,
+    facts: &[&Fact],
+    subjects: &[Resolved],
+    round: &[usize],
+) -> Result<HashMap<(i64, String), i64>, StoreError> {
+    // In one order everywhere: two batches with the same events wait for each other in turn.
+    let mut in_order: Vec<usize> = round.to_vec();
+    in_order.sort_by_key(|ord| (facts[*ord].tenant, facts[*ord].event_id.as_str(), *ord));
+    let mut rows = Batch::default();
+    for ord in in_order {
+        let fact = facts[ord];
+        let (body, parked) = match subjects[ord] {
+            Resolved::Found(subject) => (json(&resolve::body(&fact.saying, subject))?, None),
+            _ => (json(&fact.saying)?, resolve::parked_under(&fact.saying)),
+        };
+        rows.push(row![
+            fact.tenant.0,
+            fact.event_id.as_str(),
+            fact.source.as_str(),
+            fact.occurred_at.unix_ms(),
+            fact.received_at.unix_ms(),
+            body,
+            parked,
+        ]);
+    }
+    let mut seqs = HashMap::with_capacity(rows.len());
+    for mut row in conn.rows(&INSERT, rows.args(vec![])).await? {
+        let seq = row.int()?;
+        seqs.insert((row.int()?, row.text()?), seq);
+    }
+    Ok(seqs)
+}
+
+/// A busy feed's row is touched once a second, not once a payment.
+const FEED_HEARD: Sql = batch!(
+    "UPDATE feeds SET heard_at = r.at FROM ",
+    (1 "tenant" "bigint", 2 "at" "bigint"),
+    "WHERE feeds.tenant_id = r.tenant AND feeds.heard_at + 1000 < r.at"
+);
+
+/// The first row that is touched: whoever waits for it holds nothing yet.
+async fn feeds_heard(conn: &mut Conn, facts: &[&Fact]) -> Result<(), StoreError> {
+    let mut heard: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
+    for fact in facts
+        .iter()
+        .filter(|fact| Saying::is_of_payment(&fact.saying))
+    {
+        let at = heard.entry(fact.tenant).or_default();
+        *at = fact.received_at.max(*at);
+    }
+    let mut rows = Batch::default();
+    heard
+        .iter()
+        .for_each(|(tenant, at)| rows.push(row![tenant.0, at.unix_ms()]));
+    if !rows.is_empty() {
+        conn.execute(&FEED_HEARD, rows.args(vec![])).await?;
+    }
+    Ok(())
+}

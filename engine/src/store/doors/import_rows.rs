@@ -1,0 +1,294 @@
+//! The rows of an import: contacts found or added, boletos added or compared.
+
+use std::collections::HashMap;
+
+use schedules::id::{BoletoId, ContactId, TenantId};
+use schedules::time::Timestamp;
+
+use super::import::{NewBoleto, NewContact};
+use crate::store::codec::{date, zones_to_text};
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Sql, batch, row};
+
+const BY_PHONE: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.phone_canonical = r.point"
+);
+
+const BY_EMAIL: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.point"
+);
+
+const ADD_CONTACT: Sql = batch!(
+    "INSERT INTO contacts (tenant_id, name, phone, phone_canonical, email, email_canonical, zones,
+         created_at)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "name" "text", 3 "phone" "text", 4 "phone_canonical" "text",
+     5 "email" "text", 6 "email_canonical" "text", 7 "zones" "text", 8 "created_at" "bigint"),
+    "WHERE true
+     ON CONFLICT DO NOTHING
+     RETURNING id, phone_canonical, email_canonical"
+);
+
+/// Returns the contact of each row. The tenant's gate is held: nobody else adds contacts.
+pub(super) async fn contacts(
+    conn: &mut Conn,
+    tenant: TenantId,
+    rows: &[(usize, &NewContact)],
+    at: Timestamp,
+) -> Result<HashMap<usize, ContactId>, StoreError> {
+    let mut known = Known::default();
+    known.look_up(conn, tenant, rows).await?;
+    let mut fresh = Batch::default();
+    let mut adding = std::collections::HashSet::new();
+    for (_, contact) in rows
+        .iter()
+        .filter(|(_, contact)| known.of(contact).is_none())
+    {
+        if adding.insert(contact.phone.as_ref().or(contact.email.as_ref())) {
+            fresh.push(contact_cells(tenant, contact, at));
+        }
+    }
+    if !fresh.is_empty() {
+        let wanted = fresh.len();
+        let added = conn.rows(&ADD_CONTACT, fresh.args(vec![])).await?;
+        let all_added = added.len() == wanted;
+        for mut row in added {
+            let id = ContactId(row.int()?);
+            known.learn(row.text_or_null()?, row.text_or_null()?, id);
+        }
+        // Two that share an address but no phone are one: the first of them was added.
+        if !all_added {
+            known.look_up(conn, tenant, rows).await?;
+        }
+    }
+    Ok(rows
+        .iter()
+        .filter_map(|(row, contact)| Some((*row, known.of(contact)?)))
+        .collect())
+}
+
+/// The contacts of a chunk by their points.
+#[derive(Default)]
+struct Known {
+    phones: HashMap<String, ContactId>,
+    emails: HashMap<String, ContactId>,
+}
+
+impl Known {
+    /// Returns whom a contact is: by phone, else by e-mail address.
+    fn of(&self, contact: &NewContact) -> Option<ContactId> {
+        let by_phone = contact
+            .phone
+            .as_ref()
+            .and_then(|point| self.phones.get(&point.canonical));
+        let by_email = || {
+            contact
+                .email
+                .as_ref()
+                .and_then(|point| self.emails.get(&point.canonical))
+        };
+        by_phone.or_else(by_email).copied()
+    }
+
+    fn learn(&mut self, phone: Option<String>, email: Option<String>, id: ContactId) {
+        self.phones.extend(phone.map(|point| (point, id)));
+        self.emails.extend(email.map(|point| (point, id)));
+    }
+
+    async fn look_up(
+        &mut self,
+        conn: &mut Conn,
+        tenant: TenantId,
+        rows: &[(usize, &NewContact)],
+    ) -> Result<(), StoreError> {
+        let unknown = || {
+            rows.iter()
+                .filter(|(_, contact)| self.of(contact).is_none())
+        };
+        let phone = |contact: &NewContact| contact.phone.as_ref().map(|p| p.canonical.clone());
+        let email = |contact: &NewContact| contact.email.as_ref().map(|p| p.canonical.clone());
+        let phones = distinct(unknown().filter_map(|(_, contact)| phone(contact)));
+        let emails = distinct(unknown().filter_map(|(_, contact)| email(contact)));
+        find(conn, &BY_PHONE, tenant, phones, &mut self.phones).await?;
+        find(conn, &BY_EMAIL, tenant, emails, &mut self.emails).await
+    }
+}
+
+fn distinct(points: impl Iterator<Item = String>) -> Vec<String> {
+    let mut points: Vec<String> = points.collect();
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+async fn find(
+    conn: &mut Conn,
+    sql: &Sql,
+    tenant: TenantId,
+    points: Vec<String>,
+    found: &mut HashMap<String, ContactId>,
+) -> Result<(), StoreError> {
+    if points.is_empty() {
+        return Ok(());
+    }
+    let mut asked = Batch::default();
+    for (ord, point) in points.iter().enumerate() {
+        asked.push(row![ord as i64, tenant.0, point.as_str()]);
+    }
+    for mut row in conn.rows(sql, asked.args(vec![])).await? {
+        let ord: usize = row.small()?;
+        found.insert(points[ord].clone(), ContactId(row.int()?));
+    }
+    Ok(())
+}
+
+fn contact_cells(
+    tenant: TenantId,
+    contact: &NewContact,
+    at: Timestamp,
+) -> [crate::store::sql::Cell; 8] {
+    let (phone, email) = (contact.phone.clone(), contact.email.clone());
+    row![
+        tenant.0,
+        contact.name.as_str(),
+        phone.as_ref().map(|point| point.address.clone()),
+        phone.map(|point| point.canonical),
+        email.as_ref().map(|point| point.address.clone()),
+        email.map(|point| point.canonical),
+        zones_to_text(&contact.zones),
+        at.unix_ms(),
+    ]
+}
+
+/// What became of a boleto.
+pub(super) enum Landed {
+    New(BoletoId),
+    Unchanged,
+    Taken,
+}
+
+const ADD_BOLETO: Sql = batch!(
+    "INSERT INTO boletos (tenant_id, contact_id, import_id, reference, amount_centavos, due_on,
+         digitable_line, pix_code, payment_link, status_at)
+     SELECT r.* FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "import" "bigint", 4 "reference" "text",
+     5 "amount_centavos" "bigint", 6 "due_on" "text", 7 "digitable_line" "text",
+     8 "pix_code" "text", 9 "payment_link" "text", 10 "status_at" "bigint"),
+    "WHERE true
+     ON CONFLICT (tenant_id, reference) DO NOTHING
+     RETURNING id, reference"
+);
+
+const THERE: Sql = batch!(
+    "SELECT r.ord, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code, b.payment_link FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "reference" "text"),
+    "JOIN boletos b ON b.tenant_id = r.tenant AND b.reference = r.reference"
+);
+
+/// Adds boletos; those whose reference is there are compared.
+pub(super) async fn boletos<'b>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    import: i64,
+    rows: impl Iterator<Item = (usize, &'b NewBoleto, ContactId)>,
+    at: Timestamp,
+) -> Result<Vec<(usize, Landed)>, StoreError> {
+    let (mut fresh, mut first): (_, HashMap<&str, (usize, &NewBoleto)>) =
+        (Batch::default(), HashMap::new());
+    let mut landed = Vec::new();
+    for (row, boleto, contact) in rows {
+        if let Some((_, earlier)) = first.get(boleto.reference.as_str()) {
+            landed.push((row, compared(same(earlier, boleto))));
+            continue;
+        }
+        first.insert(&boleto.reference, (row, boleto));
+        fresh.push(row![
+            tenant.0,
+            contact.0,
+            import,
+            boleto.reference.as_str(),
+            boleto.amount_centavos,
+            boleto.due_on.to_string(),
+            boleto.digitable_line.clone(),
+            boleto.pix_code.clone(),
+            boleto.payment_link.clone(),
+            at.unix_ms(),
+        ]);
+    }
+    if fresh.is_empty() {
+        return Ok(landed);
+    }
+    for mut row in conn.rows(&ADD_BOLETO, fresh.args(vec![])).await? {
+        let id = BoletoId(row.int()?);
+        let (place, _) = first
+            .remove(row.text()?.as_str())
+            .ok_or(StoreError::Unreadable { what: "boleto" })?;
+        landed.push((place, Landed::New(id)));
+    }
+    let there = first.into_values().collect::<Vec<_>>();
+    compare(conn, tenant, &there, &mut landed).await?;
+    Ok(landed)
+}
+
+fn compared(same: bool) -> Landed {
+    if same {
+        Landed::Unchanged
+    } else {
+        Landed::Taken
+    }
+}
+
+fn same(one: &NewBoleto, other: &NewBoleto) -> bool {
+    let content = |boleto: &NewBoleto| {
+        let NewBoleto {
+            amount_centavos,
+            due_on,
+            digitable_line,
+            pix_code,
+            payment_link,
+            ..
+        } = boleto.clone();
+        (
+            amount_centavos,
+            due_on,
+            digitable_line,
+            pix_code,
+            payment_link,
+        )
+    };
+    content(one) == content(other)
+}
+
+async fn compare(
+    conn: &mut Conn,
+    tenant: TenantId,
+    there: &[(usize, &NewBoleto)],
+    landed: &mut Vec<(usize, Landed)>,
+) -> Result<(), StoreError> {
+    let mut asked = Batch::default();
+    for (ord, (_, boleto)) in there.iter().enumerate() {
+        asked.push(row![ord as i64, tenant.0, boleto.reference.as_str()]);
+    }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    for mut row in conn.rows(&THERE, asked.args(vec![])).await? {
+        let ord: usize = row.small()?;
+        let (place, boleto) = there[ord];
+        let stored = NewBoleto {
+            amount_centavos: row.int()?,
+            due_on: date(&mut row)?,
+            digitable_line: row.text_or_null()?,
+            pix_code: row.text_or_null()?,
+            payment_link: row.text_or_null()?,
+            ..boleto.clone()
+        };
+        landed.push((place, compared(same(&stored, boleto))));
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What of a stopped subject may still be on its way to a provider.
+//!
+//! A claim is in flight while it has no outcome and its deadline, with a margin for the clocks of
+//! two nodes, is not past. After a stop has committed, no claim is added to these.
+
+use std::collections::HashMap;
+
+use actors::machine::effect::Subject;
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+
+use super::act::Act;
+use crate::facts::Saying;
+use crate::store::commit::CLAIM_LASTS_MAX_MS;
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Sql, batch, row};
+use crate::store::{Store, within};
+
+/// How far the clock of the owner that set a deadline and that of a door may be apart.
+const CLOCKS_APART_MAX_MS: i64 = 2_000;
+
+/// How many claims are in flight, and from when on none is.
+pub(in crate::store) type InFlight = (u32, Option<Timestamp>);
+
+const OF_BOLETOS: Sql = batch!(
+    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
+     5 "since_at" "bigint"),
+    "JOIN enrollments e ON e.boleto_id = r.subject AND e.tenant_id = r.tenant
+     JOIN attempts a ON a.tenant_id = r.tenant AND a.enrollment_id = e.id
+     WHERE a.deadline_at > r.after_at
+       AND NOT EXISTS (SELECT 1 FROM outcomes o
+           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
+     GROUP BY r.ord"
+);
+
+const OF_CONTACTS: Sql = batch!(
+    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
+     5 "since_at" "bigint"),
+    "JOIN attempts a ON a.tenant_id = r.tenant AND a.contact_id = r.subject
+       AND a.claimed_at > r.since_at
+     WHERE a.deadline_at > r.after_at
+       AND NOT EXISTS (SELECT 1 FROM outcomes o
+           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
+     GROUP BY r.ord"
+);
+
+const OF_CAMPAIGNS: Sql = batch!(
+    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
+     5 "since_at" "bigint"),
+    "JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at
+     WHERE a.campaign_id = r.subject
+       AND a.deadline_at > r.after_at
+       AND NOT EXISTS (SELECT 1 FROM outcomes o
+           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
+     GROUP BY r.ord"
+);
+
+const OF_TENANTS: Sql = batch!(
+    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
+     5 "since_at" "bigint"),
+    "JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at
+     WHERE a.deadline_at > r.after_at
+       AND NOT EXISTS (SELECT 1 FROM outcomes o
+           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
+     GROUP BY r.ord"
+);
+
+/// Subjects to look after, by their kind.
+#[derive(Default)]
+struct Asked {
+    kinds: [Batch; 4],
+}
+
+const STATEMENTS: [&Sql; 4] = [&OF_BOLETOS, &OF_CONTACTS, &OF_CAMPAIGNS, &OF_TENANTS];
+
+impl Asked {
+    fn about(&mut self, ord: usize, tenant: TenantId, subject: Subject, now: Timestamp) {
+        let (kind, id) = match subject {
+            Subject::Boleto(id) => (0, id.0),
+            Subject::Contact(id) => (1, id.0),
+            Subject::Campaign(id) => (2, id.0),
+            Subject::Tenant => (3, tenant.0),
+        };
+        let after_ms = now.unix_ms() - CLOCKS_APART_MAX_MS;
+        let since_ms = after_ms - CLAIM_LASTS_MAX_MS;
+        self.kinds[kind].push(row![ord as i64, tenant.0, id, after_ms, since_ms]);
+    }
+
+    async fn count(self, conn: &mut Conn) -> Result<HashMap<usize, InFlight>, StoreError> {
+        let mut counts = HashMap::new();
+        for (sql, rows) in STATEMENTS.into_iter().zip(self.kinds) {
+            if rows.is_empty() {
+                continue;
+            }
+            for mut row in conn.rows(sql, rows.args(vec![])).await? {
+                let (ord, count) = (row.small()?, row.small()?);
+                let last = row.int()?.saturating_add(CLOCKS_APART_MAX_MS);
+                counts.insert(ord, (count, Some(Timestamp::from_unix_ms(last))));
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// Counts what is in flight of the subjects that these facts stopped.
+pub(super) async fn after_stops(
+    conn: &mut Conn,
+    acts: &[Act<'_>],
+) -> Result<HashMap<usize, InFlight>, StoreError> {
+    let mut asked = Asked::default();
+    for act in acts.iter().filter(|act| stops(act.saying)) {
+        asked.about(act.ord, act.tenant, act.subject, act.at);
+    }
+    asked.count(conn).await
+}
+
+fn stops(saying: &Saying) -> bool {
+    matches!(
+        saying,
+        Saying::BoletoPaid { .. }
+            | Saying::BoletoCancelled { .. }
+            | Saying::ContactOptedOut { .. }
+            | Saying::CampaignPaused { .. }
+            | Saying::CampaignArchived { .. }
+            | Saying::TenantPaused
+    )
+}
+
+impl Store {
+    /// Returns how many claims of a stopped subject are still in flight at `now`, and from when on
+    /// none is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settled(
+        &self,
+        tenant: TenantId,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Result<InFlight, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let mut asked = Asked::default();
+            asked.about(0, tenant, subject, now);
+            let counts = asked.count(&mut conn).await?;
+            conn.done();
+            Ok(counts.get(&0).copied().unwrap_or_default())
+        })
+        .await
+    }
+}

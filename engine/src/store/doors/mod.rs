@@ -1,0 +1,14 @@
+//! What doors write: facts and the settings that tenants give.
+//!
+//! A door writes the inbox row, the absorbing status of its subject and the stop of its
+//! enrollments, in one transaction, and nothing that follows from them.
+
+mod act;
+pub(super) mod campaign;
+pub(super) mod facts;
+pub(super) mod import;
+mod import_rows;
+pub(super) mod in_flight;
+mod parked;
+mod resolve;
+pub(super) mod tenant;

@@ -1,0 +1,280 @@
+//! From the names that callers use to identifiers.
+
+use actors::machine::effect::Subject;
+use actors::machine::input::FactBody;
+use schedules::id::{BoletoId, ContactId};
+
+use crate::facts::{BoletoName, ContactName, Fact, Saying};
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Sql, batch, locking, row};
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Resolved {
+    Found(Subject),
+    /// It may be imported later.
+    Awaited,
+    Unknown,
+}
+
+const BOLETOS_BY_ID: Sql = batch!(
+    "SELECT r.ord, b.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "boleto" "bigint"),
+    "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto"
+);
+
+const BOLETOS_BY_REFERENCE: Sql = batch!(
+    "SELECT r.ord, b.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "reference" "text"),
+    "JOIN boletos b ON b.tenant_id = r.tenant AND b.reference = r.reference"
+);
+
+const CONTACTS_BY_ID: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.id = r.contact"
+);
+
+const CONTACTS_BY_PHONE: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.phone_canonical = r.point"
+);
+
+const CONTACTS_BY_EMAIL: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.point"
+);
+
+const CAMPAIGNS: Sql = batch!(
+    "SELECT r.ord, c.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "campaign" "bigint"),
+    "JOIN campaigns c ON c.tenant_id = r.tenant AND c.id = r.campaign"
+);
+
+const TENANTS: Sql = batch!(
+    "SELECT r.ord, t.id FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint"),
+    "JOIN tenants t ON t.id = r.tenant"
+);
+
+/// An import holds its tenant's gate until it commits; see `import`.
+const GATES: Sql = batch!(
+    "SELECT g.tenant_id FROM ",
+    (1 "tenant" "bigint"),
+    "JOIN import_gates g ON g.tenant_id = r.tenant",
+    "FOR SHARE OF g"
+);
+
+/// A tenant's gate, for an import.
+pub(super) const GATE: Sql = locking!(
+    "SELECT g.tenant_id FROM import_gates g WHERE g.tenant_id = $1",
+    "FOR UPDATE"
+);
+
+/// Resolves the subjects of facts, in their order.
+///
+/// A name that nobody knows is looked up a second time when no import of its tenant is under way:
+/// either the import finds the parked fact, or the fact finds what was imported.
+pub(super) async fn subjects(
+    conn: &mut Conn,
+    facts: &[&Fact],
+) -> Result<Vec<Resolved>, StoreError> {
+    let mut resolved = vec![Resolved::Unknown; facts.len()];
+    look_up(conn, facts, &mut resolved).await?;
+    if awaits(facts, &mut resolved) {
+        wait_for_imports(conn, facts, &resolved).await?;
+        look_up(conn, facts, &mut resolved).await?;
+        awaits(facts, &mut resolved);
+    }
+    Ok(resolved)
+}
+
+async fn look_up(
+    conn: &mut Conn,
+    facts: &[&Fact],
+    resolved: &mut [Resolved],
+) -> Result<(), StoreError> {
+    let mut asked = Asked::default();
+    for (ord, fact) in facts.iter().enumerate() {
+        if !matches!(resolved[ord], Resolved::Found(_)) {
+            asked.about(ord as i64, fact);
+        }
+    }
+    let boleto = |id| Subject::Boleto(BoletoId(id));
+    let contact = |id| Subject::Contact(ContactId(id));
+    let campaign = |id| Subject::Campaign(schedules::id::CampaignId(id));
+    look(conn, &BOLETOS_BY_ID, asked.boleto_ids, boleto, resolved).await?;
+    look(
+        conn,
+        &BOLETOS_BY_REFERENCE,
+        asked.references,
+        boleto,
+        resolved,
+    )
+    .await?;
+    look(conn, &CONTACTS_BY_ID, asked.contact_ids, contact, resolved).await?;
+    // A phone that is somebody's e-mail address, too, does not exist: the forms differ.
+    look(
+        conn,
+        &CONTACTS_BY_EMAIL,
+        asked.points.clone(),
+        contact,
+        resolved,
+    )
+    .await?;
+    look(conn, &CONTACTS_BY_PHONE, asked.points, contact, resolved).await?;
+    look(conn, &CAMPAIGNS, asked.campaigns, campaign, resolved).await?;
+    look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await
+}
+
+async fn look(
+    conn: &mut Conn,
+    sql: &Sql,
+    names: Batch,
+    subject: impl Fn(i64) -> Subject,
+    resolved: &mut [Resolved],
+) -> Result<(), StoreError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    for mut row in conn.rows(sql, names.args(vec![])).await? {
+        let ord: usize = row.small()?;
+        resolved[ord] = Resolved::Found(subject(row.int()?));
+    }
+    Ok(())
+}
+
+/// Names by their kind.
+#[derive(Default)]
+struct Asked {
+    boleto_ids: Batch,
+    references: Batch,
+    contact_ids: Batch,
+    points: Batch,
+    campaigns: Batch,
+    tenants: Batch,
+}
+
+impl Asked {
+    fn about(&mut self, ord: i64, fact: &Fact) {
+        let (tenant, saying) = (fact.tenant.0, &fact.saying);
+        match (saying.boleto(), saying.contact(), saying.campaign()) {
+            (Some(BoletoName::Id(id)), ..) => self.boleto_ids.push(row![ord, tenant, id.0]),
+            (Some(BoletoName::Reference(text)), ..) => {
+                self.references.push(row![ord, tenant, text.as_str()]);
+            }
+            (_, Some(ContactName::Id(id)), _) => self.contact_ids.push(row![ord, tenant, id.0]),
+            (_, Some(ContactName::Point(text)), _) => {
+                self.points.push(row![ord, tenant, text.as_str()]);
+            }
+            (.., Some(campaign)) => self.campaigns.push(row![ord, tenant, campaign.0]),
+            (None, None, None) => self.tenants.push(row![ord, tenant]),
+        }
+    }
+}
+
+/// Marks what may be imported later; returns whether there is any.
+fn awaits(facts: &[&Fact], resolved: &mut [Resolved]) -> bool {
+    let mut any = false;
+    for (fact, resolved) in facts.iter().zip(resolved) {
+        if *resolved == Resolved::Unknown && parked_under(&fact.saying).is_some() {
+            *resolved = Resolved::Awaited;
+        }
+        any |= *resolved == Resolved::Awaited;
+    }
+    any
+}
+
+async fn wait_for_imports(
+    conn: &mut Conn,
+    facts: &[&Fact],
+    resolved: &[Resolved],
+) -> Result<(), StoreError> {
+    let awaited = facts
+        .iter()
+        .zip(resolved)
+        .filter(|(_, r)| **r == Resolved::Awaited);
+    let tenants: std::collections::BTreeSet<_> = awaited.map(|(fact, _)| fact.tenant).collect();
+    let mut gates = Batch::default();
+    tenants.iter().for_each(|tenant| gates.push(row![tenant.0]));
+    conn.rows(&GATES, gates.args(vec![])).await.map(drop)
+}
+
+/// Returns the name under which a fact waits for its subject.
+pub(super) fn parked_under(saying: &Saying) -> Option<String> {
+    match (saying.boleto(), saying.contact()) {
+        (Some(BoletoName::Reference(reference)), _) => Some(parked_boleto(reference)),
+        (_, Some(ContactName::Point(point))) => Some(parked_contact(point)),
+        _ => None,
+    }
+}
+
+pub(super) fn parked_boleto(reference: &str) -> String {
+    format!("boleto:{reference}")
+}
+
+pub(super) fn parked_contact(point: &str) -> String {
+    format!("contact:{point}")
+}
+
+/// Returns the fact as the machine reads it; `None` when the subject is of another kind.
+pub(super) fn body(saying: &Saying, subject: Subject) -> Option<FactBody> {
+    Some(match (saying, subject) {
+        (Saying::BoletoPaid { .. }, Subject::Boleto(boleto)) => FactBody::BoletoPaid { boleto },
+        (Saying::BoletoCancelled { .. }, Subject::Boleto(boleto)) => {
+            FactBody::BoletoCancelled { boleto }
+        }
+        (Saying::BoletoReopened { .. }, Subject::Boleto(boleto)) => {
+            FactBody::BoletoReopened { boleto }
+        }
+        (
+            Saying::BoletoChanged {
+                amount_centavos,
+                due_on,
+                ..
+            },
+            Subject::Boleto(boleto),
+        ) => FactBody::BoletoChanged {
+            boleto,
+            amount_centavos: *amount_centavos,
+            due_on: *due_on,
+        },
+        (Saying::ContactOptedOut { channel, .. }, Subject::Contact(contact)) => {
+            FactBody::ContactOptedOut {
+                contact,
+                channel: *channel,
+            }
+        }
+        (Saying::ContactOptedIn { channel, .. }, Subject::Contact(contact)) => {
+            FactBody::ContactOptedIn {
+                contact,
+                channel: *channel,
+            }
+        }
+        (Saying::ContactReplied { .. }, Subject::Contact(contact)) => {
+            FactBody::ContactReplied { contact }
+        }
+        (Saying::ContactPromised { .. }, Subject::Contact(contact)) => {
+            FactBody::ContactPromised { contact }
+        }
+        (Saying::CampaignLaunched { campaign }, _) => FactBody::CampaignLaunched {
+            campaign: *campaign,
+        },
+        (Saying::CampaignPaused { campaign }, _) => FactBody::CampaignPaused {
+            campaign: *campaign,
+        },
+        (Saying::CampaignResumed { campaign }, _) => FactBody::CampaignResumed {
+            campaign: *campaign,
+        },
+        (Saying::CampaignArchived { campaign }, _) => FactBody::CampaignArchived {
+            campaign: *campaign,
+        },
+        (Saying::TenantPaused, _) => FactBody::TenantPaused,
+        (Saying::TenantResumed, _) => FactBody::TenantResumed,
+        (Saying::FeedHeard, _) => FactBody::FeedHeard,
+        _ => return None,
+    })
+}

@@ -1,0 +1,344 @@
+//! Tenants and their settings.
+
+use std::sync::Arc;
+
+use actors::machine::input::FactBody;
+use actors::ports::{Sender, ShardId};
+use chrono_tz::Tz;
+use futures::future::BoxFuture;
+use schedules::calendar::Calendar;
+use schedules::charges::ChargeRule;
+use schedules::id::TenantId;
+use schedules::retry::RetryPolicy;
+use schedules::rule::RulePack;
+use schedules::template::Template;
+use schedules::time::Timestamp;
+
+use crate::store::codec::json;
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::queue::Lane;
+use crate::store::sql::{Arg, Batch, Sql, args, both, row};
+use crate::store::{SHARDS, Store};
+
+/// A tenant to begin with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTenant {
+    /// The name that its contacts know.
+    pub name: String,
+    /// Its CPF or CNPJ, formatted.
+    pub document: Option<String>,
+    /// The zone in which its days are counted.
+    pub zone: Tz,
+    /// Its rules.
+    pub rules: RulePack,
+    /// Its calendar.
+    pub calendar: Calendar,
+    /// Its penalty and interest, where it has declared them.
+    pub charges: Option<ChargeRule>,
+    /// How often an attempt is tried again.
+    pub retry: RetryPolicy,
+    /// The longest silence of its payment feed that is not alarming; `None` when none is expected.
+    pub feed_silence_max_ms: Option<i64>,
+    /// Its credits; `None` when it is not metered.
+    pub credits: Option<i64>,
+    /// Its sending identities, one per channel.
+    pub senders: Vec<Sender>,
+}
+
+/// An edit of settings, by its own id: given again, it changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The edit's own id within the tenant.
+    pub event_id: String,
+    /// The door or the caller, for the audit; never personal data.
+    pub source: String,
+    /// The door's clock.
+    pub at: Timestamp,
+}
+
+/// A setting of a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// Its rules.
+    Rules(RulePack),
+    /// Its calendar; everything is planned again.
+    Calendar(Calendar),
+    /// Its penalty and interest.
+    Charges(Option<ChargeRule>),
+    /// How often an attempt is tried again.
+    Retry(RetryPolicy),
+    /// A sending identity.
+    Sender(Sender),
+    /// A template; its version is set by the store.
+    Template(Template),
+    /// Credits that were bought, added to the balance.
+    CreditsBought(i64),
+    /// The longest silence of its payment feed that is not alarming.
+    FeedSilence(Option<i64>),
+}
+
+const TENANT: Sql = both(
+    "INSERT INTO tenants (name, document, zone, shard, rules, rules_version, calendar, charges,
+         retry, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     RETURNING id",
+);
+
+const SHARD: Sql = both("UPDATE tenants SET shard = $2 WHERE id = $1");
+
+const FEED: Sql =
+    both("INSERT INTO feeds (tenant_id, silence_max_ms, heard_at) VALUES ($1, $2, $3)");
+
+const GATE: Sql = both("INSERT INTO import_gates (tenant_id) VALUES ($1)");
+
+const CREDITS: Sql = both(
+    "INSERT INTO credits (tenant_id, balance, held) VALUES ($1, $2, 0)
+     ON CONFLICT (tenant_id) DO UPDATE SET balance = credits.balance + excluded.balance",
+);
+
+const SENDER: Sql = both(
+    "INSERT INTO senders (tenant_id, channel, provider, pace_per_second, pace_burst)
+     VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (tenant_id, channel) DO UPDATE
+     SET provider = excluded.provider, pace_per_second = excluded.pace_per_second,
+         pace_burst = excluded.pace_burst",
+);
+
+const TEMPLATE_VERSION: Sql = both(
+    "SELECT coalesce(max(version), 0) + 1 FROM templates
+     WHERE tenant_id = $1 AND code = $2 AND channel = $3",
+);
+
+const TEMPLATE: Sql = both(
+    "INSERT INTO templates (tenant_id, code, channel, version, content, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6)",
+);
+
+const RULES: Sql = both("UPDATE tenants SET rules = $2, rules_version = $3 WHERE id = $1");
+const CALENDAR: Sql = both("UPDATE tenants SET calendar = $2 WHERE id = $1");
+const CHARGES: Sql = both("UPDATE tenants SET charges = $2 WHERE id = $1");
+const RETRY: Sql = both("UPDATE tenants SET retry = $2 WHERE id = $1");
+const SILENCE: Sql = both("UPDATE feeds SET silence_max_ms = $2 WHERE tenant_id = $1");
+
+const EXISTS: Sql = both("SELECT id FROM tenants WHERE id = $1");
+
+const FACT: Sql = both(
+    "INSERT INTO inbox (tenant_id, event_id, source, occurred_at, received_at, body)
+     VALUES ($1, $2, $3, $4, $4, $5)
+     ON CONFLICT (tenant_id, event_id) DO NOTHING
+     RETURNING seq",
+);
+
+impl Store {
+    /// Adds a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_tenant(
+        &self,
+        tenant: &NewTenant,
+        at: Timestamp,
+    ) -> Result<TenantId, StoreError> {
+        let tenant = Arc::new(tenant.clone());
+        self.write(Lane::Doors, 8, move |conn| {
+            create(conn, Arc::clone(&tenant), at)
+        })
+        .await
+    }
+
+    /// Changes a setting of a tenant; returns false when the edit was known.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such tenant.
+    pub async fn put_setting(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        setting: Setting,
+    ) -> Result<bool, StoreError> {
+        let change = Arc::new((edit, setting));
+        self.write(Lane::Doors, 4, move |conn| {
+            put(conn, tenant, Arc::clone(&change))
+        })
+        .await
+    }
+}
+
+fn create(
+    conn: &mut Conn,
+    tenant: Arc<NewTenant>,
+    at: Timestamp,
+) -> BoxFuture<'_, Result<TenantId, StoreError>> {
+    Box::pin(async move {
+        let row = args![
+            tenant.name.as_str(),
+            tenant.document.clone(),
+            tenant.zone.name(),
+            // Its shard follows from the id that the database gives it.
+            0_i64,
+            json(&tenant.rules)?,
+            i64::from(tenant.rules.version),
+            json(&tenant.calendar)?,
+            tenant.charges.as_ref().map(json).transpose()?,
+            json(&tenant.retry)?,
+            at.unix_ms(),
+        ];
+        let row = conn.first(&TENANT, row).await?;
+        let id = row
+            .ok_or(StoreError::Unreadable { what: "tenant" })?
+            .int()?;
+        let shard = ShardId::of(TenantId(id), SHARDS);
+        conn.execute(&SHARD, args![id, i64::from(shard.0)]).await?;
+        conn.execute(&FEED, args![id, tenant.feed_silence_max_ms, at.unix_ms()])
+            .await?;
+        conn.execute(&GATE, args![id]).await?;
+        if let Some(credits) = tenant.credits {
+            conn.execute(&CREDITS, args![id, credits]).await?;
+        }
+        for sender in &tenant.senders {
+            conn.execute(&SENDER, sender_args(id, sender)).await?;
+        }
+        let edit = Edit {
+            event_id: String::new(),
+            source: "admin".into(),
+            at,
+        };
+        audit(
+            conn,
+            TenantId(id),
+            &edit,
+            "tenant.created",
+            TenantId(id).to_string(),
+        )
+        .await?;
+        Ok(TenantId(id))
+    })
+}
+
+fn sender_args(tenant: i64, sender: &Sender) -> Vec<Arg> {
+    args![
+        tenant,
+        sender.channel.as_str(),
+        sender.provider.as_str(),
+        i64::from(sender.pace.per_second),
+        i64::from(sender.pace.burst),
+    ]
+}
+
+fn put(
+    conn: &mut Conn,
+    tenant: TenantId,
+    change: Arc<(Edit, Setting)>,
+) -> BoxFuture<'_, Result<bool, StoreError>> {
+    Box::pin(async move {
+        let (edit, setting) = &*change;
+        let fact = match setting {
+            Setting::Calendar(_) => FactBody::CalendarChanged,
+            _ => FactBody::SettingsChanged,
+        };
+        if !record_edit(conn, tenant, edit, &fact).await? {
+            return Ok(false);
+        }
+        let action = apply(conn, tenant, edit.at, setting).await?;
+        audit(conn, tenant, edit, action, tenant.to_string()).await?;
+        Ok(true)
+    })
+}
+
+async fn apply(
+    conn: &mut Conn,
+    tenant: TenantId,
+    at: Timestamp,
+    setting: &Setting,
+) -> Result<&'static str, StoreError> {
+    let id = tenant.0;
+    let (sql, args, action) = match setting {
+        Setting::Rules(rules) => (
+            &RULES,
+            args![id, json(rules)?, i64::from(rules.version)],
+            "rules.changed",
+        ),
+        Setting::Calendar(calendar) => (&CALENDAR, args![id, json(calendar)?], "calendar.changed"),
+        Setting::Charges(charges) => {
+            let charges = charges.as_ref().map(json).transpose()?;
+            (&CHARGES, args![id, charges], "charges.changed")
+        }
+        Setting::Retry(retry) => (&RETRY, args![id, json(retry)?], "retry.changed"),
+        Setting::Sender(sender) => (&SENDER, sender_args(id, sender), "sender.changed"),
+        Setting::Template(template) => (
+            &TEMPLATE,
+            template_args(conn, id, template, at).await?,
+            "template.changed",
+        ),
+        Setting::CreditsBought(credits) => (&CREDITS, args![id, *credits], "credits.bought"),
+        Setting::FeedSilence(silence) => (&SILENCE, args![id, *silence], "feed.changed"),
+    };
+    conn.execute(sql, args).await?;
+    Ok(action)
+}
+
+async fn template_args(
+    conn: &mut Conn,
+    tenant: i64,
+    template: &Template,
+    at: Timestamp,
+) -> Result<Vec<Arg>, StoreError> {
+    let (code, channel) = (template.code.as_str(), template.channel.as_str());
+    let next = conn
+        .first(&TEMPLATE_VERSION, args![tenant, code, channel])
+        .await?;
+    let version = next
+        .ok_or(StoreError::Unreadable { what: "template" })?
+        .small()?;
+    let content = json(&Template {
+        version,
+        ..template.clone()
+    })?;
+    Ok(args![
+        tenant,
+        code,
+        channel,
+        i64::from(version),
+        content,
+        at.unix_ms()
+    ])
+}
+
+/// Puts an edit into the inbox; returns false when its id is known.
+pub(super) async fn record_edit(
+    conn: &mut Conn,
+    tenant: TenantId,
+    edit: &Edit,
+    fact: &FactBody,
+) -> Result<bool, StoreError> {
+    let found = conn.first(&EXISTS, args![tenant.0]).await?;
+    found.ok_or(StoreError::Absent { what: "tenant" })?;
+    let row = args![
+        tenant.0,
+        edit.event_id.as_str(),
+        edit.source.as_str(),
+        edit.at.unix_ms(),
+        json(fact)?
+    ];
+    Ok(conn.first(&FACT, row).await?.is_some())
+}
+
+pub(super) async fn audit(
+    conn: &mut Conn,
+    tenant: TenantId,
+    edit: &Edit,
+    action: &str,
+    subject: String,
+) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    rows.push(row![
+        tenant.0,
+        edit.at.unix_ms(),
+        edit.source.as_str(),
+        action,
+        subject,
+        "{}"
+    ]);
+    crate::store::audit::record(conn, rows).await
+}

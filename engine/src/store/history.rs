@@ -1,0 +1,363 @@
+//! The records of a tenant as a checker and the console read them: attempts with their outcomes,
+//! decisions, enrollments, and counts.
+
+use actors::machine::input::Outcome;
+use actors::ports::Enrollment;
+use schedules::channel::Channel;
+use schedules::id::{
+    AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId,
+};
+use schedules::stop::StopReason;
+use schedules::time::Timestamp;
+use schedules::verdict::Reason;
+
+use super::codec::{cursor, instant, instant_or_null};
+use super::conn::{Conn, Row};
+use super::error::StoreError;
+use super::sql::{Sql, args, both};
+use super::{Store, within};
+
+/// An attempt and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// The key.
+    pub attempt: AttemptId,
+    /// The boleto.
+    pub boleto: BoletoId,
+    /// The contact.
+    pub contact: ContactId,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The versions of campaign, rule pack and template.
+    pub versions: [i64; 3],
+    /// The channel.
+    pub channel: Channel,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// No hand-over began at or after this instant.
+    pub deadline_at: Timestamp,
+    /// The fencing number under which it was claimed.
+    pub epoch: i64,
+    /// The outcome and when it was known.
+    pub outcome: Option<(Timestamp, Outcome)>,
+}
+
+/// A decision that was no attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRecord {
+    /// The row; grows with time.
+    pub id: i64,
+    /// The reminder.
+    pub reminder: ReminderId,
+    /// The try that would have followed.
+    pub try_no: u16,
+    /// The versions of campaign and rule pack.
+    pub versions: [i64; 2],
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// When the touch was due.
+    pub slot_at: Timestamp,
+    /// `hold`, `skip` or `cancel`.
+    pub ruling: String,
+    /// Why.
+    pub reason: Reason,
+    /// The end of a hold.
+    pub hold_until: Option<Timestamp>,
+    /// The rule that decided, by code and version.
+    pub rule: Option<(String, i64)>,
+}
+
+/// An enrollment and its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnrollmentRecord {
+    /// The enrollment.
+    pub enrollment: Enrollment,
+    /// `active`, `stopped` or `finished`.
+    pub state: String,
+    /// The fact that stopped it, and why.
+    pub stopped: Option<(i64, StopReason)>,
+}
+
+/// How many rows of a kind there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateCounts(pub Vec<(String, u64)>);
+
+impl StateCounts {
+    /// Returns the count of one state.
+    pub fn of(&self, state: &str) -> u64 {
+        self.0
+            .iter()
+            .find(|(name, _)| name == state)
+            .map_or(0, |(_, count)| *count)
+    }
+}
+
+/// A tenant in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Boletos by status.
+    pub boletos: StateCounts,
+    /// Enrollments by state.
+    pub enrollments: StateCounts,
+    /// Attempts by outcome; `in_flight` without one.
+    pub attempts: StateCounts,
+    /// Decisions by ruling and reason, such as `hold cap_reached`.
+    pub decisions: StateCounts,
+    /// Facts: `unapplied`, `parked`, `dead`, `applied`.
+    pub facts: StateCounts,
+}
+
+const ATTEMPTS: Sql = both(
+    "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
+         a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
+         a.claimed_at, a.deadline_at, a.epoch, o.known_at, o.detail
+     FROM attempts a
+     LEFT JOIN outcomes o
+       ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+         AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no
+     WHERE a.tenant_id = $1
+       AND a.enrollment_id > $2
+       AND a.enrollment_id <= $3
+     ORDER BY a.enrollment_id, a.step_no, a.occurrence, a.try_no",
+);
+
+const DECISIONS: Sql = both(
+    "SELECT id, enrollment_id, step_no, occurrence, try_no, campaign_version, rules_version,
+         decided_at, slot_at, ruling, reason, hold_until, rule_code, rule_version
+     FROM decisions
+     WHERE tenant_id = $1 AND enrollment_id > $2 AND enrollment_id <= $3
+     ORDER BY id",
+);
+
+const ENROLLMENTS: Sql = both(
+    "SELECT id, campaign_id, boleto_id, contact_id, done, occurrence, reminders, after_at,
+         step_no, touch_occurrence, slot_at, expires_at, try_no, channel_tries, channel_from,
+         next_at, state, stopped_by, stop_reason
+     FROM enrollments
+     WHERE tenant_id = $1 AND id > $2
+     ORDER BY id
+     LIMIT $3",
+);
+
+const COUNTS: [Sql; 5] = [
+    both("SELECT status, count(*) FROM boletos WHERE tenant_id = $1 GROUP BY status ORDER BY 1"),
+    both("SELECT state, count(*) FROM enrollments WHERE tenant_id = $1 GROUP BY state ORDER BY 1"),
+    both(
+        "SELECT coalesce(o.kind, 'in_flight'), count(*)
+         FROM attempts a
+         LEFT JOIN outcomes o
+           ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no
+         WHERE a.tenant_id = $1
+         GROUP BY coalesce(o.kind, 'in_flight') ORDER BY 1",
+    ),
+    both(
+        "SELECT ruling || ' ' || reason, count(*) FROM decisions
+         WHERE tenant_id = $1
+         GROUP BY ruling || ' ' || reason ORDER BY 1",
+    ),
+    both(
+        "SELECT CASE WHEN dead_reason IS NOT NULL THEN 'dead'
+             WHEN parked IS NOT NULL THEN 'parked'
+             WHEN applied_at IS NULL THEN 'unapplied'
+             ELSE 'applied' END AS state, count(*)
+         FROM inbox
+         WHERE tenant_id = $1
+         GROUP BY 1 ORDER BY 1",
+    ),
+];
+
+impl Store {
+    /// Reads the enrollments after an id, at most `limit`, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn enrollments(
+        &self,
+        tenant: TenantId,
+        after: EnrollmentId,
+        limit: u32,
+    ) -> Result<Vec<EnrollmentRecord>, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let args = args![tenant.0, after.0, i64::from(limit)];
+            let rows = conn.rows(&ENROLLMENTS, args).await?;
+            let records = rows
+                .into_iter()
+                .map(read_enrollment)
+                .collect::<Result<_, _>>()?;
+            conn.done();
+            Ok(records)
+        })
+        .await
+    }
+
+    /// Reads the attempts of the enrollments in `(after, up_to]`, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attempts(
+        &self,
+        tenant: TenantId,
+        after: EnrollmentId,
+        up_to: EnrollmentId,
+    ) -> Result<Vec<AttemptRecord>, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let records = attempts(&mut conn, tenant, after, up_to).await?;
+            conn.done();
+            Ok(records)
+        })
+        .await
+    }
+
+    /// Reads the decisions about the enrollments in `(after, up_to]`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn decisions(
+        &self,
+        tenant: TenantId,
+        after: EnrollmentId,
+        up_to: EnrollmentId,
+    ) -> Result<Vec<DecisionRecord>, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let records = decisions(&mut conn, tenant, after, up_to).await?;
+            conn.done();
+            Ok(records)
+        })
+        .await
+    }
+
+    /// Counts a tenant's rows by their states.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn report(&self, tenant: TenantId) -> Result<Report, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let mut counts = Vec::with_capacity(COUNTS.len());
+            for sql in &COUNTS {
+                let mut of = Vec::new();
+                for mut row in conn.rows(sql, args![tenant.0]).await? {
+                    of.push((row.text()?, row.small()?));
+                }
+                counts.push(StateCounts(of));
+            }
+            conn.done();
+            let mut counts = counts.into_iter();
+            let mut next = || counts.next().unwrap_or_default();
+            Ok(Report {
+                boletos: next(),
+                enrollments: next(),
+                attempts: next(),
+                decisions: next(),
+                facts: next(),
+            })
+        })
+        .await
+    }
+}
+
+pub(super) async fn attempts(
+    conn: &mut Conn,
+    tenant: TenantId,
+    after: EnrollmentId,
+    up_to: EnrollmentId,
+) -> Result<Vec<AttemptRecord>, StoreError> {
+    let rows = conn
+        .rows(&ATTEMPTS, args![tenant.0, after.0, up_to.0])
+        .await?;
+    rows.into_iter().map(read_attempt).collect()
+}
+
+pub(super) async fn decisions(
+    conn: &mut Conn,
+    tenant: TenantId,
+    after: EnrollmentId,
+    up_to: EnrollmentId,
+) -> Result<Vec<DecisionRecord>, StoreError> {
+    let rows = conn
+        .rows(&DECISIONS, args![tenant.0, after.0, up_to.0])
+        .await?;
+    rows.into_iter().map(read_decision).collect()
+}
+
+fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
+    Ok(ReminderId {
+        enrollment: EnrollmentId(row.int()?),
+        step_no: row.small()?,
+        occurrence: row.small()?,
+    })
+}
+
+fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
+    let reminder = read_reminder(&mut row)?;
+    Ok(AttemptRecord {
+        attempt: AttemptId {
+            reminder,
+            try_no: row.small()?,
+        },
+        boleto: BoletoId(row.int()?),
+        contact: ContactId(row.int()?),
+        campaign: CampaignId(row.int()?),
+        versions: [row.int()?, row.int()?, row.int()?],
+        channel: row.parsed("channel")?,
+        claimed_at: instant(&mut row)?,
+        deadline_at: instant(&mut row)?,
+        epoch: row.int()?,
+        outcome: match instant_or_null(&mut row)? {
+            Some(known_at) => Some((known_at, row.json("outcome")?)),
+            None => None,
+        },
+    })
+}
+
+fn read_decision(mut row: Row) -> Result<DecisionRecord, StoreError> {
+    Ok(DecisionRecord {
+        id: row.int()?,
+        reminder: read_reminder(&mut row)?,
+        try_no: row.small()?,
+        versions: [row.int()?, row.int()?],
+        decided_at: instant(&mut row)?,
+        slot_at: instant(&mut row)?,
+        ruling: row.text()?,
+        reason: row.parsed("reason")?,
+        hold_until: instant_or_null(&mut row)?,
+        rule: match (row.text_or_null()?, row.int_or_null()?) {
+            (Some(code), Some(version)) => Some((code, version)),
+            _ => None,
+        },
+    })
+}
+
+pub(super) fn read_enrollment(mut row: Row) -> Result<EnrollmentRecord, StoreError> {
+    let enrollment = Enrollment {
+        id: EnrollmentId(row.int()?),
+        campaign: CampaignId(row.int()?),
+        boleto: BoletoId(row.int()?),
+        contact: ContactId(row.int()?),
+        cursor: cursor(&mut row)?,
+    };
+    let state = row.text()?;
+    let stopped = match (row.int_or_null()?, row.text_or_null()?) {
+        (Some(seq), Some(reason)) => {
+            let reason = StopReason::ALL
+                .into_iter()
+                .find(|one| one.as_str() == reason);
+            Some((
+                seq,
+                reason.ok_or(StoreError::Unreadable {
+                    what: "stop reason",
+                })?,
+            ))
+        }
+        _ => None,
+    };
+    Ok(EnrollmentRecord {
+        enrollment,
+        state,
+        stopped,
+    })
+}

@@ -1,0 +1,71 @@
+//! Which tenants want to be woken: an index probe per running campaign, and the two small indexes
+//! of unapplied facts and sweeps.
+
+use std::collections::BTreeMap;
+
+use actors::ports::ShardId;
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+
+use crate::store::conn::Conn;
+use crate::store::error::StoreError;
+use crate::store::sql::{Batch, Sql, batch, row};
+
+const DUE: Sql = batch!(
+    "SELECT c.tenant_id,
+         (SELECT e.next_at FROM enrollments e
+          WHERE e.campaign_id = c.id AND e.state = 'active' AND e.next_at IS NOT NULL
+          ORDER BY e.next_at
+          LIMIT 1)
+     FROM ",
+    (1 "shard" "bigint"),
+    "JOIN tenants t ON t.shard = r.shard AND t.status = 'active'
+     JOIN campaigns c ON c.tenant_id = t.id AND c.status = 'running'"
+);
+
+const FACTS: Sql = batch!(
+    "SELECT DISTINCT t.id FROM ",
+    (1 "shard" "bigint"),
+    "JOIN tenants t ON t.shard = r.shard
+     JOIN inbox i ON i.tenant_id = t.id AND i.applied_at IS NULL AND i.parked IS NULL"
+);
+
+const SWEEPS: Sql = batch!(
+    "SELECT DISTINCT t.id FROM ",
+    (1 "shard" "bigint"),
+    "JOIN tenants t ON t.shard = r.shard
+     JOIN sweeps s ON s.tenant_id = t.id"
+);
+
+/// Names the tenants, each with the earliest instant.
+pub(super) async fn tenants(
+    conn: &mut Conn,
+    shards: &[ShardId],
+    until: Timestamp,
+) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
+    let mut owned = Batch::default();
+    shards
+        .iter()
+        .for_each(|shard| owned.push(row![i64::from(shard.0)]));
+    let mut wakes: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
+    if owned.is_empty() {
+        return Ok(Vec::new());
+    }
+    for mut row in conn.rows(&DUE, owned.clone().args(vec![])).await? {
+        let tenant = TenantId(row.int()?);
+        let Some(at) = row.int_or_null()?.map(Timestamp::from_unix_ms) else {
+            continue;
+        };
+        if at <= until {
+            let wake = wakes.entry(tenant).or_insert(at);
+            *wake = at.min(*wake);
+        }
+    }
+    for sql in [&FACTS, &SWEEPS] {
+        for mut row in conn.rows(sql, owned.clone().args(vec![])).await? {
+            let tenant = TenantId(row.int()?);
+            wakes.insert(tenant, Timestamp::default());
+        }
+    }
+    Ok(wakes.into_iter().collect())
+}

@@ -1,0 +1,178 @@
+//! The machine's journal, over this store.
+
+mod due;
+mod load;
+mod look_ahead;
+mod sweep;
+
+use actors::machine::input::{InboxFact, Sweep};
+use actors::ports::{
+    Commit, Committed, DuePage, Fence, Journal, JournalError, PageRequest, Settings, ShardId,
+    Snapshot, SweepPage,
+};
+use async_trait::async_trait;
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+
+use super::codec::instant;
+use super::conn::Conn;
+use super::error::StoreError;
+use super::queue::Lane;
+use super::sql::{Sql, args, both};
+use super::work::{Asked, Work};
+use super::{Store, audit, lease, within};
+
+const INBOX: Sql = both(
+    "SELECT seq, event_id, occurred_at, received_at, body FROM inbox
+     WHERE tenant_id = $1 AND applied_at IS NULL AND parked IS NULL
+     ORDER BY seq
+     LIMIT $2",
+);
+
+/// A dead letter is applied as far as the owner is concerned.
+const SET_ASIDE: Sql = both(
+    "UPDATE inbox SET applied_at = received_at, dead_reason = $3
+     WHERE tenant_id = $1 AND seq = $2 AND applied_at IS NULL",
+);
+
+/// The database's clock stands on a seal: it says when the store sealed, not when an owner decided.
+const NOW: Sql = Sql {
+    sqlite: "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+    postgres: "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+};
+
+#[async_trait]
+impl Journal for Store {
+    async fn load(&self, tenant: TenantId) -> Result<Snapshot, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let snapshot = load::snapshot(&mut conn, tenant).await?;
+            conn.done();
+            Ok(snapshot)
+        })
+        .await?)
+    }
+
+    async fn settings(&self, tenant: TenantId) -> Result<Settings, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let settings = load::settings(&mut conn, tenant).await?;
+            conn.done();
+            Ok(settings)
+        })
+        .await?)
+    }
+
+    async fn due_page(
+        &self,
+        tenant: TenantId,
+        request: PageRequest,
+    ) -> Result<DuePage, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let page = due::page(&mut conn, tenant, request).await?;
+            conn.done();
+            Ok(page)
+        })
+        .await?)
+    }
+
+    async fn inbox_page(
+        &self,
+        tenant: TenantId,
+        limit: u32,
+    ) -> Result<Vec<InboxFact>, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let facts = inbox_page(&mut conn, tenant, limit).await?;
+            conn.done();
+            Ok(facts)
+        })
+        .await?)
+    }
+
+    async fn sweep_page(
+        &self,
+        tenant: TenantId,
+        sweep: &Sweep,
+        limit: u32,
+    ) -> Result<SweepPage, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let page = sweep::page(&mut conn, tenant, sweep, limit).await?;
+            conn.done();
+            Ok(page)
+        })
+        .await?)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, JournalError> {
+        let weight = commit.changes.len();
+        let work = |reply| Work::Commit(Box::new(Asked::new(commit, weight, reply)));
+        Ok(self.ask(Lane::Commits, work).await?)
+    }
+
+    async fn set_aside(
+        &self,
+        tenant: TenantId,
+        fence: Fence,
+        seq: i64,
+        reason: &'static str,
+    ) -> Result<(), JournalError> {
+        let set_aside = self.write(Lane::Commits, 1, move |conn| {
+            Box::pin(async move {
+                lease::pin(conn, tenant, fence).await?;
+                conn.execute(&SET_ASIDE, args![tenant.0, seq, reason])
+                    .await
+                    .map(drop)
+            })
+        });
+        Ok(set_aside.await?)
+    }
+
+    async fn seal_audit(&self, tenant: TenantId, fence: Fence) -> Result<(), JournalError> {
+        let sealed = self.write(Lane::Doors, 100, move |conn| {
+            Box::pin(async move {
+                lease::pin(conn, tenant, fence).await?;
+                let now = conn.first(&NOW, args![]).await?;
+                let mut now = now.ok_or(StoreError::Unreadable { what: "clock" })?;
+                audit::seal(conn, tenant, instant(&mut now)?)
+                    .await
+                    .map(drop)
+            })
+        });
+        Ok(sealed.await?)
+    }
+
+    async fn look_ahead(
+        &self,
+        shards: &[ShardId],
+        until: Timestamp,
+    ) -> Result<Vec<(TenantId, Timestamp)>, JournalError> {
+        Ok(within(async {
+            let mut conn = self.reader().await?;
+            let tenants = look_ahead::tenants(&mut conn, shards, until).await?;
+            conn.done();
+            Ok(tenants)
+        })
+        .await?)
+    }
+}
+
+async fn inbox_page(
+    conn: &mut Conn,
+    tenant: TenantId,
+    limit: u32,
+) -> Result<Vec<InboxFact>, StoreError> {
+    let rows = conn.rows(&INBOX, args![tenant.0, i64::from(limit)]).await?;
+    let facts = rows.into_iter().map(|mut row| {
+        Ok(InboxFact {
+            seq: row.int()?,
+            event_id: row.text()?,
+            occurred_at: instant(&mut row)?,
+            received_at: instant(&mut row)?,
+            body: row.json("fact")?,
+        })
+    });
+    facts.collect()
+}

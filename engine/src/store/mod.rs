@@ -1,0 +1,236 @@
+//! The truth: one store over two databases, SQLite (embedded) and PostgreSQL (clustered).
+//!
+//! It implements the machine's journal and the leases, writes what doors say as facts, and answers
+//! what people ask. It knows no rule: what follows from a fact is the owner's to decide. Statements
+//! stand beside the functions that run them, written once in the vocabulary of [`sql`].
+
+mod audit;
+mod backend;
+mod codec;
+mod commit;
+mod conn;
+mod doors;
+mod error;
+mod folder;
+mod history;
+mod journal;
+mod lease;
+mod mailbox;
+mod migrate;
+mod queue;
+mod settings;
+mod sql;
+mod why;
+mod work;
+mod writer;
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use audit::AuditReport;
+pub use doors::campaign::NewCampaign;
+pub use doors::import::{
+    Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
+};
+pub use doors::tenant::{Edit, NewTenant, Setting};
+pub use error::StoreError;
+pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
+pub use mailbox::Letter;
+pub use settings::{PostgresSettings, SqliteSettings};
+pub use why::{BoletoRecord, Why};
+
+use backend::Backend;
+use conn::Conn;
+use queue::{Lane, Queue};
+use sql::{Sql, both};
+use work::{Asked, Reply, Work};
+use writer::Writer;
+
+/// How many slices the tenants are spread over. It is part of what is stored: it never changes for a
+/// database.
+pub const SHARDS: i32 = 64;
+
+/// The longest read; its connection is closed when it takes longer.
+const READ_MAX: Duration = Duration::from_secs(30);
+
+/// A handle to the store; clones are cheap.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Arc<Backend>,
+    queue: Arc<Queue>,
+    writers: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Store {
+    /// Opens the embedded database in a data folder, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process works on the folder;
+    /// [`StoreError::SchemaTooNew`] when a newer program wrote it; [`StoreError::Damaged`],
+    /// [`StoreError::DiskFull`], [`StoreError::Refused`] as the file is.
+    pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
+        const ALL: [&[Lane]; 1] = [&[Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors]];
+        let longest = settings.busy_max + Duration::from_secs(30);
+        Ok(Self::start(Backend::sqlite(settings).await?, &ALL, longest))
+    }
+
+    /// Opens a PostgreSQL database, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`], [`StoreError::Refused`], [`StoreError::SchemaTooNew`].
+    pub async fn open_postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let mut lanes: Vec<&'static [Lane]> = vec![&[Lane::Leases]];
+        lanes.extend((0..settings.stops).map(|_| &[Lane::Stops] as &[Lane]));
+        lanes.extend((0..settings.commits).map(|_| &[Lane::Commits] as &[Lane]));
+        lanes.extend((0..settings.doors).map(|_| &[Lane::Doors] as &[Lane]));
+        let longest = Duration::from_secs(30);
+        Ok(Self::start(
+            Backend::postgres(settings).await?,
+            &lanes,
+            longest,
+        ))
+    }
+
+    fn start(backend: Backend, lanes: &[&'static [Lane]], longest: Duration) -> Self {
+        let (backend, queue) = (Arc::new(backend), Arc::new(Queue::new()));
+        let writers = lanes.iter().map(|lanes| {
+            let (backend, queue) = (Arc::clone(&backend), Arc::clone(&queue));
+            tokio::spawn(
+                Writer {
+                    backend,
+                    queue,
+                    lanes,
+                    longest,
+                }
+                .run(),
+            )
+        });
+        let writers = std::sync::Mutex::new(writers.collect());
+        Self {
+            inner: Arc::new(Inner {
+                backend,
+                queue,
+                writers,
+            }),
+        }
+    }
+
+    /// Says whether the database answers.
+    pub async fn answers(&self) -> bool {
+        const ALIVE: Sql = both("SELECT CAST(1 AS BIGINT)");
+        let asked = within(async {
+            let mut conn = self.reader().await?;
+            let row = conn.first(&ALIVE, Vec::new()).await?;
+            conn.done();
+            Ok(row.is_some())
+        });
+        asked.await.unwrap_or(false)
+    }
+
+    /// Writes what waits, then closes every connection.
+    pub async fn close(&self) {
+        self.inner.queue.close();
+        let writers = std::mem::take(
+            &mut *self
+                .inner
+                .writers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        for writer in writers {
+            // A writer that panicked has nothing more to finish.
+            let _ = writer.await;
+        }
+        self.inner.backend.close().await;
+    }
+
+    async fn ask<A>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce(Reply<A>) -> Work,
+    ) -> Result<A, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        if !self.inner.queue.put(lane, work(reply)).await {
+            return Err(StoreError::Unreachable);
+        }
+        // A writer that died with the work may have committed it.
+        answer.await.unwrap_or(Err(StoreError::Unknown))
+    }
+
+    /// Runs a function in a transaction of its own, or beside others under a savepoint; `weight` is
+    /// about how many rows it writes.
+    async fn write<A, F>(&self, lane: Lane, weight: usize, function: F) -> Result<A, StoreError>
+    where
+        A: Send + 'static,
+        F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<A, StoreError>> + Send + Sync + 'static,
+    {
+        self.ask(lane, |reply| {
+            Work::Job(Box::new(Asked::new(function, weight, reply)))
+        })
+        .await
+    }
+
+    async fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader {
+            conn: self.inner.backend.reader().await?,
+            done: false,
+        })
+    }
+}
+
+/// A connection that reads; it is closed unless the reading came to its end.
+struct Reader {
+    conn: Conn,
+    done: bool,
+}
+
+impl Reader {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Deref for Reader {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if !self.done {
+            self.conn.condemn();
+        }
+    }
+}
+
+/// Cuts a reading short that takes too long.
+async fn within<A>(reading: impl Future<Output = Result<A, StoreError>>) -> Result<A, StoreError> {
+    tokio::time::timeout(READ_MAX, reading)
+        .await
+        .unwrap_or(Err(StoreError::Unreachable))
+}

@@ -1,0 +1,120 @@
+//! What waits to be written: one queue per lane, bounded, taken in bulk.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::work::Work;
+
+/// The lanes, in the order in which a writer that serves all of them looks at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Leases: a take-over waits for commits, and nothing may wait behind it.
+    Leases = 0,
+    /// Facts: a stop never waits behind an import.
+    Stops = 1,
+    /// The owners' commits.
+    Commits = 2,
+    /// Everything else that doors write.
+    Doors = 3,
+}
+
+const LANES: usize = 4;
+
+/// The most pieces of work that wait in a lane; whoever brings more waits for room.
+const WAITING_MAX: usize = 4_096;
+
+/// The heaviest transaction, in rows; more waits for the next one.
+const WEIGHT_MAX: usize = 4_000;
+
+/// Work that waits for a writer.
+pub(super) struct Queue {
+    lanes: Mutex<Waiting>,
+    room: [Semaphore; LANES],
+    filled: [Notify; LANES],
+}
+
+#[derive(Default)]
+struct Waiting {
+    lanes: [VecDeque<Work>; LANES],
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            lanes: Mutex::default(),
+            room: std::array::from_fn(|_| Semaphore::new(WAITING_MAX)),
+            filled: std::array::from_fn(|_| Notify::new()),
+        }
+    }
+
+    /// Adds work; returns false when the queue is closed.
+    pub(super) async fn put(&self, lane: Lane, work: Work) -> bool {
+        let Ok(permit) = self.room[lane as usize].acquire().await else {
+            return false;
+        };
+        permit.forget();
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return false;
+        }
+        waiting.lanes[lane as usize].push_back(work);
+        self.filled[lane as usize].notify_one();
+        true
+    }
+
+    /// Waits for work in the lanes and takes as much as fits one transaction.
+    ///
+    /// Returns nothing when the queue is closed and empty.
+    pub(super) async fn take(&self, lanes: &[Lane]) -> Vec<Work> {
+        loop {
+            let filled = lanes
+                .iter()
+                .map(|lane| Box::pin(self.filled[*lane as usize].notified()));
+            let filled = futures::future::select_all(filled);
+            let (taken, closed) = self.take_waiting(lanes);
+            if !taken.is_empty() || closed {
+                return taken;
+            }
+            filled.await;
+        }
+    }
+
+    fn take_waiting(&self, lanes: &[Lane]) -> (Vec<Work>, bool) {
+        let mut waiting = self.waiting();
+        let mut taken = Vec::new();
+        for lane in lanes {
+            let mut weight = 0;
+            let queue = &mut waiting.lanes[*lane as usize];
+            while let Some(work) = queue.front() {
+                weight += work.weight();
+                if weight > WEIGHT_MAX && weight > work.weight() {
+                    break;
+                }
+                taken.extend(queue.pop_front());
+                self.room[*lane as usize].add_permits(1);
+            }
+            if !queue.is_empty() {
+                self.filled[*lane as usize].notify_one();
+            }
+        }
+        (taken, waiting.closed)
+    }
+
+    /// Lets the writers finish what waits and then end.
+    pub(super) fn close(&self) {
+        self.waiting().closed = true;
+        self.room.iter().for_each(Semaphore::close);
+        self.filled.iter().for_each(|filled| {
+            filled.notify_one();
+            filled.notify_waiters();
+        });
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that can panic runs under the lock.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,199 @@
+//! What "why was this (not) sent?" is answered from: everything that was decided about a boleto.
+
+use actors::machine::input::InboxFact;
+use actors::ports::Boleto;
+use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
+use schedules::time::Timestamp;
+
+use super::codec::{date, instant, instant_or_null};
+use super::conn::Conn;
+use super::error::StoreError;
+use super::history::{self, AttemptRecord, DecisionRecord, EnrollmentRecord};
+use super::sql::{Sql, args, both};
+use super::{Store, within};
+
+/// A boleto and its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoletoRecord {
+    /// The boleto.
+    pub boleto: Boleto,
+    /// `open`, `paid` or `cancelled`.
+    pub status: String,
+    /// Since when it is.
+    pub status_at: Timestamp,
+    /// Its contact.
+    pub contact: ContactId,
+    /// The contact's name.
+    pub contact_name: String,
+    /// When the contact opted out of everything.
+    pub opted_out_at: Option<Timestamp>,
+}
+
+/// All that is known of a boleto's reminders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// The boleto.
+    pub boleto: BoletoRecord,
+    /// Its enrollments.
+    pub enrollments: Vec<EnrollmentRecord>,
+    /// Every attempt, with its outcome.
+    pub attempts: Vec<AttemptRecord>,
+    /// Every decision that was no attempt.
+    pub decisions: Vec<DecisionRecord>,
+    /// The facts that stopped its enrollments.
+    pub stops: Vec<InboxFact>,
+}
+
+const BOLETO: Sql = both(
+    "SELECT b.id, b.reference, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code,
+         b.payment_link, b.status, b.status_at, c.id, c.name, c.opted_out_at
+     FROM boletos b
+     JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
+     WHERE b.tenant_id = $1 AND b.id = $2",
+);
+
+const BOLETO_OF: Sql = both("SELECT boleto_id FROM enrollments WHERE tenant_id = $1 AND id = $2");
+
+const BOLETO_NAMED: Sql = both("SELECT id FROM boletos WHERE tenant_id = $1 AND reference = $2");
+
+const ENROLLMENTS: Sql = both(
+    "SELECT id, campaign_id, boleto_id, contact_id, done, occurrence, reminders, after_at,
+         step_no, touch_occurrence, slot_at, expires_at, try_no, channel_tries, channel_from,
+         next_at, state, stopped_by, stop_reason
+     FROM enrollments
+     WHERE tenant_id = $1 AND boleto_id = $2
+     ORDER BY id",
+);
+
+const FACT: Sql = both(
+    "SELECT seq, event_id, occurred_at, received_at, body FROM inbox
+     WHERE tenant_id = $1 AND seq = $2 AND parked IS NULL",
+);
+
+impl Store {
+    /// Reads all that was decided about a boleto.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such boleto.
+    pub async fn why_boleto(&self, tenant: TenantId, boleto: BoletoId) -> Result<Why, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let why = why(&mut conn, tenant, boleto).await?;
+            conn.done();
+            Ok(why)
+        })
+        .await
+    }
+
+    /// Reads all that was decided about an enrollment's boleto; reminders and attempts are named
+    /// by their enrollment.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such enrollment.
+    pub async fn why_enrollment(
+        &self,
+        tenant: TenantId,
+        enrollment: EnrollmentId,
+    ) -> Result<Why, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let row = conn
+                .first(&BOLETO_OF, args![tenant.0, enrollment.0])
+                .await?;
+            let boleto = row
+                .ok_or(StoreError::Absent { what: "enrollment" })?
+                .int()?;
+            let why = why(&mut conn, tenant, BoletoId(boleto)).await?;
+            conn.done();
+            Ok(why)
+        })
+        .await
+    }
+
+    /// Finds a boleto by the tenant's reference.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn boleto_named(
+        &self,
+        tenant: TenantId,
+        reference: &str,
+    ) -> Result<Option<BoletoId>, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let row = conn
+                .first(&BOLETO_NAMED, args![tenant.0, reference])
+                .await?;
+            conn.done();
+            row.map(|mut row| row.int().map(BoletoId)).transpose()
+        })
+        .await
+    }
+}
+
+async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why, StoreError> {
+    let row = conn.first(&BOLETO, args![tenant.0, boleto.0]).await?;
+    let mut row = row.ok_or(StoreError::Absent { what: "boleto" })?;
+    let boleto = BoletoRecord {
+        boleto: Boleto {
+            id: BoletoId(row.int()?),
+            reference: row.text()?,
+            amount_centavos: row.int()?,
+            due_on: date(&mut row)?,
+            digitable_line: row.text_or_null()?,
+            pix_code: row.text_or_null()?,
+            payment_link: row.text_or_null()?,
+        },
+        status: row.text()?,
+        status_at: instant(&mut row)?,
+        contact: ContactId(row.int()?),
+        contact_name: row.text()?,
+        opted_out_at: instant_or_null(&mut row)?,
+    };
+    let rows = conn
+        .rows(&ENROLLMENTS, args![tenant.0, boleto.boleto.id.0])
+        .await?;
+    let enrollments = rows
+        .into_iter()
+        .map(history::read_enrollment)
+        .collect::<Result<Vec<_>, _>>()?;
+    let (mut attempts, mut decisions, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+    for EnrollmentRecord {
+        enrollment,
+        stopped,
+        ..
+    } in &enrollments
+    {
+        let before = EnrollmentId(enrollment.id.0 - 1);
+        attempts.extend(history::attempts(conn, tenant, before, enrollment.id).await?);
+        decisions.extend(history::decisions(conn, tenant, before, enrollment.id).await?);
+        if let Some((seq, _)) = stopped {
+            stops.extend(fact(conn, tenant, *seq).await?);
+        }
+    }
+    Ok(Why {
+        boleto,
+        enrollments,
+        attempts,
+        decisions,
+        stops,
+    })
+}
+
+async fn fact(
+    conn: &mut Conn,
+    tenant: TenantId,
+    seq: i64,
+) -> Result<Option<InboxFact>, StoreError> {
+    let row = conn.first(&FACT, args![tenant.0, seq]).await?;
+    row.map(|mut row| {
+        Ok(InboxFact {
+            seq: row.int()?,
+            event_id: row.text()?,
+            occurred_at: instant(&mut row)?,
+            received_at: instant(&mut row)?,
+            body: row.json("fact")?,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,124 @@
+//! Group commit: a writer takes what waits, writes it in one transaction and answers all of it.
+//!
+//! Each part stands under a savepoint of its own: one that fails leaves the others. Nobody who
+//! waits for an answer can cut a transaction short by going away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::backend::Backend;
+use super::conn::Conn;
+use super::error::StoreError;
+use super::queue::{Lane, Queue};
+use super::sql::{Sql, both};
+use super::work::Part;
+
+const BEGIN: Sql = Sql {
+    sqlite: "BEGIN IMMEDIATE",
+    postgres: "BEGIN",
+};
+const COMMIT: Sql = both("COMMIT");
+const ROLLBACK: Sql = both("ROLLBACK");
+const SAVE: Sql = both("SAVEPOINT part");
+const RELEASE: Sql = both("RELEASE SAVEPOINT part");
+const BACK: Sql = both("ROLLBACK TO SAVEPOINT part");
+
+/// A transaction that gave way to another is tried again this often.
+const TRIES_MAX: u32 = 8;
+
+/// One writer of the store.
+pub(super) struct Writer {
+    pub(super) backend: Arc<Backend>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) lanes: &'static [Lane],
+    /// The longest transaction; its connection is closed when it takes longer.
+    pub(super) longest: Duration,
+}
+
+impl Writer {
+    /// Writes until the queue is closed and empty.
+    pub(super) async fn run(self) {
+        loop {
+            let works = self.queue.take(self.lanes).await;
+            if works.is_empty() {
+                return;
+            }
+            let mut parts = Part::gather(works);
+            let transaction = self.write(&mut parts).await;
+            if let Err(error) = &transaction {
+                tracing::warn!(code = error.code(), %error, "transaction failed");
+            }
+            parts.into_iter().for_each(|part| part.answer(&transaction));
+        }
+    }
+
+    async fn write(&self, parts: &mut Vec<Part>) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.write_once(parts).await {
+                Err(StoreError::GaveWay) if tries < TRIES_MAX => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn write_once(&self, parts: &mut Vec<Part>) -> Result<(), StoreError> {
+        let mut conn = self.backend.writer(self.lanes).await?;
+        let committing = AtomicBool::new(false);
+        let transaction = transact(&mut conn, parts, &committing);
+        let result = tokio::time::timeout(self.longest, transaction).await;
+        let result = result.unwrap_or(Err(StoreError::Unreachable));
+        let Err(error) = result else { return Ok(()) };
+        // A rollback answers "nothing happened" only where the commit was not on its way.
+        let rolled_back = tokio::time::timeout(self.longest, conn.steer(&ROLLBACK)).await;
+        if error == StoreError::Unreachable || !matches!(rolled_back, Ok(Ok(()))) {
+            conn.condemn();
+        }
+        let lost = committing.load(Ordering::Relaxed) && error == StoreError::Unreachable;
+        Err(if lost { StoreError::Unknown } else { error })
+    }
+}
+
+async fn transact(
+    conn: &mut Conn,
+    parts: &mut Vec<Part>,
+    committing: &AtomicBool,
+) -> Result<(), StoreError> {
+    conn.steer(&BEGIN).await?;
+    let saved = parts.len() > 1 || parts.iter().any(|part| !part.is_single());
+    let mut at = 0;
+    while at < parts.len() {
+        match run_part(conn, &mut parts[at], saved).await {
+            Ok(()) => at += 1,
+            Err(error) if error.loses_transaction() || !saved => return Err(error),
+            Err(error) if parts[at].is_single() => {
+                parts[at].refuse(&error);
+                at += 1;
+            }
+            // One of them cannot be done: each is tried alone.
+            Err(_) => {
+                let pieces = parts.remove(at).split();
+                parts.splice(at..at, pieces);
+            }
+        }
+    }
+    committing.store(true, Ordering::Relaxed);
+    conn.steer(&COMMIT).await
+}
+
+async fn run_part(conn: &mut Conn, part: &mut Part, saved: bool) -> Result<(), StoreError> {
+    if !saved {
+        return part.run(conn).await;
+    }
+    conn.steer(&SAVE).await?;
+    match part.run(conn).await {
+        Ok(()) => conn.steer(&RELEASE).await,
+        Err(error) if error.loses_transaction() => Err(error),
+        Err(error) => {
+            conn.steer(&BACK).await?;
+            conn.steer(&RELEASE).await?;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,330 @@
+-- Settings: who sends, how, under which rules.
+
+CREATE TABLE tenants (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    document TEXT,
+    zone TEXT NOT NULL,
+    shard BIGINT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused')),
+    rules TEXT NOT NULL,
+    rules_version BIGINT NOT NULL,
+    calendar TEXT NOT NULL,
+    charges TEXT,
+    retry TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX tenants_by_shard ON tenants (shard);
+
+-- Apart from the tenant's row, so that a payment event never waits for a commit that pins it.
+CREATE TABLE feeds (
+    tenant_id BIGINT PRIMARY KEY REFERENCES tenants (id),
+    silence_max_ms BIGINT,
+    heard_at BIGINT NOT NULL
+);
+
+-- No row: the tenant is not metered.
+CREATE TABLE credits (
+    tenant_id BIGINT PRIMARY KEY REFERENCES tenants (id),
+    balance BIGINT NOT NULL CHECK (balance >= 0),
+    held BIGINT NOT NULL CHECK (held >= 0),
+    CHECK (balance - held >= 0)
+);
+
+-- One row a tenant; imports and parking facts meet here, so that neither misses the other.
+CREATE TABLE import_gates (
+    tenant_id BIGINT PRIMARY KEY REFERENCES tenants (id)
+);
+
+CREATE TABLE senders (
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    provider TEXT NOT NULL,
+    pace_per_second BIGINT NOT NULL CHECK (pace_per_second > 0),
+    pace_burst BIGINT NOT NULL CHECK (pace_burst > 0),
+    PRIMARY KEY (tenant_id, channel)
+);
+
+CREATE TABLE templates (
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    code TEXT NOT NULL,
+    channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    version BIGINT NOT NULL,
+    content TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, code, channel, version)
+);
+
+CREATE TABLE campaigns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    version BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    cadence TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'draft'
+        CHECK (status IN ('draft', 'running', 'paused', 'archived')),
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX campaigns_by_tenant ON campaigns (tenant_id);
+
+CREATE TABLE campaign_versions (
+    campaign_id BIGINT NOT NULL REFERENCES campaigns (id),
+    version BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    cadence TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (campaign_id, version)
+);
+
+-- Whom and what: contacts, boletos, enrollments. No foreign keys from here on: the statements that
+-- write these rows read their parents in the same transaction, and imports run at full speed.
+
+CREATE TABLE contacts (
+    tenant_id BIGINT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    phone TEXT,
+    phone_canonical TEXT,
+    email TEXT,
+    email_canonical TEXT,
+    zones TEXT NOT NULL,
+    opted_out_at BIGINT,
+    replied_at BIGINT,
+    promised_at BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX contacts_by_tenant ON contacts (tenant_id, id);
+CREATE UNIQUE INDEX contacts_by_phone ON contacts (tenant_id, phone_canonical)
+    WHERE phone_canonical IS NOT NULL;
+CREATE UNIQUE INDEX contacts_by_email ON contacts (tenant_id, email_canonical)
+    WHERE email_canonical IS NOT NULL;
+
+CREATE TABLE suppressions (
+    tenant_id BIGINT NOT NULL,
+    contact_id BIGINT NOT NULL,
+    channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    since_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, contact_id, channel)
+);
+
+CREATE TABLE boletos (
+    tenant_id BIGINT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact_id BIGINT NOT NULL,
+    import_id BIGINT NOT NULL,
+    reference TEXT NOT NULL,
+    amount_centavos BIGINT NOT NULL CHECK (amount_centavos >= 0),
+    due_on TEXT NOT NULL,
+    digitable_line TEXT,
+    pix_code TEXT,
+    payment_link TEXT,
+    status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'paid', 'cancelled')),
+    status_at BIGINT NOT NULL
+);
+CREATE INDEX boletos_by_tenant ON boletos (tenant_id, id);
+CREATE UNIQUE INDEX boletos_by_reference ON boletos (tenant_id, reference);
+CREATE INDEX boletos_by_contact ON boletos (contact_id);
+
+-- One row a chunk; its boletos' ids lie between first_id and last_id.
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    first_id BIGINT NOT NULL,
+    last_id BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (tenant_id, key)
+);
+
+-- Rule + cursor. A stop and a claim update the same row, `WHERE state = 'active'`.
+CREATE TABLE enrollments (
+    tenant_id BIGINT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_id BIGINT NOT NULL,
+    boleto_id BIGINT NOT NULL,
+    contact_id BIGINT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'stopped', 'finished')),
+    stopped_by BIGINT,
+    stop_reason TEXT CHECK (stop_reason IN ('paid', 'cancelled', 'opted_out', 'campaign_paused',
+        'campaign_archived', 'tenant_paused')),
+    done BIGINT NOT NULL,
+    occurrence BIGINT NOT NULL,
+    reminders BIGINT NOT NULL,
+    after_at BIGINT NOT NULL,
+    step_no BIGINT,
+    touch_occurrence BIGINT,
+    slot_at BIGINT,
+    expires_at BIGINT,
+    try_no BIGINT NOT NULL,
+    channel_tries BIGINT NOT NULL,
+    channel_from BIGINT NOT NULL,
+    next_at BIGINT
+);
+CREATE INDEX enrollments_by_tenant ON enrollments (tenant_id, id);
+CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (boleto_id, campaign_id);
+CREATE INDEX enrollments_due ON enrollments (campaign_id, next_at, id)
+    WHERE state = 'active' AND next_at IS NOT NULL;
+CREATE INDEX enrollments_stopped ON enrollments (tenant_id, stopped_by)
+    WHERE stopped_by IS NOT NULL;
+
+-- What was decided and done: append-only.
+
+-- The intent before the wire; also the decision record of a send.
+CREATE TABLE attempts (
+    tenant_id BIGINT NOT NULL,
+    enrollment_id BIGINT NOT NULL,
+    step_no BIGINT NOT NULL,
+    occurrence BIGINT NOT NULL,
+    try_no BIGINT NOT NULL,
+    boleto_id BIGINT NOT NULL,
+    contact_id BIGINT NOT NULL,
+    campaign_id BIGINT NOT NULL,
+    campaign_version BIGINT NOT NULL,
+    rules_version BIGINT NOT NULL,
+    template_version BIGINT NOT NULL,
+    channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    claimed_at BIGINT NOT NULL,
+    deadline_at BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    cursors TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)
+);
+CREATE INDEX attempts_by_contact ON attempts (tenant_id, contact_id, claimed_at);
+CREATE INDEX attempts_by_time ON attempts (tenant_id, claimed_at);
+
+CREATE TABLE outcomes (
+    tenant_id BIGINT NOT NULL,
+    enrollment_id BIGINT NOT NULL,
+    step_no BIGINT NOT NULL,
+    occurrence BIGINT NOT NULL,
+    try_no BIGINT NOT NULL,
+    known_at BIGINT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('accepted', 'rejected', 'throttled', 'unavailable',
+        'unknown', 'abandoned')),
+    counts BIGINT NOT NULL CHECK (counts IN (0, 1)),
+    detail TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)
+);
+
+-- Decisions that are no attempt.
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL,
+    enrollment_id BIGINT NOT NULL,
+    step_no BIGINT NOT NULL,
+    occurrence BIGINT NOT NULL,
+    try_no BIGINT NOT NULL,
+    campaign_version BIGINT NOT NULL,
+    rules_version BIGINT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    slot_at BIGINT NOT NULL,
+    ruling TEXT NOT NULL CHECK (ruling IN ('hold', 'skip', 'cancel')),
+    reason TEXT NOT NULL,
+    hold_until BIGINT,
+    rule_code TEXT,
+    rule_version BIGINT
+);
+CREATE INDEX decisions_by_enrollment ON decisions (tenant_id, enrollment_id);
+
+-- What came in.
+
+-- `parked` names the subject of a fact that nobody knows yet, for example `boleto:NF-1`.
+CREATE TABLE inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL,
+    event_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    occurred_at BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    parked TEXT,
+    applied_at BIGINT,
+    dead_reason TEXT,
+    UNIQUE (tenant_id, event_id)
+);
+CREATE INDEX inbox_unapplied ON inbox (tenant_id, seq)
+    WHERE applied_at IS NULL AND parked IS NULL;
+CREATE INDEX inbox_parked ON inbox (tenant_id, parked) WHERE parked IS NOT NULL;
+
+CREATE TABLE sweeps (
+    tenant_id BIGINT NOT NULL,
+    seq BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    after_id BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+);
+
+CREATE TABLE idempotency_keys (
+    tenant_id BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    response TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+);
+
+-- What goes out.
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL,
+    topic TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    published_at BIGINT
+);
+CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
+
+-- What the mailbox provider keeps instead of sending it.
+CREATE TABLE mailbox (
+    tenant_id BIGINT NOT NULL,
+    enrollment_id BIGINT NOT NULL,
+    step_no BIGINT NOT NULL,
+    occurrence BIGINT NOT NULL,
+    try_no BIGINT NOT NULL,
+    boleto_id BIGINT NOT NULL,
+    channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    handed_over_at BIGINT NOT NULL,
+    to_masked TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)
+);
+CREATE INDEX mailbox_by_time ON mailbox (tenant_id, handed_over_at);
+
+-- Who did what. A seal covers the rows whose `batch` lies in [from_batch, to_batch).
+-- It is their id: one writer commits them in this order.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    batch BIGINT GENERATED ALWAYS AS (id) VIRTUAL,
+    tenant_id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX audit_by_batch ON audit (tenant_id, id);
+
+CREATE TABLE audit_seals (
+    tenant_id BIGINT NOT NULL,
+    no BIGINT NOT NULL,
+    from_batch BIGINT NOT NULL,
+    to_batch BIGINT NOT NULL,
+    rows_count BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    sealed_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, no)
+);
+
+-- Who owns which shard.
+-- (shard, epoch) is a key as in the other dialect, where it matters to locks.
+CREATE TABLE leases (
+    shard BIGINT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    UNIQUE (shard, epoch)
+);
