@@ -72,7 +72,7 @@ impl Drop for Token {
 
 /// Where a tenant stands on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Presence {
     /// No actor: it wakes by its instant, or by what comes in.
     Asleep,
     /// It has an actor.
@@ -91,7 +91,7 @@ pub struct TenantView {
     /// Its shard.
     pub shard: ShardId,
     /// Where it stands.
-    pub standing: Standing,
+    pub presence: Presence,
     /// How often it was rebuilt or loaded again after a failure since the node started.
     pub failures: u64,
     /// Outcomes that are not committed yet.

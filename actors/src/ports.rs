@@ -156,8 +156,8 @@ pub enum JournalError {
 /// The way to a provider.
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// Hands one message over; `begin` is asked right before the first byte is written, and a `false`
-    /// from it means that nothing may be written ([`Outcome::Abandoned`]).
+    /// Hands one message over; `begin` is asked right before the first byte is written, and a
+    /// `false` from it means that nothing may be written ([`Outcome::Abandoned`]).
     async fn hand_over(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome;
 }
 

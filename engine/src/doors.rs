@@ -74,7 +74,7 @@ impl Doors {
             FactAnswer::Duplicate => Told::Duplicate,
             FactAnswer::Parked => Told::Parked,
             FactAnswer::Unknown => Told::Unknown,
-            FactAnswer::Unchanged => Told::Unchanged,
+            FactAnswer::Unchanged { .. } => Told::Unchanged,
             FactAnswer::Applied {
                 subject,
                 in_flight,
@@ -84,8 +84,8 @@ impl Doors {
         }
     }
 
-    /// Takes back what this node has not begun; what it has begun, or another node may have, settles
-    /// by its deadline.
+    /// Takes back what this node has not begun; what it has begun, or another node may have,
+    /// settles by its deadline.
     fn stopped(
         &self,
         tenant: TenantId,

@@ -135,8 +135,12 @@ pub enum FactAnswer {
     Parked,
     /// There is no such boleto, contact, campaign or tenant: nothing was stored.
     Unknown,
-    /// The subject is in that state already, or cannot get there: nothing was stored.
-    Unchanged,
+    /// The subject is in that state already, or cannot get there: the event is known from now on,
+    /// and nothing follows from it.
+    Unchanged {
+        /// The subject as it was resolved.
+        subject: Subject,
+    },
     /// It is durable.
     Applied {
         /// Its row in the inbox.

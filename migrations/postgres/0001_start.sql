@@ -124,7 +124,7 @@ CREATE TABLE boletos (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX boletos_by_reference ON boletos (tenant_id, reference);
-CREATE INDEX boletos_by_contact ON boletos (contact_id);
+CREATE INDEX boletos_by_contact ON boletos (tenant_id, contact_id);
 
 -- One row a chunk; its boletos' ids lie between first_id and last_id.
 CREATE TABLE imports (
@@ -164,8 +164,8 @@ CREATE TABLE enrollments (
     next_at BIGINT,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (boleto_id, campaign_id);
-CREATE INDEX enrollments_due ON enrollments (campaign_id, next_at, id)
+CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (tenant_id, boleto_id, campaign_id);
+CREATE INDEX enrollments_due ON enrollments (tenant_id, campaign_id, next_at, id)
     WHERE state = 'active' AND next_at IS NOT NULL;
 CREATE INDEX enrollments_stopped ON enrollments (tenant_id, stopped_by)
     WHERE stopped_by IS NOT NULL;

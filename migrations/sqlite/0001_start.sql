@@ -124,7 +124,7 @@ CREATE TABLE boletos (
 );
 CREATE INDEX boletos_by_tenant ON boletos (tenant_id, id);
 CREATE UNIQUE INDEX boletos_by_reference ON boletos (tenant_id, reference);
-CREATE INDEX boletos_by_contact ON boletos (contact_id);
+CREATE INDEX boletos_by_contact ON boletos (tenant_id, contact_id);
 
 -- One row a chunk; its boletos' ids lie between first_id and last_id.
 CREATE TABLE imports (
@@ -164,8 +164,8 @@ CREATE TABLE enrollments (
     next_at BIGINT
 );
 CREATE INDEX enrollments_by_tenant ON enrollments (tenant_id, id);
-CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (boleto_id, campaign_id);
-CREATE INDEX enrollments_due ON enrollments (campaign_id, next_at, id)
+CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (tenant_id, boleto_id, campaign_id);
+CREATE INDEX enrollments_due ON enrollments (tenant_id, campaign_id, next_at, id)
     WHERE state = 'active' AND next_at IS NOT NULL;
 CREATE INDEX enrollments_stopped ON enrollments (tenant_id, stopped_by)
     WHERE stopped_by IS NOT NULL;
@@ -328,3 +328,32 @@ CREATE TABLE leases (
     expires_at BIGINT NOT NULL,
     UNIQUE (shard, epoch)
 );
+
+-- The planner's statistics, as they are in a large installation: what it would guess for a tenant
+-- is ten rows, and a stop would walk through all of the tenant's enrollments.
+ANALYZE;
+DELETE FROM sqlite_stat1;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('tenants', 'tenants_by_shard', '1000 16'),
+    ('campaigns', 'campaigns_by_tenant', '2000 2'),
+    ('contacts', 'contacts_by_tenant', '1000000 10000 1'),
+    ('contacts', 'contacts_by_phone', '1000000 10000 1'),
+    ('contacts', 'contacts_by_email', '1000000 10000 1'),
+    ('boletos', 'boletos_by_tenant', '1000000 10000 1'),
+    ('boletos', 'boletos_by_reference', '1000000 10000 1'),
+    ('boletos', 'boletos_by_contact', '1000000 10000 3'),
+    ('enrollments', 'enrollments_by_tenant', '1000000 10000 1'),
+    ('enrollments', 'enrollments_by_boleto', '1000000 10000 1 1'),
+    ('enrollments', 'enrollments_due', '500000 5000 2500 2 1'),
+    ('enrollments', 'enrollments_stopped', '300000 3000 1'),
+    ('attempts', 'sqlite_autoindex_attempts_1', '3000000 30000 3 2 2 1'),
+    ('attempts', 'attempts_by_contact', '3000000 30000 6 1'),
+    ('attempts', 'attempts_by_time', '3000000 30000 2'),
+    ('outcomes', 'sqlite_autoindex_outcomes_1', '3000000 30000 3 2 2 1'),
+    ('decisions', 'decisions_by_enrollment', '1000000 10000 3'),
+    ('inbox', 'sqlite_autoindex_inbox_1', '1000000 10000 1'),
+    ('inbox', 'inbox_unapplied', '100 10 1'),
+    ('inbox', 'inbox_parked', '100 10 1'),
+    ('outbox', 'outbox_unpublished', '100 1'),
+    ('audit', 'audit_by_batch', '2000000 20000 1');
+ANALYZE sqlite_schema;

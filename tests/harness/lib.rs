@@ -1,1 +1,4 @@
 //! The harness that the integration tests share.
+
+pub mod database;
+pub mod scene;

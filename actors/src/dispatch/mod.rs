@@ -10,6 +10,8 @@
 //! - **An outcome is at its tenant before the message leaves `live`.** Who looks here first and at
 //!   the tenant's outcomes second overlooks none.
 //! - A message holds a token of the node's activity from its announcement to that moment.
+//! - Deadline, trust and drain are read right before that exchange, never after: what they let pass
+//!   has begun, at most a pause of the process too late; the margins of the lease cover it.
 //! - Tenants' locks are never taken under this one.
 
 mod lanes;
@@ -139,7 +141,7 @@ impl Dispatcher {
         messages: impl Iterator<Item = Arc<HandOver>>,
     ) -> Announced {
         let tickets: Vec<Arc<Ticket>> = messages
-            .map(|message| Arc::new(Ticket::new(message, Arc::clone(tenure))))
+            .map(|message| Arc::new(Ticket::new(message, Arc::clone(tenure), &*self.clock)))
             .collect();
         if !tickets.is_empty() {
             let mut state = lock(&self.state);
@@ -231,7 +233,7 @@ impl Dispatcher {
 
     fn barred(&self, ticket: &Ticket) -> Option<Abandoned> {
         let draining = self.draining.load(Ordering::SeqCst);
-        ticket.barred(self.clock.now(), self.clock.monotonic_ms(), draining)
+        ticket.barred(&*self.clock, draining)
     }
 
     /// Hands on what has room.

@@ -5,9 +5,10 @@ use std::sync::Weak;
 use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId};
 use schedules::template::{Rendered, Template};
+use schedules::time::Timestamp;
 
 use super::*;
-use crate::fake::World;
+use crate::fake::{ORIGIN, World};
 use crate::lease::Trust;
 use crate::ports::{Fence, ShardId};
 
@@ -271,6 +272,41 @@ async fn after_its_deadline_a_hand_over_does_not_begin() {
 }
 
 #[tokio::test]
+async fn a_wall_clock_that_is_set_back_gives_no_more_time() {
+    let desk = desk(DispatchLimits::default());
+    let clock = SetBackClock(AtomicBool::new(false));
+    let ticket = Ticket::new(desk.message(TENANT, 1), Arc::clone(&desk.tenure), &clock);
+    assert_eq!(ticket.barred(&clock, false), None);
+    clock.0.store(true, Ordering::SeqCst);
+    assert_eq!(ticket.barred(&clock, false), Some(Abandoned::TooLate));
+}
+
+/// A minute later by its monotonic clock, an hour earlier by its wall clock.
+struct SetBackClock(AtomicBool);
+
+#[async_trait::async_trait]
+impl Clock for SetBackClock {
+    fn now(&self) -> Timestamp {
+        let back_ms = if self.0.load(Ordering::SeqCst) {
+            3_600_000
+        } else {
+            0
+        };
+        ORIGIN.plus_ms(-back_ms)
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        if self.0.load(Ordering::SeqCst) {
+            61_000
+        } else {
+            0
+        }
+    }
+
+    async fn wait_until(&self, _at: Timestamp) {}
+}
+
+#[tokio::test]
 async fn under_a_lost_or_leaving_lease_a_hand_over_does_not_begin() {
     for (end, why) in [
         (Tenure::end as fn(&Tenure), Abandoned::TrustLost),
@@ -348,7 +384,8 @@ async fn a_gateway_that_panics_leaves_the_outcome_unknown_and_the_way_free() {
 #[tokio::test]
 async fn a_message_is_handed_over_once_even_if_the_gateway_asks_twice() {
     let desk = desk(DispatchLimits::default());
-    let ticket = Ticket::new(desk.message(TENANT, 1), Arc::clone(&desk.tenure));
+    let clock = &*desk.world.clock;
+    let ticket = Ticket::new(desk.message(TENANT, 1), Arc::clone(&desk.tenure), clock);
     assert!(ticket.begin());
     assert!(!ticket.begin());
     assert!(!ticket.withdraw());

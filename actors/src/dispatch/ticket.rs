@@ -6,8 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use schedules::time::Timestamp;
-
+use crate::clock::Clock;
 use crate::machine::effect::HandOver;
 use crate::machine::input::{Abandoned, Outcome};
 use crate::supervision::tenure::Tenure;
@@ -21,6 +20,8 @@ const WITHDRAWN: u8 = 2;
 pub(super) struct Ticket {
     pub(super) message: Arc<HandOver>,
     tenure: Arc<Tenure>,
+    /// The deadline on the monotonic clock: a wall clock that is set back does not move it.
+    deadline_mono_ms: i64,
     state: AtomicU8,
 }
 
@@ -34,23 +35,26 @@ pub(super) enum Ended {
 }
 
 impl Ticket {
-    pub(super) fn new(message: Arc<HandOver>, tenure: Arc<Tenure>) -> Self {
+    pub(super) fn new(message: Arc<HandOver>, tenure: Arc<Tenure>, clock: &dyn Clock) -> Self {
+        let left_ms = message.deadline_at.since(clock.now());
         Self {
             message,
             tenure,
+            deadline_mono_ms: clock.monotonic_ms().saturating_add(left_ms),
             state: AtomicU8::new(WAITING),
         }
     }
 
     /// Says why the hand-over may not begin, if it may not.
-    pub(super) fn barred(&self, now: Timestamp, mono_ms: i64, draining: bool) -> Option<Abandoned> {
+    pub(super) fn barred(&self, clock: &dyn Clock, draining: bool) -> Option<Abandoned> {
+        let mono_ms = clock.monotonic_ms();
         if self.is_withdrawn() {
             Some(Abandoned::Stopped)
         } else if draining || self.tenure.is_leaving() {
             Some(Abandoned::Draining)
         } else if !self.tenure.holds(mono_ms) {
             Some(Abandoned::TrustLost)
-        } else if now >= self.message.deadline_at {
+        } else if clock.now() >= self.message.deadline_at || mono_ms >= self.deadline_mono_ms {
             Some(Abandoned::TooLate)
         } else {
             None

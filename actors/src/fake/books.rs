@@ -182,6 +182,7 @@ impl Books {
                 self.move_to(claim.attempt.reminder.enrollment, claim.to);
             }
             Change::Ruled(ruled) => self.move_to(ruled.reminder.enrollment, ruled.to),
+            Change::CameBack(back) => self.move_to(back.reminder.enrollment, back.to),
             Change::Moved(moved) => self.move_to(moved.enrollment, moved.to),
             Change::Finished { enrollment } => drop(self.active.remove(enrollment)),
             Change::Settled(settled) => {

@@ -21,13 +21,13 @@ pub enum Change {
     /// An open boleto entered a campaign; nothing happens when it is already in it, or not open, or
     /// its contact opted out of everything. The journal gives the enrollment its id.
     Enrolled(Enrolled),
-    /// An attempt may be handed over until its deadline; the cursor moves on. A metered tenant holds
-    /// one credit for it.
+    /// An attempt may be handed over until its deadline; the cursor moves on. A metered tenant
+    /// holds one credit for it.
     Claimed(Claim),
     /// A due touch was decided without an attempt (hold, skip, cancel); the cursor moves on.
     Ruled(Ruled),
-    /// An attempt came to nothing: its touch is looked at again, or has failed for good. When a stop
-    /// came first the touch gets its cancel record instead of another look.
+    /// An attempt came to nothing: its touch is looked at again, or has failed for good. When a
+    /// stop came first the touch gets its cancel record instead of another look.
     CameBack(CameBack),
     /// The cursor was moved by a new plan.
     Moved(Moved),

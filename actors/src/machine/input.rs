@@ -232,7 +232,8 @@ pub enum SweepKind {
         /// The campaign.
         campaign: CampaignId,
     },
-    /// Plans a boleto's enrollments again, stopped ones included if it is open (cursor: enrollment).
+    /// Plans a boleto's enrollments again, stopped ones included if it is open (cursor:
+    /// enrollment).
     ReplanBoleto {
         /// The boleto.
         boleto: BoletoId,

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::dispatch::{DispatchLimits, Dispatcher, Home};
 use crate::lease::{LeaseTimes, Leases, NodeId};
 use crate::machine::effect::Subject;
-use crate::observe::{Activity, Alert, Alerts, NodeView, Standing, TenantView};
+use crate::observe::{Activity, Alert, Alerts, NodeView, Presence, TenantView};
 use crate::ports::{Gateway, Journal, JournalError, ShardId};
 use crate::timer::{Timer, Wake};
 
@@ -193,7 +193,7 @@ impl Node {
         let slots = self.shared.slots();
         let views = slots.iter().map(|slot| slot.view());
         let quarantined: BTreeSet<TenantId> = views
-            .filter(|view| view.standing == Standing::Quarantined)
+            .filter(|view| view.presence == Presence::Quarantined)
             .map(|view| view.tenant)
             .collect();
         quarantined.into_iter().collect()
@@ -222,11 +222,11 @@ impl Node {
         for slot in self.shared.slots() {
             let tenant = slot.view();
             view.failures += tenant.failures;
-            *match tenant.standing {
-                Standing::Asleep => &mut view.asleep,
-                Standing::Awake => &mut view.awake,
-                Standing::Down(_) => &mut view.down,
-                Standing::Quarantined => &mut view.quarantined,
+            *match tenant.presence {
+                Presence::Asleep => &mut view.asleep,
+                Presence::Awake => &mut view.awake,
+                Presence::Down(_) => &mut view.down,
+                Presence::Quarantined => &mut view.quarantined,
             } += 1;
         }
         view

@@ -286,6 +286,7 @@ pub(crate) fn lose(shared: &Arc<Shared>, tenure: &Arc<Tenure>) {
 /// Gives back what is not wanted, when it has come to an end.
 async fn give_away(shared: &Arc<Shared>) {
     let mono_ms = shared.ports.clock.monotonic_ms();
+    let mut left = Vec::new();
     for (tenure, by_mono_ms, begins) in shared.shards.unwanted(mono_ms + shared.config.drain_ms) {
         let slots = shared.slots_of(tenure.shard());
         if begins {
@@ -295,10 +296,17 @@ async fn give_away(shared: &Arc<Shared>) {
         if mono_ms >= by_mono_ms || slots.iter().all(|slot| has_left(shared, slot)) {
             tenure.end();
             slots.iter().for_each(|slot| slot.dismiss(&shared.timer));
-            release(shared, tenure.fence()).await;
-            shared.shards.take_out(&tenure);
+            left.push(tenure);
         }
     }
+    let releases = left.into_iter().map(|tenure| async move {
+        release(shared, tenure.fence()).await;
+        shared.shards.take_out(&tenure);
+    });
+    futures::stream::iter(releases)
+        .buffer_unordered(CALLS_MAX)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 fn send_off(shared: &Arc<Shared>, slot: &Arc<Slot>) {

@@ -27,7 +27,7 @@ use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
 use super::watchdog::Pulse;
 use crate::locked::lock;
 use crate::machine::MachineView;
-use crate::observe::{Activity, Standing, TenantView, Token};
+use crate::observe::{Activity, Presence, TenantView, Token};
 use crate::ports::{Returned, ShardId};
 use crate::tenant::trial::Trial;
 use crate::tenant::{Nudge, TenantActor};
@@ -407,11 +407,11 @@ impl Slot {
         TenantView {
             tenant: self.tenant,
             shard: self.shard,
-            standing: match inner.life {
-                Life::Asleep => Standing::Asleep,
-                Life::Awake(_) | Life::Leaving(_) => Standing::Awake,
-                Life::Down(until) => Standing::Down(until),
-                Life::Quarantined => Standing::Quarantined,
+            presence: match inner.life {
+                Life::Asleep => Presence::Asleep,
+                Life::Awake(_) | Life::Leaving(_) => Presence::Awake,
+                Life::Down(until) => Presence::Down(until),
+                Life::Quarantined => Presence::Quarantined,
             },
             failures: inner.policy.count(),
             outcomes_waiting: inner.returned.len(),

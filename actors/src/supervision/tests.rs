@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
 use super::node::{Node, NodeConfig};
+use super::slot::{Ended, Look, Post, Rest, Rested, Slot};
 use crate::clock::Clock;
 use crate::fake::{Fault, ORIGIN, World};
 use crate::lease::{LeaseTimes, NodeId};
 use crate::machine::input::Outcome;
-use crate::observe::{AlertKind, Standing};
+use crate::observe::{AlertKind, Presence};
 use crate::ports::{JournalError, ShardId};
 use crate::tenant::sabotage::Sabotage;
 
@@ -26,8 +28,8 @@ async fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn standing(node: &Node, tenant: TenantId) -> Option<Standing> {
-    node.tenant_view(tenant).map(|view| view.standing)
+fn presence(node: &Node, tenant: TenantId) -> Option<Presence> {
+    node.tenant_view(tenant).map(|view| view.presence)
 }
 
 fn alerted(node: &Node, what: AlertKind) -> bool {
@@ -98,6 +100,46 @@ async fn a_hint_that_comes_while_the_actor_is_down_is_not_lost() {
     node.hint(HARMED);
     world.walk(&node, ORIGIN.plus_ms(SECOND_MS)).await;
     assert_eq!(world.with(|state| state.books[&HARMED].applied.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_life_loads_after_the_last_call_of_the_former_one() {
+    let world = World::new();
+    world.open_with(HARMED, 1, ORIGIN);
+    world.plan("commit", HARMED, Fault::Freeze);
+    let node = world.start(|_| {});
+    world.until(|state| state.frozen.then_some(())).await;
+    sabotage(&node, Sabotage::Panic).await;
+    until(|| node.view().failures == 1).await;
+    world.clock.jump_to(world.clock.now().plus_ms(SECOND_MS));
+    let slot = node.shared().slot(HARMED);
+    until(|| slot.awake().is_some() && slot.pulse.calling.load(Ordering::SeqCst)).await;
+    assert_eq!(world.calls_of(HARMED, "load"), 1);
+    world.with(|state| state.frozen = false);
+    node.at_rest().await;
+    assert_eq!(world.calls_of(HARMED, "load"), 2);
+    assert_eq!(world.with(|state| state.overlapping), 0);
+    // The commit came through, but nobody was left to hand the message over.
+    assert_eq!(world.outcomes(HARMED)[0].1, Some(Outcome::Unknown));
+    assert_eq!(world.wire_of(HARMED), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_in_between_the_last_look_and_the_rest_is_not_slept_over() {
+    let node = World::new().start(|_| {});
+    let shared = node.shared();
+    let slot = Slot::new(HARMED, ShardId(1));
+    let post = |post| slot.post(post, true, ORIGIN, &shared.activity);
+    let number = post(Post::Stir).expect("a birth").number;
+    let rest = |rest| slot.rest(number, rest, None, &shared.timer);
+    assert_eq!(slot.look(number), Look::Current(false));
+    assert!(post(Post::Facts).is_none());
+    assert_eq!(rest(Rest::Leave(None)), Rested::NotYet);
+    assert_eq!(slot.look(number), Look::Current(true));
+    assert_eq!(rest(Rest::Leave(None)), Rested::Yes);
+    assert!(post(Post::Stir).is_none());
+    assert_eq!(slot.look(number), Look::Outdated);
+    assert_eq!(slot.ended(number, &shared.activity), Ended::WakeAgain);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -299,7 +341,7 @@ async fn who_is_fenced_loses_the_shard_and_hands_nothing_over() {
         node.shards(),
         BTreeSet::from([ShardId(0), ShardId(2), ShardId(3)])
     );
-    assert_eq!(standing(&node, HARMED), Some(Standing::Asleep));
+    assert_eq!(presence(&node, HARMED), Some(Presence::Asleep));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use crate::fake::{Fault, ORIGIN, World};
 use crate::machine::change::Change;
 use crate::machine::effect::Subject;
 use crate::machine::input::{Abandoned, Outcome};
-use crate::observe::{AlertKind, Standing};
+use crate::observe::{AlertKind, Presence};
 use crate::ports::JournalError;
 use crate::supervision::node::Node;
 
@@ -46,7 +46,7 @@ async fn a_due_reminder_goes_out_once_and_its_tenant_falls_asleep_sealed() {
     assert_eq!(world.wire_of(TENANT).len(), 3);
     assert_eq!(accepted(&world.outcomes(TENANT)), 3);
     assert!(world.with(|state| state.books[&TENANT].seals) >= 1);
-    until(|| node.tenant_view(TENANT).expect("seen").standing == Standing::Asleep).await;
+    until(|| node.tenant_view(TENANT).expect("seen").presence == Presence::Asleep).await;
     assert_one_call_at_a_time(&world);
 }
 

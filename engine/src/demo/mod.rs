@@ -20,9 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actors::clock::{Clock, JumpClock};
-use actors::lease::LeaseTimes;
 use schedules::calendar::Calendar;
-use schedules::time::{DAY_MS, HOUR_MS, Timestamp, resolve_local};
+use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use tempfile::TempDir;
 
 use self::data::{DAYS, FIRST_DAY, TenantData};
@@ -149,16 +148,9 @@ fn start(
         clock: Arc::clone(&shared),
         notebook: notebook.clone(),
     };
-    // The lease is the database's, in real time; the node believes in it by a clock that jumps.
-    let lease = LeaseTimes {
-        ttl_ms: 10 * DAYS as i64 * DAY_MS,
-        margin_ms: HOUR_MS,
-        renew_every_ms: DAYS as i64 * DAY_MS,
-    };
     let pace = Pace {
-        lease,
-        arbiters: None,
         look_ahead_every_ms: Some(DAY_MS),
+        ..Pace::default()
     };
     Ok(Engine::start(
         store.clone(),

@@ -84,11 +84,7 @@ pub(super) async fn set(
         .create_campaign(id, edit("campaign", now), content)
         .await?;
     launch(store, id, campaign, now).await?;
-    Ok(Staged {
-        id,
-        rows,
-        refused,
-    })
+    Ok(Staged { id, rows, refused })
 }
 
 async fn launch(

@@ -136,8 +136,8 @@ pub(super) struct Witness<G> {
 #[async_trait]
 impl<G: Gateway> Gateway for Witness<G> {
     async fn hand_over(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome {
-        // The note is taken after the dispatcher let the hand-over begin: from that on a stop counts
-        // it as under way and is not acknowledged before it has come back.
+        // The note is taken after the dispatcher let the hand-over begin: from that on a stop
+        // counts it as under way and is not acknowledged before it has come back.
         let noted = || {
             begin()
                 && self

@@ -87,9 +87,9 @@ impl Gateway for Mailbox {
             return refusal;
         }
         let letter = self.letter(message);
-        match self.store.keep_letters(message.tenant, &[letter]).await {
-            Ok(_) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
-            Ok(_) => Outcome::Accepted {
+        match self.store.keep_letter(letter).await {
+            Ok(()) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
+            Ok(()) => Outcome::Accepted {
                 provider_ref: message.attempt.to_string(),
             },
             // It may be kept: nobody knows.
@@ -101,6 +101,7 @@ impl Gateway for Mailbox {
 impl Mailbox {
     fn letter(&self, message: &HandOver) -> Letter {
         Letter {
+            tenant: message.tenant,
             attempt: message.attempt,
             boleto: message.boleto,
             channel: message.channel,

@@ -130,7 +130,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let report = verify(&mut conn, tenant).await?;
-            conn.done();
             Ok(report)
         })
         .await

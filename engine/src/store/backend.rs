@@ -1,6 +1,7 @@
 //! The two databases: how each is opened, and where connections come from.
 
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -26,7 +27,7 @@ pub(super) enum Backend {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
-        _folder: Folder,
+        folder: Mutex<Option<Folder>>,
     },
     Postgres {
         leases: PgPool,
@@ -70,19 +71,21 @@ impl Backend {
         Ok(Self::Sqlite {
             writer,
             readers,
-            _folder: folder,
+            folder: Mutex::new(Some(folder)),
         })
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let base = PgConnectOptions::from_str(&settings.url)?.application_name("regua");
         migrate_postgres(&base).await?;
-        let pool = |connections: u32, statement_ms: &'static str| {
+        // A writer notices a dead connection by its first statement and takes another; who reads is
+        // spared that.
+        let pool = |connections: u32, statement_ms: &'static str, tested: bool| {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .idle_timeout(None)
                 .max_lifetime(None)
-                .test_before_acquire(false)
+                .test_before_acquire(tested)
                 .acquire_timeout(ACQUIRE_MAX)
                 .connect_with(base.clone().options([
                     ("statement_timeout", statement_ms),
@@ -94,11 +97,11 @@ impl Backend {
                 ]))
         };
         let (leases, stops, commits, doors, readers) = tokio::try_join!(
-            pool(1, "5000"),
-            pool(settings.stops, "5000"),
-            pool(settings.commits, "10000"),
-            pool(settings.doors, "30000"),
-            pool(settings.readers, "30000"),
+            pool(1, "5000", false),
+            pool(settings.stops, "5000", false),
+            pool(settings.commits, "10000", false),
+            pool(settings.doors, "30000", false),
+            pool(settings.readers, "30000", true),
         )?;
         Ok(Self::Postgres {
             leases,
@@ -112,7 +115,7 @@ impl Backend {
     /// Lends the connection of a writer that serves these lanes.
     pub(super) async fn writer(&self, lanes: &[Lane]) -> Result<Conn, StoreError> {
         match self {
-            Backend::Sqlite { writer, .. } => Ok(Conn::Sqlite(writer.acquire().await?)),
+            Backend::Sqlite { writer, .. } => Ok(writer.acquire().await?.into()),
             Backend::Postgres {
                 leases,
                 stops,
@@ -126,7 +129,7 @@ impl Backend {
                     Some(Lane::Commits) => commits,
                     Some(Lane::Doors) | None => doors,
                 };
-                Ok(Conn::Postgres(pool.acquire().await?))
+                Ok(pool.acquire().await?.into())
             }
         }
     }
@@ -134,18 +137,21 @@ impl Backend {
     /// Lends a connection to read with.
     pub(super) async fn reader(&self) -> Result<Conn, StoreError> {
         Ok(match self {
-            Backend::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Backend::Postgres { readers, .. } => Conn::Postgres(readers.acquire().await?),
+            Backend::Sqlite { readers, .. } => readers.acquire().await?.into(),
+            Backend::Postgres { readers, .. } => readers.acquire().await?.into(),
         })
     }
 
     pub(super) async fn close(&self) {
         match self {
             Backend::Sqlite {
-                writer, readers, ..
+                writer,
+                readers,
+                folder,
             } => {
                 readers.close().await;
                 writer.close().await;
+                folder.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
             Backend::Postgres {
                 leases,

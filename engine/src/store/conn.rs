@@ -12,44 +12,84 @@ use super::error::StoreError;
 use super::sql::{Arg, Column, Sql, rows_as_json};
 
 /// A connection, borrowed from one of the pools.
-pub(super) enum Conn {
+///
+/// It is closed instead of given back when a statement was cut short or its answer was lost: the
+/// next borrower would read the rest of it.
+pub(super) struct Conn {
+    native: NativeConn,
+    cut_short: bool,
+}
+
+enum NativeConn {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
+}
+
+impl From<PoolConnection<Sqlite>> for Conn {
+    fn from(conn: PoolConnection<Sqlite>) -> Self {
+        Self {
+            native: NativeConn::Sqlite(conn),
+            cut_short: false,
+        }
+    }
+}
+
+impl From<PoolConnection<Postgres>> for Conn {
+    fn from(conn: PoolConnection<Postgres>) -> Self {
+        Self {
+            native: NativeConn::Postgres(conn),
+            cut_short: false,
+        }
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if self.cut_short {
+            self.condemn();
+        }
+    }
 }
 
 impl Conn {
     /// Runs a statement and returns the number of rows it changed.
     pub(super) async fn execute(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<u64, StoreError> {
-        match self {
-            Conn::Sqlite(conn) => {
-                let done = bind_sqlite(sql.sqlite, args).execute(&mut **conn).await?;
-                Ok(done.rows_affected())
-            }
-            Conn::Postgres(conn) => {
-                let done = bind_postgres(sql.postgres, args)
-                    .execute(&mut **conn)
-                    .await?;
-                Ok(done.rows_affected())
-            }
-        }
+        self.cut_short = true;
+        let done = match &mut self.native {
+            NativeConn::Sqlite(conn) => bind_sqlite(sql.sqlite, args)
+                .execute(&mut **conn)
+                .await
+                .map(|done| done.rows_affected()),
+            NativeConn::Postgres(conn) => bind_postgres(sql.postgres, args)
+                .execute(&mut **conn)
+                .await
+                .map(|done| done.rows_affected()),
+        };
+        self.answered(done)
     }
 
     /// Runs a statement and returns its rows.
     pub(super) async fn rows(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Conn::Sqlite(conn) => bind_sqlite(sql.sqlite, args)
+        self.cut_short = true;
+        let rows = match &mut self.native {
+            NativeConn::Sqlite(conn) => bind_sqlite(sql.sqlite, args)
                 .fetch_all(&mut **conn)
-                .await?
-                .into_iter()
-                .map(|row| Row::new(Native::Sqlite(row)))
-                .collect(),
-            Conn::Postgres(conn) => bind_postgres(sql.postgres, args)
+                .await
+                .map(|rows| {
+                    rows.into_iter()
+                        .map(|row| Row::new(Native::Sqlite(row)))
+                        .collect()
+                }),
+            NativeConn::Postgres(conn) => bind_postgres(sql.postgres, args)
                 .fetch_all(&mut **conn)
-                .await?
-                .into_iter()
-                .map(|row| Row::new(Native::Postgres(row)))
-                .collect(),
-        })
+                .await
+                .map(|rows| {
+                    rows.into_iter()
+                        .map(|row| Row::new(Native::Postgres(row)))
+                        .collect()
+                }),
+        };
+        self.answered(rows)
     }
 
     /// Runs a statement and returns its first row, if there is one.
@@ -63,23 +103,32 @@ impl Conn {
 
     /// Runs a statement that steers a transaction.
     pub(super) async fn steer(&mut self, sql: &Sql) -> Result<(), StoreError> {
-        match self {
-            Conn::Sqlite(conn) => {
-                sqlx::raw_sql(sql.sqlite).execute(&mut **conn).await?;
-            }
-            Conn::Postgres(conn) => {
-                sqlx::raw_sql(sql.postgres).execute(&mut **conn).await?;
-            }
-        }
-        Ok(())
+        self.cut_short = true;
+        let done = match &mut self.native {
+            NativeConn::Sqlite(conn) => sqlx::raw_sql(sql.sqlite)
+                .execute(&mut **conn)
+                .await
+                .map(drop),
+            NativeConn::Postgres(conn) => sqlx::raw_sql(sql.postgres)
+                .execute(&mut **conn)
+                .await
+                .map(drop),
+        };
+        self.answered(done)
     }
 
     /// Sees to it that the connection is closed and not used again.
     pub(super) fn condemn(&mut self) {
-        match self {
-            Conn::Sqlite(conn) => conn.close_on_drop(),
-            Conn::Postgres(conn) => conn.close_on_drop(),
+        match &mut self.native {
+            NativeConn::Sqlite(conn) => conn.close_on_drop(),
+            NativeConn::Postgres(conn) => conn.close_on_drop(),
         }
+    }
+
+    fn answered<A>(&mut self, answer: Result<A, sqlx::Error>) -> Result<A, StoreError> {
+        let answer = answer.map_err(StoreError::from);
+        self.cut_short = matches!(answer, Err(StoreError::Unreachable));
+        answer
     }
 }
 

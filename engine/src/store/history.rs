@@ -186,7 +186,6 @@ impl Store {
                 .into_iter()
                 .map(read_enrollment)
                 .collect::<Result<_, _>>()?;
-            conn.done();
             Ok(records)
         })
         .await
@@ -205,7 +204,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let records = attempts(&mut conn, tenant, after, up_to).await?;
-            conn.done();
             Ok(records)
         })
         .await
@@ -224,7 +222,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let records = decisions(&mut conn, tenant, after, up_to).await?;
-            conn.done();
             Ok(records)
         })
         .await
@@ -245,7 +242,6 @@ impl Store {
                 }
                 counts.push(StateCounts(of));
             }
-            conn.done();
             let mut counts = counts.into_iter();
             let mut next = || counts.next().unwrap_or_default();
             Ok(Report {

@@ -1,22 +1,23 @@
-//! What the mailbox provider keeps instead of sending it, for demos, tests and dry runs; and the
-//! keys under which the API remembers its answers.
+//! What the mailbox provider keeps instead of sending it, for demos, tests and dry runs.
 
-use std::sync::Arc;
-
+use actors::machine::effect::HandOver;
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
 use schedules::time::Timestamp;
 
 use super::codec::instant;
-use super::conn::Row;
+use super::conn::{Conn, Row};
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
+use super::work::{Asked, Work};
 use super::{Store, within};
 
 /// A message in the mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
+    /// The tenant.
+    pub tenant: TenantId,
     /// The attempt's key: a second letter under it is dropped.
     pub attempt: AttemptId,
     /// The boleto.
@@ -51,48 +52,41 @@ const LIST: Sql = both(
      LIMIT $3",
 );
 
-const REMEMBERED: Sql =
-    both("SELECT fingerprint, response FROM idempotency_keys WHERE tenant_id = $1 AND key = $2");
+impl Letter {
+    /// Returns what is kept of a message that is handed over at an instant.
+    pub fn of(message: &HandOver, handed_over_at: Timestamp) -> Self {
+        Self {
+            tenant: message.tenant,
+            attempt: message.attempt,
+            boleto: message.boleto,
+            channel: message.channel,
+            handed_over_at,
+            to_masked: masked(&message.to),
+            body: message.rendered.body.clone(),
+        }
+    }
+}
 
-const REMEMBER: Sql = both(
-    "INSERT INTO idempotency_keys (tenant_id, key, fingerprint, response, created_at)
-     VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT DO NOTHING",
-);
+/// Hides a contact point but for its end: the last four digits, or the domain.
+fn masked(point: &str) -> String {
+    match point.split_once('@') {
+        Some((_, domain)) => format!("***@{domain}"),
+        None => {
+            let shown = point.chars().count().saturating_sub(4);
+            format!("***{}", point.chars().skip(shown).collect::<String>())
+        }
+    }
+}
 
 impl Store {
-    /// Keeps letters; returns how many of them were new.
+    /// Keeps a letter, with those of others in one statement; a second one under its attempt's key
+    /// is dropped.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn keep_letters(
-        &self,
-        tenant: TenantId,
-        letters: &[Letter],
-    ) -> Result<u64, StoreError> {
-        let mut rows = Batch::default();
-        for letter in letters {
-            let (reminder, try_no) = (letter.attempt.reminder, letter.attempt.try_no);
-            rows.push(row![
-                tenant.0,
-                reminder.enrollment.0,
-                i64::from(reminder.step_no),
-                i64::from(reminder.occurrence),
-                i64::from(try_no),
-                letter.boleto.0,
-                letter.channel.as_str(),
-                letter.handed_over_at.unix_ms(),
-                letter.to_masked.as_str(),
-                letter.body.as_str(),
-            ]);
-        }
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let (weight, rows) = (rows.len(), Arc::new(rows));
-        self.write(Lane::Doors, weight, move |conn| {
-            let rows = Batch::clone(&rows);
-            Box::pin(async move { conn.execute(&KEEP, rows.args(vec![])).await })
+    pub async fn keep_letter(&self, letter: Letter) -> Result<(), StoreError> {
+        self.ask(Lane::Doors, |reply| {
+            Work::Letter(Asked::new(letter, 1, reply))
         })
         .await
     }
@@ -111,55 +105,38 @@ impl Store {
             let mut conn = self.reader().await?;
             let args = args![tenant.0, from.unix_ms(), i64::from(limit)];
             let rows = conn.rows(&LIST, args).await?;
-            let letters = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-            conn.done();
+            let letters = rows
+                .into_iter()
+                .map(|row| read(tenant, row))
+                .collect::<Result<_, _>>()?;
             Ok(letters)
-        })
-        .await
-    }
-
-    /// Returns the fingerprint and the answer under an idempotency key.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn remembered(
-        &self,
-        tenant: TenantId,
-        key: &str,
-    ) -> Result<Option<(String, String)>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let row = conn.first(&REMEMBERED, args![tenant.0, key]).await?;
-            conn.done();
-            row.map(|mut row| Ok((row.text()?, row.text()?)))
-                .transpose()
-        })
-        .await
-    }
-
-    /// Keeps an answer under an idempotency key; returns false when the key has one already.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn remember(
-        &self,
-        tenant: TenantId,
-        key: &str,
-        fingerprint: &str,
-        response: &str,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let kept: Arc<[String; 3]> = Arc::new([key, fingerprint, response].map(str::to_owned));
-        self.write(Lane::Doors, 1, move |conn| {
-            let [key, fingerprint, response] = <[String; 3]>::clone(&kept);
-            let args = args![tenant.0, key, fingerprint, response, at.unix_ms()];
-            Box::pin(async move { Ok(conn.execute(&REMEMBER, args).await? == 1) })
         })
         .await
     }
 }
 
-fn read(mut row: Row) -> Result<Letter, StoreError> {
+/// Keeps letters; on an error nothing of any of them may stand.
+pub(super) async fn together(conn: &mut Conn, letters: &[&Letter]) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for letter in letters {
+        let (reminder, try_no) = (letter.attempt.reminder, letter.attempt.try_no);
+        rows.push(row![
+            letter.tenant.0,
+            reminder.enrollment.0,
+            i64::from(reminder.step_no),
+            i64::from(reminder.occurrence),
+            i64::from(try_no),
+            letter.boleto.0,
+            letter.channel.as_str(),
+            letter.handed_over_at.unix_ms(),
+            letter.to_masked.as_str(),
+            letter.body.as_str(),
+        ]);
+    }
+    conn.execute(&KEEP, rows.args(vec![])).await.map(drop)
+}
+
+fn read(tenant: TenantId, mut row: Row) -> Result<Letter, StoreError> {
     let enrollment = EnrollmentId(row.int()?);
     let reminder = ReminderId {
         enrollment,
@@ -167,6 +144,7 @@ fn read(mut row: Row) -> Result<Letter, StoreError> {
         occurrence: row.small()?,
     };
     Ok(Letter {
+        tenant,
         attempt: AttemptId {
             reminder,
             try_no: row.small()?,

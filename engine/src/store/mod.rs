@@ -17,7 +17,9 @@ mod journal;
 mod lease;
 mod mailbox;
 mod migrate;
+mod outbox;
 mod queue;
+mod remembered;
 mod settings;
 mod sql;
 mod why;
@@ -25,7 +27,6 @@ mod work;
 mod writer;
 
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,18 +43,18 @@ pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
 pub use mailbox::Letter;
+pub use outbox::Announced;
 pub use settings::{PostgresSettings, SqliteSettings};
 pub use why::{BoletoRecord, Why};
 
 use backend::Backend;
 use conn::Conn;
 use queue::{Lane, Queue};
-use sql::{Sql, both};
 use work::{Asked, Reply, Work};
 use writer::Writer;
 
-/// How many slices the tenants are spread over. It is part of what is stored: it never changes for a
-/// database.
+/// How many slices the tenants are spread over. It is part of what is stored: it never changes for
+/// a database.
 pub const SHARDS: i32 = 64;
 
 /// The longest read; its connection is closed when it takes longer.
@@ -101,7 +102,7 @@ impl Store {
         lanes.extend((0..settings.doors).map(|_| &[Lane::Doors] as &[Lane]));
         let longest = Duration::from_secs(30);
         Ok(Self::start(
-            Backend::postgres(settings).await?,
+            Box::pin(Backend::postgres(settings)).await?,
             &lanes,
             longest,
         ))
@@ -133,14 +134,12 @@ impl Store {
 
     /// Says whether the database answers.
     pub async fn answers(&self) -> bool {
-        const ALIVE: Sql = both("SELECT CAST(1 AS BIGINT)");
         let asked = within(async {
             let mut conn = self.reader().await?;
-            let row = conn.first(&ALIVE, Vec::new()).await?;
-            conn.done();
-            Ok(row.is_some())
+            let answered = conn.first(&sql::both("SELECT 1"), Vec::new()).await?;
+            Ok(answered.is_some())
         });
-        asked.await.unwrap_or(false)
+        asked.await.unwrap_or_default()
     }
 
     /// Writes what waits, then closes every connection.
@@ -186,45 +185,8 @@ impl Store {
         .await
     }
 
-    async fn reader(&self) -> Result<Reader, StoreError> {
-        Ok(Reader {
-            conn: self.inner.backend.reader().await?,
-            done: false,
-        })
-    }
-}
-
-/// A connection that reads; it is closed unless the reading came to its end.
-struct Reader {
-    conn: Conn,
-    done: bool,
-}
-
-impl Reader {
-    fn done(mut self) {
-        self.done = true;
-    }
-}
-
-impl Deref for Reader {
-    type Target = Conn;
-
-    fn deref(&self) -> &Conn {
-        &self.conn
-    }
-}
-
-impl DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.conn
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if !self.done {
-            self.conn.condemn();
-        }
+    async fn reader(&self) -> Result<Conn, StoreError> {
+        self.inner.backend.reader().await
     }
 }
 

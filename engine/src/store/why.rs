@@ -79,7 +79,6 @@ impl Store {
         within(async {
             let mut conn = self.reader().await?;
             let why = why(&mut conn, tenant, boleto).await?;
-            conn.done();
             Ok(why)
         })
         .await
@@ -104,7 +103,6 @@ impl Store {
                 .ok_or(StoreError::Absent { what: "enrollment" })?
                 .int()?;
             let why = why(&mut conn, tenant, BoletoId(boleto)).await?;
-            conn.done();
             Ok(why)
         })
         .await
@@ -124,7 +122,6 @@ impl Store {
             let row = conn
                 .first(&BOLETO_NAMED, args![tenant.0, reference])
                 .await?;
-            conn.done();
             row.map(|mut row| row.int().map(BoletoId)).transpose()
         })
         .await

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::conn::Conn;
 use super::error::StoreError;
+use super::mailbox::{self, Letter};
 use super::{commit, doors};
 use crate::facts::{Fact, FactAnswer};
 
@@ -31,10 +32,15 @@ impl<Q, A> Asked<Q, A> {
         }
     }
 
-    fn answer(self, transaction: Result<(), StoreError>) {
+    fn refuse(&mut self, error: &StoreError) {
+        self.result = Some(Err(error.clone()));
+    }
+
+    fn answer(self, transaction: &Result<(), StoreError>) {
         let result = match (self.result, transaction) {
             // What was refused before the commit is refused whatever became of the others.
-            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.clone()),
             (Some(Ok(answer)), Ok(())) => Ok(answer),
             (None, Ok(())) => Err(StoreError::Unreachable),
         };
@@ -47,6 +53,7 @@ impl<Q, A> Asked<Q, A> {
 pub(super) enum Work {
     Facts(Asked<Vec<Fact>, Vec<FactAnswer>>),
     Commit(Box<Asked<Commit, Committed>>),
+    Letter(Asked<Letter, ()>),
     Job(Box<dyn Job>),
 }
 
@@ -56,6 +63,7 @@ impl Work {
         match self {
             Work::Facts(asked) => asked.weight,
             Work::Commit(asked) => asked.weight,
+            Work::Letter(asked) => asked.weight,
             Work::Job(job) => job.weight(),
         }
     }
@@ -65,8 +73,8 @@ impl Work {
 pub(super) trait Job: Send {
     fn run<'c>(&'c mut self, conn: &'c mut Conn) -> BoxFuture<'c, Result<(), StoreError>>;
     fn weight(&self) -> usize;
-    fn refuse(&mut self, error: StoreError);
-    fn answer(self: Box<Self>, transaction: Result<(), StoreError>);
+    fn refuse(&mut self, error: &StoreError);
+    fn answer(self: Box<Self>, transaction: &Result<(), StoreError>);
 }
 
 impl<A, F> Job for Asked<F, A>
@@ -86,12 +94,12 @@ where
         self.weight
     }
 
-    fn refuse(&mut self, error: StoreError) {
-        self.result = Some(Err(error));
+    fn refuse(&mut self, error: &StoreError) {
+        Asked::refuse(self, error);
     }
 
-    fn answer(self: Box<Self>, transaction: Result<(), StoreError>) {
-        (*self).answer(transaction);
+    fn answer(self: Box<Self>, transaction: &Result<(), StoreError>) {
+        Asked::answer(*self, transaction);
     }
 }
 
@@ -99,17 +107,20 @@ where
 pub(super) enum Part {
     Facts(Vec<Asked<Vec<Fact>, Vec<FactAnswer>>>),
     Commits(Vec<Asked<Commit, Committed>>),
+    Letters(Vec<Asked<Letter, ()>>),
     Job(Box<dyn Job>),
 }
 
 impl Part {
     /// Puts facts with facts and commits with commits; jobs stand alone.
     pub(super) fn gather(works: Vec<Work>) -> Vec<Part> {
-        let (mut facts, mut commits, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut facts, mut commits) = (Vec::new(), Vec::new());
+        let (mut letters, mut jobs) = (Vec::new(), Vec::new());
         for work in works {
             match work {
                 Work::Facts(asked) => facts.push(asked),
                 Work::Commit(asked) => commits.push(*asked),
+                Work::Letter(asked) => letters.push(asked),
                 Work::Job(job) => jobs.push(Part::Job(job)),
             }
         }
@@ -119,6 +130,9 @@ impl Part {
         }
         if !commits.is_empty() {
             parts.push(Part::Commits(commits));
+        }
+        if !letters.is_empty() {
+            parts.push(Part::Letters(letters));
         }
         parts.extend(jobs);
         parts
@@ -141,6 +155,11 @@ impl Part {
                     asked.result = Some(result);
                 }
             }
+            Part::Letters(all) => {
+                let letters: Vec<&Letter> = all.iter().map(|asked| &asked.what).collect();
+                mailbox::together(conn, &letters).await?;
+                all.iter_mut().for_each(|asked| asked.result = Some(Ok(())));
+            }
             Part::Job(job) => job.run(conn).await?,
         }
         Ok(())
@@ -157,6 +176,10 @@ impl Part {
                 .into_iter()
                 .map(|asked| Part::Commits(vec![asked]))
                 .collect(),
+            Part::Letters(all) => all
+                .into_iter()
+                .map(|asked| Part::Letters(vec![asked]))
+                .collect(),
             Part::Job(_) => vec![self],
         }
     }
@@ -165,6 +188,7 @@ impl Part {
         match self {
             Part::Facts(all) => all.len() == 1,
             Part::Commits(all) => all.len() == 1,
+            Part::Letters(all) => all.len() == 1,
             Part::Job(_) => true,
         }
     }
@@ -172,23 +196,19 @@ impl Part {
     /// Records that the part was rolled back.
     pub(super) fn refuse(&mut self, error: &StoreError) {
         match self {
-            Part::Facts(all) => {
-                all.iter_mut()
-                    .for_each(|asked| asked.result = Some(Err(error.clone())));
-            }
-            Part::Commits(all) => {
-                all.iter_mut()
-                    .for_each(|asked| asked.result = Some(Err(error.clone())));
-            }
-            Part::Job(job) => job.refuse(error.clone()),
+            Part::Facts(all) => all.iter_mut().for_each(|asked| asked.refuse(error)),
+            Part::Commits(all) => all.iter_mut().for_each(|asked| asked.refuse(error)),
+            Part::Letters(all) => all.iter_mut().for_each(|asked| asked.refuse(error)),
+            Part::Job(job) => job.refuse(error),
         }
     }
 
     pub(super) fn answer(self, transaction: &Result<(), StoreError>) {
         match self {
-            Part::Facts(all) => all.into_iter().for_each(|a| a.answer(transaction.clone())),
-            Part::Commits(all) => all.into_iter().for_each(|a| a.answer(transaction.clone())),
-            Part::Job(job) => job.answer(transaction.clone()),
+            Part::Facts(all) => all.into_iter().for_each(|asked| asked.answer(transaction)),
+            Part::Commits(all) => all.into_iter().for_each(|asked| asked.answer(transaction)),
+            Part::Letters(all) => all.into_iter().for_each(|asked| asked.answer(transaction)),
+            Part::Job(job) => job.answer(transaction),
         }
     }
 }

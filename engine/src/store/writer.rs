@@ -4,7 +4,7 @@
 //! waits for an answer can cut a transaction short by going away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::backend::Backend;
@@ -26,6 +26,14 @@ const BACK: Sql = both("ROLLBACK TO SAVEPOINT part");
 
 /// A transaction that gave way to another is tried again this often.
 const TRIES_MAX: u32 = 8;
+
+/// How far a transaction got.
+mod stage {
+    pub(super) const WAITING: u8 = 0;
+    pub(super) const CONNECTED: u8 = 1;
+    pub(super) const BEGUN: u8 = 2;
+    pub(super) const COMMITTING: u8 = 3;
+}
 
 /// One writer of the store.
 pub(super) struct Writer {
@@ -56,26 +64,39 @@ impl Writer {
     async fn write(&self, parts: &mut Vec<Part>) -> Result<(), StoreError> {
         let mut tries = 1;
         loop {
-            match self.write_once(parts).await {
-                Err(StoreError::GaveWay) if tries < TRIES_MAX => tries += 1,
-                other => return other,
+            let reached = AtomicU8::new(stage::WAITING);
+            let result = self.write_once(parts, &reached).await;
+            let again = match (&result, reached.into_inner()) {
+                (Err(StoreError::GaveWay), _) => true,
+                // A connection that died while nobody used it: the next one may live.
+                (Err(StoreError::Unreachable), stage::CONNECTED) => true,
+                _ => false,
+            };
+            if !again || tries == TRIES_MAX {
+                return result;
             }
+            tries += 1;
         }
     }
 
-    async fn write_once(&self, parts: &mut Vec<Part>) -> Result<(), StoreError> {
+    async fn write_once(
+        &self,
+        parts: &mut Vec<Part>,
+        reached: &AtomicU8,
+    ) -> Result<(), StoreError> {
         let mut conn = self.backend.writer(self.lanes).await?;
-        let committing = AtomicBool::new(false);
-        let transaction = transact(&mut conn, parts, &committing);
+        reached.store(stage::CONNECTED, Ordering::Relaxed);
+        let transaction = transact(&mut conn, parts, reached);
         let result = tokio::time::timeout(self.longest, transaction).await;
         let result = result.unwrap_or(Err(StoreError::Unreachable));
         let Err(error) = result else { return Ok(()) };
-        // A rollback answers "nothing happened" only where the commit was not on its way.
         let rolled_back = tokio::time::timeout(self.longest, conn.steer(&ROLLBACK)).await;
         if error == StoreError::Unreachable || !matches!(rolled_back, Ok(Ok(()))) {
             conn.condemn();
         }
-        let lost = committing.load(Ordering::Relaxed) && error == StoreError::Unreachable;
+        // "Nothing happened" is true only where the commit was not on its way.
+        let committing = reached.load(Ordering::Relaxed) == stage::COMMITTING;
+        let lost = committing && error == StoreError::Unreachable;
         Err(if lost { StoreError::Unknown } else { error })
     }
 }
@@ -83,9 +104,10 @@ impl Writer {
 async fn transact(
     conn: &mut Conn,
     parts: &mut Vec<Part>,
-    committing: &AtomicBool,
+    reached: &AtomicU8,
 ) -> Result<(), StoreError> {
     conn.steer(&BEGIN).await?;
+    reached.store(stage::BEGUN, Ordering::Relaxed);
     let saved = parts.len() > 1 || parts.iter().any(|part| !part.is_single());
     let mut at = 0;
     while at < parts.len() {
@@ -103,7 +125,7 @@ async fn transact(
             }
         }
     }
-    committing.store(true, Ordering::Relaxed);
+    reached.store(stage::COMMITTING, Ordering::Relaxed);
     conn.steer(&COMMIT).await
 }
 

@@ -74,7 +74,7 @@ pub(super) struct Plan<'a> {
     pub(super) settled: Vec<Of<'a, Settled>>,
     pub(super) applied: BTreeMap<i64, (TenantId, Timestamp)>,
     pub(super) stops: Vec<Stop>,
-    /// Tenants that are metered.
+    /// Tenants whose credits are counted.
     pub(super) metered: BTreeSet<TenantId>,
     pub(super) sweeps: BTreeMap<(TenantId, i64), &'a Sweep>,
     pub(super) sweeps_ended: Vec<(TenantId, i64)>,

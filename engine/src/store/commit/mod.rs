@@ -88,8 +88,8 @@ async fn write(
     records::attempts(conn, commits, &plan).await?;
     records::decisions(conn, &plan).await?;
     records::came_back(conn, &plan).await?;
-    let released = records::outcomes(conn, &plan).await?;
-    rows::credits(conn, &plan, released).await?;
+    let settled = records::outcomes(conn, &plan).await?;
+    rows::credits(conn, &plan, &settled).await?;
     records::stops(conn, &plan).await?;
     rows::facts_applied(conn, &plan).await?;
     rows::sweeps(conn, &plan).await?;
@@ -101,7 +101,7 @@ async fn write(
 /// of the lease holds off a take-over (its epoch is part of a key), but no renewal; the share of
 /// the tenant holds off a pause.
 const PIN: Sql = batch!(
-    "SELECT r.ord, t.status, CAST(CASE WHEN c.tenant_id IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM ",
+    "SELECT r.ord, t.status, c.balance FROM ",
     (1 "ord" "bigint", 2 "tenant" "bigint", 3 "shard" "bigint", 4 "epoch" "bigint"),
     "JOIN leases l ON l.shard = r.shard AND l.epoch = r.epoch
      JOIN tenants t ON t.id = r.tenant AND t.shard = r.shard
@@ -109,14 +109,14 @@ const PIN: Sql = batch!(
     "FOR KEY SHARE OF l FOR SHARE OF t"
 );
 
-/// How a tenant stands whose fence holds.
+/// What is known of the tenant of a commit that holds its fence.
 #[derive(Clone, Copy)]
 struct Pinned {
     running: bool,
     metered: bool,
 }
 
-/// Returns which commits hold their fence, and how their tenant stands.
+/// Returns which commits hold their fence.
 async fn pin(
     conn: &mut Conn,
     commits: &[&Commit],
@@ -133,18 +133,17 @@ async fn pin(
         ]);
     }
     let rows = conn.rows(&PIN, pins.args(vec![])).await?;
-    rows.into_iter()
-        .map(|mut row| {
-            let (at, running) = (row.small()?, row.text()? == "active");
-            Ok((
-                at,
-                Pinned {
-                    running,
-                    metered: row.int()? == 1,
-                },
-            ))
-        })
-        .collect()
+    let pinned = rows.into_iter().map(|mut row| {
+        let (at, running) = (row.small()?, row.text()? == "active");
+        Ok((
+            at,
+            Pinned {
+                running,
+                metered: row.int_or_null()?.is_some(),
+            },
+        ))
+    });
+    pinned.collect()
 }
 
 const PIN_CAMPAIGNS: Sql = batch!(

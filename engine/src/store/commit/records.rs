@@ -194,19 +194,17 @@ const OUTCOME: Sql = batch!(
      RETURNING tenant_id, counts"
 );
 
-/// An outcome that was not known before.
-#[derive(Clone, Copy)]
-pub(super) struct Released {
+/// An outcome where there was none.
+pub(super) struct NewOutcome {
     pub(super) tenant: TenantId,
-    /// 1 when the message may have reached the contact.
-    pub(super) spent: i64,
+    pub(super) counts: bool,
 }
 
 /// Adds outcomes, and returns those that are new.
 pub(super) async fn outcomes(
     conn: &mut Conn,
     plan: &Plan<'_>,
-) -> Result<Vec<Released>, StoreError> {
+) -> Result<Vec<NewOutcome>, StoreError> {
     let mut outcomes = Batch::default();
     for of in &plan.settled {
         let (attempt, outcome) = (of.what.attempt, &of.what.outcome);
@@ -225,16 +223,14 @@ pub(super) async fn outcomes(
     if outcomes.is_empty() {
         return Ok(Vec::new());
     }
-    let added = conn.rows(&OUTCOME, outcomes.args(vec![])).await?;
-    added
-        .into_iter()
-        .map(|mut row| {
-            Ok(Released {
-                tenant: TenantId(row.int()?),
-                spent: row.int()?,
-            })
+    let rows = conn.rows(&OUTCOME, outcomes.args(vec![])).await?;
+    let new = rows.into_iter().map(|mut row| {
+        Ok(NewOutcome {
+            tenant: TenantId(row.int()?),
+            counts: row.int()? == 1,
         })
-        .collect()
+    });
+    new.collect()
 }
 
 /// An archived campaign's enrollments are stopped here, by the owner: for the door, its status is

@@ -6,46 +6,58 @@ use actors::machine::change::{Enrolled, Ruled};
 use schedules::id::{EnrollmentId, TenantId};
 
 use super::gather::{Fold, Of, Plan};
-use super::records::Released;
+use super::records::NewOutcome;
 use crate::store::codec::{cursor_cells, json};
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Cell, Sql, batch, row};
 
-/// I8: neither the balance nor what is free of it ever falls below zero.
+/// I8: a claim holds a credit only where one is free. Claims from before a tenant was metered hold
+/// none: what they release and spend stops at zero.
 const CREDITS: Sql = batch!(
-    "UPDATE credits SET balance = credits.balance + r.balance, held = credits.held + r.held FROM ",
-    (1 "tenant" "bigint", 2 "balance" "bigint", 3 "held" "bigint"),
+    "UPDATE credits
+     SET held = CASE WHEN credits.held < r.released THEN r.holds
+             ELSE credits.held - r.released + r.holds END,
+         balance = CASE WHEN credits.balance < r.spent THEN 0
+             ELSE credits.balance - r.spent END
+     FROM ",
+    (1 "tenant" "bigint", 2 "holds" "bigint", 3 "released" "bigint", 4 "spent" "bigint"),
     "WHERE credits.tenant_id = r.tenant
-       AND credits.held + r.held >= 0
-       AND credits.balance + r.balance >= credits.held + r.held"
+       AND (r.holds = 0
+         OR credits.balance - r.spent >= credits.held - r.released + r.holds)"
 );
 
-/// Holds a credit for each claim that stands, and releases or spends those of new outcomes.
+/// Holds a credit for every claim that stands, and releases those of the outcomes that are new.
 pub(super) async fn credits(
     conn: &mut Conn,
     plan: &Plan<'_>,
-    released: Vec<Released>,
+    settled: &[NewOutcome],
 ) -> Result<(), StoreError> {
-    let mut moved: BTreeMap<TenantId, (i64, i64)> = BTreeMap::new();
-    for claim in &plan.claims {
-        moved.entry(claim.tenant).or_default().1 += 1;
+    let mut moved: BTreeMap<TenantId, (i64, i64, i64)> = BTreeMap::new();
+    for claim in plan
+        .claims
+        .iter()
+        .filter(|claim| plan.metered.contains(&claim.tenant))
+    {
+        moved.entry(claim.tenant).or_default().0 += 1;
     }
-    for outcome in released {
-        let credits = moved.entry(outcome.tenant).or_default();
-        *credits = (credits.0 - outcome.spent, credits.1 - 1);
+    for outcome in settled
+        .iter()
+        .filter(|outcome| plan.metered.contains(&outcome.tenant))
+    {
+        let (_, released, spent) = moved.entry(outcome.tenant).or_default();
+        *released += 1;
+        *spent += i64::from(outcome.counts);
     }
-    let mut batch = Batch::default();
-    for (tenant, (balance, held)) in moved {
-        if plan.metered.contains(&tenant) && (balance, held) != (0, 0) {
-            batch.push(row![tenant.0, balance, held]);
-        }
+    let mut rows = Batch::default();
+    for (tenant, (holds, released, spent)) in moved {
+        rows.push(row![tenant.0, holds, released, spent]);
     }
-    if batch.is_empty() {
+    if rows.is_empty() {
         return Ok(());
     }
-    let wanted = batch.len() as u64;
-    let done = conn.execute(&CREDITS, batch.args(vec![])).await?;
+    let wanted = rows.len() as u64;
+    let done = conn.execute(&CREDITS, rows.args(vec![])).await?;
     if done == wanted {
         Ok(())
     } else {
@@ -79,7 +91,7 @@ const ENROLL: Sql = batch!(
      15 "next_at" "bigint"),
     "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto
      WHERE true
-     ON CONFLICT (boleto_id, campaign_id) DO NOTHING
+     ON CONFLICT (tenant_id, boleto_id, campaign_id) DO NOTHING
      RETURNING id, campaign_id, boleto_id"
 );
 

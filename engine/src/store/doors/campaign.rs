@@ -110,7 +110,6 @@ impl Store {
                 name: row.text()?,
                 cadence: row.json("cadence")?,
             };
-            conn.done();
             Ok(campaign)
         })
         .await

@@ -109,7 +109,9 @@ async fn round(
     let in_flight = in_flight::after_stops(conn, &acts).await?;
     for act in &acts {
         answers[act.ord] = if unchanged.contains(&act.ord) {
-            FactAnswer::Unchanged
+            FactAnswer::Unchanged {
+                subject: act.subject,
+            }
         } else {
             let (in_flight, settles_at) = in_flight.get(&act.ord).copied().unwrap_or_default();
             FactAnswer::Applied {

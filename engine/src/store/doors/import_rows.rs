@@ -200,10 +200,10 @@ pub(super) async fn boletos<'b>(
 ) -> Result<Vec<(usize, Landed)>, StoreError> {
     let (mut fresh, mut first): (_, HashMap<&str, (usize, &NewBoleto)>) =
         (Batch::default(), HashMap::new());
-    let mut landed = Vec::new();
+    let (mut landed, mut there) = (Vec::new(), Vec::new());
     for (row, boleto, contact) in rows {
-        if let Some((_, earlier)) = first.get(boleto.reference.as_str()) {
-            landed.push((row, compared(same(earlier, boleto))));
+        if first.contains_key(boleto.reference.as_str()) {
+            there.push((row, boleto));
             continue;
         }
         first.insert(&boleto.reference, (row, boleto));
@@ -230,17 +230,9 @@ pub(super) async fn boletos<'b>(
             .ok_or(StoreError::Unreadable { what: "boleto" })?;
         landed.push((place, Landed::New(id)));
     }
-    let there = first.into_values().collect::<Vec<_>>();
+    there.extend(first.into_values());
     compare(conn, tenant, &there, &mut landed).await?;
     Ok(landed)
-}
-
-fn compared(same: bool) -> Landed {
-    if same {
-        Landed::Unchanged
-    } else {
-        Landed::Taken
-    }
 }
 
 fn same(one: &NewBoleto, other: &NewBoleto) -> bool {
@@ -288,7 +280,14 @@ async fn compare(
             payment_link: row.text_or_null()?,
             ..boleto.clone()
         };
-        landed.push((place, compared(same(&stored, boleto))));
+        landed.push((
+            place,
+            if same(&stored, boleto) {
+                Landed::Unchanged
+            } else {
+                Landed::Taken
+            },
+        ));
     }
     Ok(())
 }

@@ -152,7 +152,6 @@ impl Store {
             let mut asked = Asked::default();
             asked.about(0, tenant, subject, now);
             let counts = asked.count(&mut conn).await?;
-            conn.done();
             Ok(counts.get(&0).copied().unwrap_or_default())
         })
         .await

@@ -1,5 +1,7 @@
 //! From the names that callers use to identifiers.
 
+use std::collections::BTreeSet;
+
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
 use schedules::id::{BoletoId, ContactId};
@@ -85,9 +87,8 @@ pub(super) async fn subjects(
     let mut resolved = vec![Resolved::Unknown; facts.len()];
     look_up(conn, facts, &mut resolved).await?;
     if awaits(facts, &mut resolved) {
-        wait_for_imports(conn, facts, &resolved).await?;
+        wait_for_imports(conn, facts, &mut resolved).await?;
         look_up(conn, facts, &mut resolved).await?;
-        awaits(facts, &mut resolved);
     }
     Ok(resolved)
 }
@@ -188,19 +189,29 @@ fn awaits(facts: &[&Fact], resolved: &mut [Resolved]) -> bool {
     any
 }
 
+/// Nobody waits in a tenant that does not exist.
 async fn wait_for_imports(
     conn: &mut Conn,
     facts: &[&Fact],
-    resolved: &[Resolved],
+    resolved: &mut [Resolved],
 ) -> Result<(), StoreError> {
     let awaited = facts
         .iter()
-        .zip(resolved)
+        .zip(&*resolved)
         .filter(|(_, r)| **r == Resolved::Awaited);
-    let tenants: std::collections::BTreeSet<_> = awaited.map(|(fact, _)| fact.tenant).collect();
+    let tenants: BTreeSet<i64> = awaited.map(|(fact, _)| fact.tenant.0).collect();
     let mut gates = Batch::default();
-    tenants.iter().for_each(|tenant| gates.push(row![tenant.0]));
-    conn.rows(&GATES, gates.args(vec![])).await.map(drop)
+    tenants.iter().for_each(|tenant| gates.push(row![*tenant]));
+    let mut known = BTreeSet::new();
+    for mut row in conn.rows(&GATES, gates.args(vec![])).await? {
+        known.insert(row.int()?);
+    }
+    for (fact, resolved) in facts.iter().zip(resolved) {
+        if *resolved == Resolved::Awaited && !known.contains(&fact.tenant.0) {
+            *resolved = Resolved::Unknown;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name under which a fact waits for its subject.

@@ -171,12 +171,13 @@ const SUPPRESSED: Sql = batch!(
      ORDER BY s.contact_id, s.channel"
 );
 
-/// A claim without outcome counts: the message may be on its way.
+/// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
+/// latest instant at which the hand-over may have begun; the index knows the claim's instant.
 const SENDS: Sql = batch!(
     "SELECT a.contact_id, a.deadline_at, a.channel, a.boleto_id, a.campaign_id FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "since_at" "bigint"),
     "JOIN attempts a ON a.tenant_id = r.tenant AND a.contact_id = r.contact
-       AND a.claimed_at >= r.since_at
+       AND a.claimed_at >= r.since_at - 60000 AND a.deadline_at >= r.since_at
      LEFT JOIN outcomes o
        ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
          AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no

@@ -132,7 +132,8 @@ const UNSETTLED: Sql = both(
      ORDER BY a.claimed_at, a.enrollment_id",
 );
 
-/// A claim without outcome counts: the message may be on its way.
+/// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
+/// latest instant at which the hand-over may have begun.
 const TALLIES: Sql = both(
     "SELECT a.campaign_id, a.deadline_at / 60000, count(*)
      FROM attempts a

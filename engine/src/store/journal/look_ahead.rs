@@ -14,7 +14,8 @@ use crate::store::sql::{Batch, Sql, batch, row};
 const DUE: Sql = batch!(
     "SELECT c.tenant_id,
          (SELECT e.next_at FROM enrollments e
-          WHERE e.campaign_id = c.id AND e.state = 'active' AND e.next_at IS NOT NULL
+          WHERE e.tenant_id = c.tenant_id AND e.campaign_id = c.id
+            AND e.state = 'active' AND e.next_at IS NOT NULL
           ORDER BY e.next_at
           LIMIT 1)
      FROM ",

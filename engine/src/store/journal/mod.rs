@@ -47,7 +47,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let snapshot = load::snapshot(&mut conn, tenant).await?;
-            conn.done();
             Ok(snapshot)
         })
         .await?)
@@ -57,7 +56,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let settings = load::settings(&mut conn, tenant).await?;
-            conn.done();
             Ok(settings)
         })
         .await?)
@@ -71,7 +69,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let page = due::page(&mut conn, tenant, request).await?;
-            conn.done();
             Ok(page)
         })
         .await?)
@@ -85,7 +82,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let facts = inbox_page(&mut conn, tenant, limit).await?;
-            conn.done();
             Ok(facts)
         })
         .await?)
@@ -100,7 +96,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let page = sweep::page(&mut conn, tenant, sweep, limit).await?;
-            conn.done();
             Ok(page)
         })
         .await?)
@@ -152,7 +147,6 @@ impl Journal for Store {
         Ok(within(async {
             let mut conn = self.reader().await?;
             let tenants = look_ahead::tenants(&mut conn, shards, until).await?;
-            conn.done();
             Ok(tenants)
         })
         .await?)

@@ -1,0 +1,32 @@
+//! The conformance suite of the store: one text, both engines.
+
+mod audit;
+mod commits;
+mod doors;
+mod leases;
+mod pages;
+mod postgres;
+mod races;
+mod schema;
+mod sqlite;
+mod stops;
+
+/// Runs each case on both engines.
+macro_rules! store_suite {
+    ($($case:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                tests::database::on(tests::database::Engine::Sqlite, super::$case).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                tests::database::on(tests::database::Engine::Postgres, super::$case).await;
+            })*
+        }
+    };
+}
+
+use store_suite;
