@@ -12,6 +12,8 @@ mod locked;
 pub mod machine;
 pub mod observe;
 pub mod ports;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod supervision;
 mod tenant;
 mod timer;

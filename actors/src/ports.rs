@@ -320,7 +320,8 @@ pub struct Cursor {
     pub progress: Progress,
     /// The next touch; `None` when nothing comes any more.
     pub touch: Option<Touch>,
-    /// Counts the tries of `touch` from 0.
+    /// The number of the next attempt's key. It grows with every try that did not reach its
+    /// provider and never goes back, whatever touch is next: no key is used twice.
     pub try_no: u16,
     /// Counts the tries of `touch` on the channel at hand from 0.
     pub channel_tries: u16,
@@ -391,7 +392,9 @@ impl fmt::Debug for Contact {
 /// Rows of a sweep.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SweepPage {
-    /// Open boletos to enroll in running campaigns (sweeps that enroll).
+    /// Open boletos to enroll in running campaigns: those of a sweep that enrolls, and on the last
+    /// page of a boleto's or contact's re-plan the open ones of that subject, which imports and
+    /// launches passed over while they were paid or opted out.
     pub candidates: Vec<Candidate>,
     /// Enrollments to plan again (sweeps that re-plan).
     pub standing: Vec<Standing>,

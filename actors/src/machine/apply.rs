@@ -2,12 +2,14 @@
 
 use std::collections::btree_map::Entry as Slot;
 
+use schedules::id::EnrollmentId;
 use schedules::time::Timestamp;
 
 use super::Machine;
 use super::change::{Change, Settled};
 use super::draft::Note;
 use super::effect::Subject;
+use crate::ports::Cursor;
 
 impl Machine {
     pub(super) fn apply(&mut self, change: &Change) {
@@ -19,27 +21,29 @@ impl Machine {
                 self.in_flight.insert(claim.attempt, claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
-            Change::Ruled(ruled) => {
-                self.memory
-                    .moved(ruled.reminder.enrollment, ruled.to, false);
-            }
-            Change::CameBack(back) => {
-                self.memory.moved(back.reminder.enrollment, back.to, false);
-            }
+            Change::Ruled(ruled) => self.moved(ruled.reminder.enrollment, ruled.to),
+            Change::CameBack(back) => self.moved(back.reminder.enrollment, back.to),
             Change::Moved(moved) | Change::Reactivated(moved) => {
-                self.memory.moved(moved.enrollment, moved.to, false);
+                self.moved(moved.enrollment, moved.to);
             }
             Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
             Change::Settled(settled) => self.settled(settled),
             Change::Enrolled(enrolled) => self.memory.expect_new(enrolled.cursor.next_at),
             Change::SweepMoved(sweep) => {
+                self.sweep_waits.remove(&sweep.seq);
                 self.sweeps.insert(sweep.seq, sweep.clone());
             }
             Change::SweepEnded { seq } => {
+                self.sweep_waits.remove(seq);
                 self.sweeps.remove(seq);
             }
             Change::FactApplied { .. } | Change::StopRecorded { .. } | Change::Announced(_) => {}
         }
+    }
+
+    fn moved(&mut self, enrollment: EnrollmentId, to: Cursor) {
+        let busy = self.is_in_flight(enrollment);
+        self.memory.moved(enrollment, to, busy);
     }
 
     fn settled(&mut self, settled: &Settled) {
@@ -57,6 +61,8 @@ impl Machine {
     }
 
     fn move_credits(&mut self, balance: i64, held: i64) {
+        #[cfg(feature = "sim")]
+        let held = if self.flaws.credits_not_held { 0 } else { held };
         if let Some(credits) = &mut self.walks.tenant_mut().credits {
             credits.balance += balance;
             credits.held += held;
@@ -94,6 +100,9 @@ impl Machine {
                 known.replied_at = known.replied_at.max(events.replied_at);
                 known.promised_at = known.promised_at.max(events.promised_at);
             }),
+            Note::SweepWaits(seq, enrollment) => {
+                self.sweep_waits.insert(seq, enrollment);
+            }
             Note::Paced(channel, sent) => {
                 if let Some(sender) = self.walks.sender(channel) {
                     let state = self.paces.entry(channel).or_default();

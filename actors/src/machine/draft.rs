@@ -59,6 +59,8 @@ pub enum Note {
     Suppressed(ContactId, Channel, bool),
     /// A contact replied or promised to pay.
     Event(ContactId, ContactEvents),
+    /// The sweep goes on when the enrollment's attempt has its outcome.
+    SweepWaits(i64, EnrollmentId),
     /// Messages went out on a channel at this instant.
     Paced(Channel, u32),
 }
@@ -157,6 +159,17 @@ impl<'m> Draft<'m> {
 
     /// Counts a send of this step against everything that bounds it.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
+        self.count_against_caps(contact, send);
+        self.take_pace(send.channel);
+        *self.sent.entry(send.channel).or_default() += 1;
+        self.claims += 1;
+    }
+
+    fn count_against_caps(&mut self, contact: ContactId, send: PastSend) {
+        #[cfg(feature = "sim")]
+        if self.machine.flaws.own_sends_uncounted {
+            return;
+        }
         let before = || {
             self.machine
                 .memory
@@ -177,9 +190,6 @@ impl<'m> Draft<'m> {
             tally.add(send.at, 1);
             self.tenant_tally.to_mut().add(send.at, 1);
         }
-        self.take_pace(send.channel);
-        *self.sent.entry(send.channel).or_default() += 1;
-        self.claims += 1;
     }
 
     /// Takes one place of the channel's pace, for a send or for a reminder that waits its turn.

@@ -39,7 +39,7 @@ impl<'m> Draft<'m> {
     /// Looks at what is due, as far as pace, flight and batch allow.
     pub(super) fn tick(&mut self) {
         let machine = self.machine;
-        if machine.settings_stale || !machine.walks.running() {
+        if machine.settings_stale || machine.short_sighted || !machine.walks.running() {
             return;
         }
         let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.len());
@@ -259,9 +259,13 @@ impl<'m> Draft<'m> {
 
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
         let calendar = &self.machine.walks.tenant().calendar;
-        let progress = due.entry.enrollment.cursor.progress;
-        due.walk
-            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent)
+        let Cursor {
+            progress, try_no, ..
+        } = due.entry.enrollment.cursor;
+        let next = due
+            .walk
+            .cursor_after(calendar, due.plan_subject(), progress, &due.touch, sent);
+        Cursor { try_no, ..next }
     }
 }
 

@@ -9,7 +9,7 @@ use schedules::time::{Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling, Verdict};
 
 use super::change::{Announcement, Change, Enrolled, Ruled};
-use super::draft::Draft;
+use super::draft::{Draft, Note};
 use super::input::{Sweep, SweepKind};
 use super::walk::{PlanSubject, Walk};
 use crate::ports::{Candidate, Cursor, SweepPage};
@@ -24,6 +24,10 @@ impl<'m> Draft<'m> {
             self.enroll(sweep.kind, candidate);
         }
         for standing in &page.standing {
+            let enrollment = standing.enrollment.id;
+            if self.touched.contains(&enrollment) || self.machine.is_in_flight(enrollment) {
+                return self.wait_for_outcome(sweep, enrollment);
+            }
             self.replan(standing);
         }
         if !page.last {
@@ -37,6 +41,17 @@ impl<'m> Draft<'m> {
         if let SweepKind::EnrollCampaign { campaign } = sweep.kind {
             self.change(Change::Announced(Announcement::CampaignEnrolled(campaign)));
         }
+    }
+
+    /// Stops a sweep before an enrollment whose outcome is open: that may take the cursor back, and
+    /// what was planned in between would be lost.
+    fn wait_for_outcome(&mut self, sweep: &Sweep, enrollment: EnrollmentId) {
+        self.note(Note::SweepWaits(sweep.seq, enrollment));
+        let on = Sweep {
+            after: enrollment.0 - 1,
+            ..sweep.clone()
+        };
+        self.change(Change::SweepMoved(on));
     }
 
     fn enroll(&mut self, kind: SweepKind, candidate: &Candidate) {

@@ -164,7 +164,13 @@ impl Memory {
         self.next_after_at = Some(NOTHING_READ.next_at);
     }
 
-    /// Follows a cursor that moved; `busy` entries stay in memory wherever they went.
+    /// Takes an enrollment that waits for an outcome out of the queue: its next touch comes after.
+    pub(super) fn park(&mut self, enrollment: EnrollmentId) {
+        self.queue.remove(enrollment);
+    }
+
+    /// Follows a cursor that moved; `busy` entries stay in memory wherever they went, and are not
+    /// queued before [`Memory::release`].
     pub(super) fn moved(&mut self, enrollment: EnrollmentId, to: Cursor, busy: bool) {
         let place = to.next_at.map(|next_at| Mark {
             next_at,
@@ -173,8 +179,8 @@ impl Memory {
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
             match place {
-                Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
                 _ if busy => self.queue.remove(enrollment),
+                Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
                 _ => self.drop_entry(enrollment),
             }
         }
@@ -210,19 +216,19 @@ impl Memory {
         }
     }
 
-    /// Lets go of an entry that is not in flight any more and not due within what was read.
+    /// Queues an entry that is not in flight any more, or lets it go if it is not due within what
+    /// was read.
     pub(super) fn release(&mut self, enrollment: EnrollmentId) {
         let Some(entry) = self.entries.get(&enrollment) else {
             return;
         };
-        let stays = entry.enrollment.cursor.next_at.is_some_and(|next_at| {
-            Mark {
-                next_at,
-                enrollment,
-            } <= self.read_to
+        let place = entry.enrollment.cursor.next_at.map(|next_at| Mark {
+            next_at,
+            enrollment,
         });
-        if !stays {
-            self.drop_entry(enrollment);
+        match place {
+            Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
+            _ => self.drop_entry(enrollment),
         }
     }
 

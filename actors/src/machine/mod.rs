@@ -25,7 +25,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, EnrollmentId};
+use schedules::id::{AttemptId, EnrollmentId, ReminderId};
 use schedules::pace::PaceState;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
@@ -61,11 +61,29 @@ pub struct Machine {
     in_flight: BTreeMap<AttemptId, Claim>,
     paces: BTreeMap<Channel, PaceState>,
     sweeps: BTreeMap<i64, Sweep>,
+    /// Sweeps that wait for the outcome of an enrollment's attempt.
+    sweep_waits: BTreeMap<i64, EnrollmentId>,
+    /// The settings look further back than what was read.
+    short_sighted: bool,
+    #[cfg(feature = "sim")]
+    flaws: Flaws,
+}
+
+/// Bugs that only the machine itself can have, for a simulation that must find them.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flaws {
+    /// What the same step has decided to send counts for nothing.
+    pub(crate) own_sends_uncounted: bool,
+    /// An attempt in flight holds no credit.
+    pub(crate) credits_not_held: bool,
 }
 
 /// What the machine lacks, to be read from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// The settings look further back than the sends in memory: the machine must be restored.
+    Reload,
     /// The settings changed.
     Settings,
     /// Enrollments come due.
@@ -92,6 +110,10 @@ impl Machine {
                 .into_iter()
                 .map(|sweep| (sweep.seq, sweep))
                 .collect(),
+            sweep_waits: BTreeMap::new(),
+            short_sighted: false,
+            #[cfg(feature = "sim")]
+            flaws: Flaws::default(),
         };
         for claim in snapshot.unsettled {
             machine.in_flight.insert(claim.attempt, claim);
@@ -99,15 +121,41 @@ impl Machine {
         machine
     }
 
+    /// Plants bugs that a simulation must find.
+    #[cfg(feature = "sim")]
+    pub(crate) fn plant(&mut self, flaws: Flaws) {
+        self.flaws = flaws;
+    }
+
     /// Takes changed settings over.
     pub fn adopt(&mut self, settings: Settings) {
+        let (sends_ms, tallies_ms) = (self.walks.lookback_ms(), self.walks.tally_lookback_ms());
         self.walks = Walks::new(settings);
+        self.short_sighted |=
+            self.walks.lookback_ms() > sends_ms || self.walks.tally_lookback_ms() > tallies_ms;
         self.settings_stale = false;
     }
 
     /// Takes a page of due enrollments over; rows that are known already are left as they are.
     pub fn admit(&mut self, page: crate::ports::DuePage) {
         self.memory.admit(page);
+        for attempt in self.in_flight.keys() {
+            self.memory.park(attempt.reminder.enrollment);
+        }
+    }
+
+    /// Says whether an attempt of the enrollment has no outcome yet.
+    fn is_in_flight(&self, enrollment: EnrollmentId) -> bool {
+        let first = AttemptId {
+            reminder: ReminderId {
+                enrollment,
+                step_no: 0,
+                occurrence: 0,
+            },
+            try_no: 0,
+        };
+        let next = self.in_flight.range(first..).next();
+        next.is_some_and(|(attempt, _)| attempt.reminder.enrollment == enrollment)
     }
 
     /// Decides what follows from `inputs` at `now`, without changing anything.
@@ -157,6 +205,9 @@ impl Machine {
 
     /// Returns what has to be read next, if anything.
     pub fn need(&self, now: Timestamp) -> Option<Need> {
+        if self.short_sighted {
+            return Some(Need::Reload);
+        }
         if self.settings_stale {
             return Some(Need::Settings);
         }
@@ -169,12 +220,18 @@ impl Machine {
                 sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
             }));
         }
-        self.sweeps.values().next().cloned().map(Need::Sweep)
+        let may_go_on = |sweep: &&Sweep| {
+            let waits_for = self.sweep_waits.get(&sweep.seq);
+            waits_for.is_none_or(|enrollment| !self.is_in_flight(*enrollment))
+        };
+        let next = self.sweeps.values().find(may_go_on);
+        next.cloned().map(Need::Sweep)
     }
 
     /// Says whether a tick at `now` would look at anything.
     pub fn is_due(&self, now: Timestamp) -> bool {
         !self.settings_stale
+            && !self.short_sighted
             && self.walks.running()
             && self.in_flight.len() < IN_FLIGHT_MAX
             && self.memory.queue().first_at().is_some_and(|at| at <= now)

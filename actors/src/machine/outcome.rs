@@ -142,7 +142,10 @@ impl<'m> Draft<'m> {
             let from = claim.from.progress;
             Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
         };
-        replanned().unwrap_or(claim.to)
+        Cursor {
+            try_no: claim.attempt.try_no + 1,
+            ..replanned().unwrap_or(claim.to)
+        }
     }
 
     pub(super) fn finish_if_done(

@@ -13,9 +13,6 @@ impl Draft<'_> {
     /// Plans one enrollment again; what is done stays done.
     pub(super) fn replan(&mut self, standing: &Standing) {
         let enrollment = standing.enrollment;
-        if self.touched.contains(&enrollment.id) {
-            return;
-        }
         let Some(walk) = self.machine.walks.walk(enrollment.campaign) else {
             return;
         };
@@ -63,33 +60,23 @@ impl Draft<'_> {
         for ruled in self.passed_over(walk, enrollment.id, passed, to) {
             self.change(Change::Ruled(ruled));
         }
-        if self.touched.contains(&enrollment.id) && !self.is_in_flight(standing) {
+        if self.touched.contains(&enrollment.id) {
             self.finish_if_done(enrollment.id, to);
         }
     }
-
-    fn is_in_flight(&self, standing: &Standing) -> bool {
-        self.machine
-            .in_flight
-            .keys()
-            .any(|attempt| attempt.reminder.enrollment == standing.enrollment.id)
-    }
 }
 
-/// Keeps tries, channel and hold of a touch that is still the next one.
+/// Keeps channel, tries and hold of a touch that is still the next one. The keys of earlier tries
+/// stay used in any case: an edit may put off a reminder that was tried, and bring it back later.
 fn keep_place(before: Cursor, planned: Cursor) -> Cursor {
-    match (before.touch, planned.touch) {
-        (Some(was), Some(is)) if was == is => Cursor {
+    if before.touch.is_some() && before.touch == planned.touch {
+        return Cursor {
             progress: planned.progress,
             ..before
-        },
-        (Some(was), Some(is)) if (was.step_no, was.occurrence) == (is.step_no, is.occurrence) => {
-            // The same reminder at another instant: its keys are used up to `try_no`.
-            Cursor {
-                try_no: before.try_no,
-                ..planned
-            }
-        }
-        _ => planned,
+        };
+    }
+    Cursor {
+        try_no: before.try_no,
+        ..planned
     }
 }

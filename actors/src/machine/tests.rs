@@ -15,6 +15,8 @@ use schedules::template::{Template, Variable};
 use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use schedules::verdict::{ContactEvents, Feed, Reason, Ruling};
 
+mod meetings;
+
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
 use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepKind};

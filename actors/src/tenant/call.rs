@@ -146,6 +146,7 @@ impl TenantActor {
     pub(super) fn read(&mut self, need: Need, ctx: &mut Context<Self>) {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
         match need {
+            Need::Reload => self.load(ctx),
             Need::Settings => {
                 let settings = async move { journal.settings(tenant).await };
                 self.call(ctx, settings, |actor, ctx, settings| {

@@ -173,6 +173,7 @@ impl TenantActor {
         let need = machine.need(now);
         let due = machine.is_due(now);
         match need {
+            Some(Need::Reload) => Act::Load,
             Some(Need::Settings) => Act::Read(Need::Settings),
             _ if self.facts_wait || (due && self.inbox_is_stale()) => Act::Drain,
             Some(need) if std::mem::take(&mut self.read_next) => Act::Read(need),

@@ -1,0 +1,328 @@
+//! The fenced commit: one step of one owner, all or none, without what a stop has ended.
+
+use std::collections::BTreeSet;
+
+use schedules::id::{EnrollmentId, TenantId};
+use schedules::time::Timestamp;
+use schedules::verdict::{Reason, Ruling, Verdict};
+
+use super::rows::{AttemptRow, EnrollmentRow, EnrollmentState, Logged, TenantRows};
+use super::{PlantedBug, SimJournal};
+use crate::machine::change::{CameBack, Change, Claim, Enrolled, Ruled};
+use crate::ports::{Commit, Committed, Enrollment, Fence, JournalError};
+
+impl SimJournal {
+    /// Makes the changes of a step durable, as [`crate::ports::Journal::commit`] says.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`], [`JournalError::Absent`].
+    pub fn commit(&mut self, commit: &Commit) -> Result<Committed, JournalError> {
+        self.check_fence(commit.fence)?;
+        self.apply_unfenced(commit)
+    }
+
+    /// Looks at the lease, as the first statement of a commit does.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`].
+    pub fn check_fence(&self, fence: Fence) -> Result<(), JournalError> {
+        let looks = self.bug != Some(PlantedBug::NoFenceCheck);
+        match looks && self.is_fenced(fence) {
+            true => Err(JournalError::Fenced),
+            false => Ok(()),
+        }
+    }
+
+    /// Applies a commit whose lease was looked at; [`SimJournal::commit`] does both at one instant.
+    ///
+    /// # Errors
+    /// As [`SimJournal::commit`].
+    pub fn apply_unfenced(&mut self, commit: &Commit) -> Result<Committed, JournalError> {
+        let now = self.now;
+        let Some(rows) = self.tenants.get_mut(&commit.tenant) else {
+            return Err(JournalError::Absent);
+        };
+        let mut step = Step {
+            tenant: commit.tenant,
+            epoch: commit.fence.epoch,
+            now,
+            rows,
+            log: &mut self.log,
+            last_enrollment: &mut self.last_enrollment,
+            refused: BTreeSet::new(),
+            holds: self.bug != Some(PlantedBug::CreditsNotHeld),
+        };
+        for change in &commit.changes {
+            step.change(change);
+        }
+        let refused = step.refused;
+        self.log.push(Logged::Step {
+            at: now,
+            shard: commit.fence.shard,
+            epoch: commit.fence.epoch,
+            lease_epoch: self
+                .leases
+                .get(&commit.fence.shard)
+                .map_or(0, |it| it.epoch),
+        });
+        Ok(Committed {
+            refused: refused.into_iter().collect(),
+        })
+    }
+
+    /// Sets a fact aside.
+    ///
+    /// # Errors
+    /// As [`SimJournal::commit`].
+    pub fn set_aside(
+        &mut self,
+        tenant: TenantId,
+        fence: Fence,
+        seq: i64,
+        reason: &'static str,
+    ) -> Result<(), JournalError> {
+        self.check_fence(fence)?;
+        let rows = self.tenants.get_mut(&tenant).ok_or(JournalError::Absent)?;
+        if let Some(row) = rows.inbox.get_mut(&seq) {
+            row.dead = Some(reason);
+        }
+        Ok(())
+    }
+}
+
+/// A commit under way.
+struct Step<'a> {
+    tenant: TenantId,
+    epoch: i64,
+    now: Timestamp,
+    rows: &'a mut TenantRows,
+    log: &'a mut Vec<Logged>,
+    last_enrollment: &'a mut i64,
+    refused: BTreeSet<EnrollmentId>,
+    /// Attempts in flight hold their credits.
+    holds: bool,
+}
+
+impl Step<'_> {
+    fn change(&mut self, change: &Change) {
+        if let Some(enrollment) = change.enrollment()
+            && !self.admits(change, enrollment)
+        {
+            self.refused.insert(enrollment);
+            if let Change::CameBack(back) = change {
+                self.cancel(back);
+            }
+            return;
+        }
+        match change {
+            Change::FactApplied { seq } => {
+                if let Some(row) = self.rows.inbox.get_mut(seq) {
+                    row.applied = true;
+                }
+            }
+            Change::Enrolled(enrolled) => self.enroll(enrolled),
+            Change::Claimed(claim) => self.claim(claim),
+            Change::Ruled(ruled) => {
+                self.rows.rulings.push(ruled.clone());
+                self.row(ruled.reminder.enrollment).enrollment.cursor = ruled.to;
+            }
+            Change::CameBack(back) => self.came_back(back),
+            Change::Moved(moved) => self.row(moved.enrollment).enrollment.cursor = moved.to,
+            Change::Reactivated(moved) => {
+                let row = self.row(moved.enrollment);
+                row.enrollment.cursor = moved.to;
+                row.state = EnrollmentState::Active;
+                row.stopped_by = None;
+            }
+            Change::Settled(settled) => {
+                if let Some(row) = self.rows.attempts.get_mut(&settled.attempt)
+                    && row.settled.is_none()
+                {
+                    row.settled = Some(settled.clone());
+                    row.settled_at = Some(self.now);
+                    self.move_credits(-i64::from(settled.outcome.counts()), -1);
+                }
+            }
+            Change::Finished { enrollment } => {
+                self.row(*enrollment).state = EnrollmentState::Finished;
+            }
+            Change::StopRecorded { seq, reason } => self.record_stop(*seq, *reason),
+            Change::SweepMoved(sweep) => {
+                self.rows.sweeps.insert(sweep.seq, sweep.clone());
+            }
+            Change::SweepEnded { seq } => {
+                self.rows.sweeps.remove(seq);
+            }
+            Change::Announced(_) => {}
+        }
+    }
+
+    /// Says whether a change of an enrollment still holds: a stop or a pause may have come first.
+    fn admits(&self, change: &Change, enrollment: EnrollmentId) -> bool {
+        if self.refused.contains(&enrollment) {
+            return false;
+        }
+        let Some(row) = self.rows.enrollments.get(&enrollment) else {
+            return false;
+        };
+        match change {
+            Change::Reactivated(_) => match row.state {
+                EnrollmentState::Stopped(_) => self.rows.may_go_on(row),
+                EnrollmentState::Active => true,
+                EnrollmentState::Finished => false,
+            },
+            Change::Claimed(_) => row.state == EnrollmentState::Active && self.runs(row),
+            _ => row.state == EnrollmentState::Active,
+        }
+    }
+
+    fn runs(&self, row: &EnrollmentRow) -> bool {
+        let settings = &self.rows.settings;
+        let of = |id| {
+            settings
+                .campaigns
+                .iter()
+                .find(move |it| it.campaign.id == id)
+        };
+        settings.tenant.running && of(row.enrollment.campaign).is_some_and(|it| it.running)
+    }
+
+    /// Only called with enrollments that [`Step::admits`] has found.
+    fn row(&mut self, enrollment: EnrollmentId) -> &mut EnrollmentRow {
+        self.rows
+            .enrollments
+            .get_mut(&enrollment)
+            .expect("an enrollment that was found")
+    }
+
+    fn came_back(&mut self, back: &CameBack) {
+        self.row(back.reminder.enrollment).enrollment.cursor = back.to;
+        if let Some(reason) = back.failed {
+            self.rows.rulings.push(back.ruled(Ruling::Skip, reason));
+        }
+    }
+
+    /// Writes the cancel record of a touch that a stop has kept from another look.
+    fn cancel(&mut self, back: &CameBack) {
+        let row = self.rows.enrollments.get(&back.reminder.enrollment);
+        if let Some(EnrollmentState::Stopped(reason)) = row.map(|row| row.state) {
+            let record = back.ruled(Ruling::Cancel, Reason::Stopped(reason));
+            self.rows.rulings.push(record);
+        }
+    }
+
+    fn move_credits(&mut self, balance: i64, held: i64) {
+        if let Some(credits) = &mut self.rows.settings.tenant.credits {
+            credits.balance += balance;
+            credits.held += if self.holds { held } else { 0 };
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim) {
+        self.move_credits(0, 1);
+        let again = self.rows.attempts.contains_key(&claim.attempt);
+        self.log.push(Logged::Claimed {
+            at: self.now,
+            tenant: self.tenant,
+            attempt: claim.attempt,
+            again,
+        });
+        let row = AttemptRow {
+            claim: claim.clone(),
+            epoch: self.epoch,
+            committed_at: self.now,
+            settled: None,
+            settled_at: None,
+        };
+        self.rows.attempts.entry(claim.attempt).or_insert(row);
+        self.row(claim.attempt.reminder.enrollment)
+            .enrollment
+            .cursor = claim.to;
+    }
+
+    fn enroll(&mut self, enrolled: &Enrolled) {
+        let known = self.rows.enrollments.values().any(|row| {
+            let one = row.enrollment;
+            (one.campaign, one.boleto) == (enrolled.campaign, enrolled.boleto)
+        });
+        if known || !self.rows.may_be_reminded(enrolled.boleto, enrolled.contact) {
+            return;
+        }
+        *self.last_enrollment += 1;
+        let id = EnrollmentId(*self.last_enrollment);
+        let enrollment = Enrollment {
+            id,
+            campaign: enrolled.campaign,
+            boleto: enrolled.boleto,
+            contact: enrolled.contact,
+            cursor: enrolled.cursor,
+        };
+        let state = match enrolled.cursor.touch {
+            Some(_) => EnrollmentState::Active,
+            None => EnrollmentState::Finished,
+        };
+        let row = EnrollmentRow {
+            enrollment,
+            state,
+            stopped_by: None,
+            ever_stopped: false,
+        };
+        self.rows.enrollments.insert(id, row);
+        for passed in &enrolled.passed {
+            let mut ruled = passed.clone();
+            ruled.reminder.enrollment = id;
+            self.rows.rulings.push(ruled);
+        }
+    }
+
+    /// Writes a cancel record for every touch that the fact has ended.
+    fn record_stop(&mut self, seq: i64, reason: schedules::stop::StopReason) {
+        let stopped = self.rows.enrollments.values().filter(|row| {
+            row.stopped_by == Some(seq) && row.state == EnrollmentState::Stopped(reason)
+        });
+        let records: Vec<Ruled> = stopped
+            .filter_map(|row| {
+                let cursor = row.enrollment.cursor;
+                let touch = cursor.touch?;
+                Some(Ruled {
+                    reminder: schedules::id::ReminderId {
+                        enrollment: row.enrollment.id,
+                        step_no: touch.step_no,
+                        occurrence: touch.occurrence,
+                    },
+                    try_no: cursor.try_no,
+                    campaign_version: 0,
+                    rules_version: 0,
+                    at: self.now,
+                    slot_at: touch.slot_at,
+                    verdict: Verdict {
+                        ruling: Ruling::Cancel,
+                        reason: Reason::Stopped(reason),
+                        rule: None,
+                    },
+                    to: cursor,
+                })
+            })
+            .collect();
+        self.rows.rulings.extend(records);
+    }
+}
+
+impl CameBack {
+    fn ruled(&self, ruling: Ruling, reason: Reason) -> Ruled {
+        Ruled {
+            reminder: self.reminder,
+            try_no: self.try_no,
+            campaign_version: self.campaign_version,
+            rules_version: self.rules_version,
+            at: self.at,
+            slot_at: self.slot_at,
+            verdict: Verdict {
+                ruling,
+                reason,
+                rule: None,
+            },
+            to: self.to,
+        }
+    }
+}

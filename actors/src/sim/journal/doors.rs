@@ -1,0 +1,400 @@
+//! The doors: facts that become durable with the absorbing status and the stops they bring.
+
+use chrono::NaiveDate;
+use schedules::cadence::Campaign;
+use schedules::calendar::Calendar;
+use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
+use schedules::rule::RulePack;
+use schedules::stop::StopReason;
+use schedules::time::Timestamp;
+
+use super::rows::{BoletoRow, BoletoStatus, EnrollmentState, InboxRow, Logged, TenantRows};
+use super::{PlantedBug, SimJournal};
+use crate::machine::effect::Subject;
+use crate::machine::input::{FactBody, InboxFact};
+use crate::ports::{Boleto, CampaignState, JournalError};
+
+/// What stands at a door.
+#[derive(Clone, Debug)]
+pub struct DoorEvent {
+    /// The event's own id.
+    pub event_id: String,
+    /// When it happened, by its source.
+    pub occurred_at: Timestamp,
+    /// What happened; for an import its number is given by the caller.
+    pub body: FactBody,
+    /// What is written besides.
+    pub write: Option<Write>,
+}
+
+/// What a door writes besides the fact.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// New boletos.
+    Boletos(Vec<NewBoleto>),
+    /// A campaign in its first or a new version.
+    Campaign(Campaign),
+    /// New rules.
+    Rules(RulePack),
+    /// More credits.
+    TopUp(i64),
+    /// Another calendar.
+    Calendar(Calendar),
+}
+
+/// A boleto of an import.
+#[derive(Clone, Debug)]
+pub struct NewBoleto {
+    /// The boleto.
+    pub boleto: Boleto,
+    /// Its contact.
+    pub contact: ContactId,
+}
+
+/// What a door answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The fact is new and stands in the inbox.
+    New(i64),
+    /// The event came before; nothing changed.
+    Duplicate,
+    /// A new fact that is older than what it would take back: kept, without an effect.
+    Stale(i64),
+}
+
+impl SimJournal {
+    /// Commits a fact with what it brings.
+    ///
+    /// `settle_margin_ms` is added to the deadlines of attempts in flight for a stop's answer.
+    ///
+    /// # Errors
+    /// [`JournalError::Absent`].
+    pub fn accept(
+        &mut self,
+        tenant: TenantId,
+        event: &DoorEvent,
+        settle_margin_ms: i64,
+    ) -> Result<Accepted, JournalError> {
+        let now = self.now;
+        let bug = self.bug;
+        let rows = self.tenants.get_mut(&tenant).ok_or(JournalError::Absent)?;
+        let known = rows.event_ids.contains_key(&event.event_id);
+        if known && bug != Some(PlantedBug::DedupeAfterApply) {
+            return Ok(Accepted::Duplicate);
+        }
+        let seq = self.last_seq + 1;
+        let mut door = Door {
+            now,
+            seq,
+            bug,
+            event,
+            rows,
+        };
+        let stale = !door.write();
+        if known {
+            return Ok(Accepted::Duplicate);
+        }
+        self.last_seq = seq;
+        door.keep();
+        let meeting = door.meeting(settle_margin_ms);
+        self.log.push(Logged::Fact {
+            at: now,
+            tenant,
+            event_id: event.event_id.clone(),
+            occurred_at: event.occurred_at,
+            body: event.body.clone(),
+        });
+        match meeting {
+            Some(Meeting::Stop(subject, in_flight)) => self.log.push(Logged::Stop {
+                at: now,
+                tenant,
+                subject,
+                in_flight,
+            }),
+            Some(Meeting::Lift(subject)) if !stale => self.log.push(Logged::Lifted {
+                at: now,
+                tenant,
+                subject,
+            }),
+            _ => {}
+        }
+        Ok(if stale {
+            Accepted::Stale(seq)
+        } else {
+            Accepted::New(seq)
+        })
+    }
+}
+
+/// A door's transaction.
+struct Door<'a> {
+    now: Timestamp,
+    seq: i64,
+    bug: Option<PlantedBug>,
+    event: &'a DoorEvent,
+    rows: &'a mut TenantRows,
+}
+
+/// What a fact means for the promise.
+enum Meeting {
+    Stop(Subject, Vec<(AttemptId, Timestamp)>),
+    Lift(Subject),
+}
+
+impl Door<'_> {
+    fn keep(&mut self) {
+        let fact = InboxFact {
+            seq: self.seq,
+            event_id: self.event.event_id.clone(),
+            occurred_at: self.event.occurred_at,
+            received_at: self.now,
+            body: self.event.body.clone(),
+        };
+        let row = InboxRow {
+            fact,
+            applied: false,
+            dead: None,
+        };
+        self.rows.inbox.insert(self.seq, row);
+        self.rows
+            .event_ids
+            .insert(self.event.event_id.clone(), self.seq);
+    }
+
+    /// Writes the status of the subject; false when the event is too old to take anything back.
+    fn write(&mut self) -> bool {
+        if self.event.body.is_of_payment() {
+            let feed = &mut self.rows.settings.tenant.feed;
+            feed.heard_at = feed.heard_at.max(self.now);
+        }
+        match &self.event.write {
+            Some(Write::Boletos(boletos)) => self.import(boletos),
+            Some(Write::Campaign(campaign)) => self.store_campaign(campaign),
+            Some(Write::Rules(rules)) => self.rows.settings.tenant.rules = rules.clone(),
+            Some(Write::Calendar(calendar)) => {
+                self.rows.settings.tenant.calendar = calendar.clone();
+            }
+            Some(Write::TopUp(more)) => {
+                if let Some(credits) = &mut self.rows.settings.tenant.credits {
+                    credits.balance += more;
+                }
+            }
+            None => {}
+        }
+        self.write_status()
+    }
+
+    fn write_status(&mut self) -> bool {
+        match self.event.body {
+            FactBody::BoletoPaid { boleto } => self.end(boleto, BoletoStatus::Paid),
+            FactBody::BoletoCancelled { boleto } => self.end(boleto, BoletoStatus::Cancelled),
+            FactBody::BoletoReopened { boleto } => return self.reopen(boleto),
+            FactBody::BoletoChanged {
+                boleto,
+                amount_centavos,
+                due_on,
+            } => self.change(boleto, amount_centavos, due_on),
+            FactBody::CampaignPaused { campaign } => self.run(campaign, false),
+            FactBody::CampaignResumed { campaign } => self.run(campaign, true),
+            FactBody::CampaignArchived { campaign } => {
+                let campaigns = &mut self.rows.settings.campaigns;
+                campaigns.retain(|state| state.campaign.id != campaign);
+                self.stop(Subject::Campaign(campaign), StopReason::CampaignArchived);
+            }
+            FactBody::TenantPaused => self.rows.settings.tenant.running = false,
+            FactBody::TenantResumed => self.rows.settings.tenant.running = true,
+            _ => return self.write_contact(),
+        }
+        true
+    }
+
+    fn write_contact(&mut self) -> bool {
+        let (FactBody::ContactOptedOut { contact, .. }
+        | FactBody::ContactOptedIn { contact, .. }
+        | FactBody::ContactReplied { contact }
+        | FactBody::ContactPromised { contact }) = self.event.body
+        else {
+            return true;
+        };
+        let Some(row) = self.rows.contacts.get_mut(&contact) else {
+            return true;
+        };
+        let (now, occurred_at) = (self.now, self.event.occurred_at);
+        match self.event.body {
+            FactBody::ContactOptedOut { channel: None, .. } => {
+                row.opted_out = true;
+                row.said_at = row.said_at.max(occurred_at);
+                if self.bug != Some(PlantedBug::OptOutStopsNothing) {
+                    self.stop(Subject::Contact(contact), StopReason::OptedOut);
+                }
+            }
+            FactBody::ContactOptedIn { channel: None, .. } => {
+                if occurred_at < row.said_at {
+                    return false;
+                }
+                row.opted_out = false;
+            }
+            FactBody::ContactOptedOut {
+                channel: Some(channel),
+                ..
+            } => {
+                row.contact.suppressed.retain(|one| *one != channel);
+                row.contact.suppressed.push(channel);
+            }
+            FactBody::ContactOptedIn {
+                channel: Some(channel),
+                ..
+            } => {
+                row.contact.suppressed.retain(|one| *one != channel);
+            }
+            FactBody::ContactReplied { .. } => row.contact.events.replied_at = Some(now),
+            _ => row.contact.events.promised_at = Some(now),
+        }
+        true
+    }
+
+    fn import(&mut self, boletos: &[NewBoleto]) {
+        let FactBody::BoletosImported { import } = self.event.body else {
+            return;
+        };
+        for new in boletos {
+            let row = BoletoRow {
+                boleto: new.boleto.clone(),
+                contact: new.contact,
+                import,
+                status: BoletoStatus::Open,
+                status_at: Timestamp::default(),
+            };
+            self.rows.boletos.entry(new.boleto.id).or_insert(row);
+        }
+    }
+
+    fn store_campaign(&mut self, campaign: &Campaign) {
+        let campaigns = &mut self.rows.settings.campaigns;
+        match campaigns
+            .iter_mut()
+            .find(|it| it.campaign.id == campaign.id)
+        {
+            Some(state) => state.campaign = campaign.clone(),
+            // An edit does not bring an archived campaign back.
+            None if matches!(self.event.body, FactBody::CampaignEdited { .. }) => {}
+            None => campaigns.push(CampaignState {
+                campaign: campaign.clone(),
+                running: true,
+            }),
+        }
+    }
+
+    fn end(&mut self, boleto: BoletoId, status: BoletoStatus) {
+        let Some(row) = self.rows.boletos.get_mut(&boleto) else {
+            return;
+        };
+        if row.status == BoletoStatus::Open {
+            row.status = status;
+        }
+        row.status_at = row.status_at.max(self.event.occurred_at);
+        let reason = match status {
+            BoletoStatus::Cancelled => StopReason::Cancelled,
+            _ => StopReason::Paid,
+        };
+        self.stop(Subject::Boleto(boleto), reason);
+    }
+
+    /// Opens a boleto again, unless it was paid or cancelled later than this was said.
+    fn reopen(&mut self, boleto: BoletoId) -> bool {
+        let Some(row) = self.rows.boletos.get_mut(&boleto) else {
+            return true;
+        };
+        if self.event.occurred_at < row.status_at {
+            return false;
+        }
+        row.status = BoletoStatus::Open;
+        row.status_at = self.event.occurred_at;
+        true
+    }
+
+    fn change(&mut self, boleto: BoletoId, amount_centavos: i64, due_on: NaiveDate) {
+        if let Some(row) = self.rows.boletos.get_mut(&boleto) {
+            row.boleto.amount_centavos = amount_centavos;
+            row.boleto.due_on = due_on;
+        }
+    }
+
+    fn run(&mut self, campaign: schedules::id::CampaignId, running: bool) {
+        let campaigns = self.rows.settings.campaigns.iter_mut();
+        for state in campaigns.filter(|state| state.campaign.id == campaign) {
+            state.running = running;
+        }
+    }
+
+    fn stop(&mut self, subject: Subject, reason: StopReason) {
+        let seq = self.seq;
+        for row in self.rows.enrollments.values_mut() {
+            let concerned = match subject {
+                Subject::Boleto(boleto) => row.enrollment.boleto == boleto,
+                Subject::Contact(contact) => row.enrollment.contact == contact,
+                Subject::Campaign(campaign) => row.enrollment.campaign == campaign,
+                Subject::Tenant => true,
+            };
+            if concerned && row.state == EnrollmentState::Active {
+                row.state = EnrollmentState::Stopped(reason);
+                row.stopped_by = Some(seq);
+                row.ever_stopped = true;
+            }
+        }
+    }
+
+    /// Says what the fact means for the promise, and which attempts it met in flight.
+    fn meeting(&self, settle_margin_ms: i64) -> Option<Meeting> {
+        let subject = match self.event.body {
+            FactBody::BoletoPaid { boleto } | FactBody::BoletoCancelled { boleto } => {
+                Subject::Boleto(boleto)
+            }
+            FactBody::ContactOptedOut {
+                contact,
+                channel: None,
+            } => Subject::Contact(contact),
+            FactBody::CampaignPaused { campaign } | FactBody::CampaignArchived { campaign } => {
+                Subject::Campaign(campaign)
+            }
+            FactBody::TenantPaused => Subject::Tenant,
+            FactBody::BoletoReopened { boleto } => {
+                return Some(Meeting::Lift(Subject::Boleto(boleto)));
+            }
+            FactBody::ContactOptedIn {
+                contact,
+                channel: None,
+            } => {
+                return Some(Meeting::Lift(Subject::Contact(contact)));
+            }
+            FactBody::CampaignResumed { campaign } => {
+                return Some(Meeting::Lift(Subject::Campaign(campaign)));
+            }
+            FactBody::TenantResumed => return Some(Meeting::Lift(Subject::Tenant)),
+            _ => return None,
+        };
+        let in_flight = self
+            .rows
+            .attempts
+            .values()
+            .filter(|row| row.settled.is_none() && row.claim.concerns(subject))
+            .map(|row| {
+                let settled_by = row.claim.deadline_at.plus_ms(settle_margin_ms);
+                (row.claim.attempt, settled_by)
+            })
+            .collect();
+        Some(Meeting::Stop(subject, in_flight))
+    }
+}
+
+impl crate::machine::change::Claim {
+    /// Says whether a stop of `subject` is about this claim.
+    pub(in crate::sim) fn concerns(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Boleto(boleto) => self.boleto == boleto,
+            Subject::Contact(contact) => self.contact == contact,
+            Subject::Campaign(campaign) => self.campaign == campaign,
+            Subject::Tenant => true,
+        }
+    }
+}
