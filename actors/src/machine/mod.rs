@@ -268,6 +268,11 @@ impl Machine {
     }
 
     /// Returns the claims without an outcome.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> + Clone {
+        self.in_flight.values()
+    }
+
+    /// Returns the keys of the claims without an outcome.
     pub fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
         self.in_flight.keys().copied()
     }

@@ -17,6 +17,9 @@ use crate::ports::{JournalError, Snapshot};
 
 /// How many rows of a sweep are read at once.
 const SWEEP_PAGE_MAX: u32 = 500;
+/// How far apart a former owner's clock and ours may be: twice what a node may be off the
+/// database's, as one may be ahead and the other behind.
+const CLOCKS_APART_MAX_MS: i64 = 10_000;
 /// The reason on the dead letter of a fact that the machine cannot take.
 const SET_ASIDE_REASON: &str = "the machine panicked on it";
 
@@ -87,10 +90,10 @@ impl TenantActor {
         let returned = self.slot.returned_attempts();
         let known =
             |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);
-        self.orphans = machine
-            .in_flight()
-            .filter(|attempt| !known(attempt))
-            .collect();
+        let orphans = machine.claims().filter(|claim| !known(&claim.attempt));
+        let lasts = orphans.clone().map(|claim| claim.deadline_at).max();
+        self.orphaned_at = lasts.unwrap_or_default().plus_ms(CLOCKS_APART_MAX_MS);
+        self.orphans = orphans.map(|claim| claim.attempt).collect();
         self.machine = Some(machine);
         self.facts_wait = true;
         self.worked_at = self.now();

@@ -59,8 +59,10 @@ pub(crate) struct TenantActor {
     tenure: Arc<Tenure>,
     number: u64,
     machine: Option<Machine>,
-    /// Claims that nobody is working on.
+    /// Claims that nobody is working on here.
     orphans: Vec<AttemptId>,
+    /// Until then a former owner may still hand one of them over.
+    orphaned_at: Timestamp,
     calling: bool,
     facts_wait: bool,
     /// When the inbox was last read to its end, in monotonic milliseconds.
@@ -106,6 +108,7 @@ impl TenantActor {
             number,
             machine: None,
             orphans: Vec::new(),
+            orphaned_at: Timestamp::default(),
             calling: false,
             facts_wait: true,
             drained_mono_ms: i64::MIN,
@@ -167,7 +170,7 @@ impl TenantActor {
         let Some(machine) = &self.machine else {
             return Act::Load;
         };
-        if !self.orphans.is_empty() {
+        if !self.orphans.is_empty() && self.orphaned_at <= now {
             return Act::Close;
         }
         let need = machine.need(now);
@@ -213,7 +216,9 @@ impl TenantActor {
             return Act::Seal;
         }
         let leave_at = may_leave.then_some(leave_at);
-        let next_at = [wake_at, seal_at, leave_at].into_iter().flatten().min();
+        let close_at = (!self.orphans.is_empty()).then_some(self.orphaned_at);
+        let wakes = [wake_at, seal_at, leave_at, close_at];
+        let next_at = wakes.into_iter().flatten().min();
         Act::Rest(Rest::Until(
             next_at.map(|at| if at > now { at } else { now.plus_ms(PAUSE_MS) }),
         ))

@@ -178,6 +178,12 @@ async fn claims_whose_commit_is_unknown_are_closed_as_unknown_and_never_handed_o
     world.plan("commit", TENANT, Fault::LostAnswer);
     let node = world.settled(|_| {}).await;
     world.walk(&node, ORIGIN.plus_ms(SECOND_MS)).await;
+    // A former owner might still hand them over: nothing is said before its time is over.
+    assert_eq!(
+        world.outcomes(TENANT),
+        [(EnrollmentId(1), None), (EnrollmentId(2), None)]
+    );
+    world.walk(&node, ORIGIN.plus_ms(MINUTE_MS)).await;
     let unknown = Some(Outcome::Unknown);
     let outcomes = [
         (EnrollmentId(1), unknown.clone()),

@@ -215,13 +215,6 @@ async fn judge(
     let seen: Vec<Seen> = notebook.read();
     let (evidence, broken_audits) =
         evidence::gather(&engine.store, tenants, staged, seen, ends_at).await?;
-    for missing in evidence
-        .due
-        .iter()
-        .filter(|r| !evidence.finals.contains_key(r))
-    {
-        eprintln!("MISSING {missing:?}");
-    }
     let mut findings = verify::judge(&evidence);
     findings.broken_audits = broken_audits;
     report::write(&engine.store, tenants, staged, walked, findings).await
