@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use actors::clock::Clock;
 use actors::machine::effect::Subject;
+use actors::ports::ShardId;
 use actors::supervision::node::Node;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
-use crate::store::{Store, StoreError};
+use crate::store::{SHARDS, Store, StoreError};
 
 /// The doors of one node.
 #[derive(Clone)]
@@ -33,18 +34,20 @@ pub enum Told {
     Unknown,
     /// The subject is in that state already, or cannot get there.
     Unchanged,
+    /// The fact is durable, and it is none that stops anything.
+    Taken,
     /// The fact is durable (or holds already), and no hand-over of its subject is under way.
     Stopped {
         /// The subject as it was resolved.
         subject: Subject,
     },
-    /// The fact is durable; hand-overs that had begun end by this instant.
+    /// The fact is durable; hand-overs that had begun, or may yet on another node, are under way.
     Settling {
         /// The subject as it was resolved.
         subject: Subject,
         /// How many there were.
         in_flight: u32,
-        /// From this instant on none is under way.
+        /// From this instant on none begins; one that began right before it may still end later.
         settled_by: Timestamp,
     },
 }
@@ -62,25 +65,58 @@ impl Doors {
     /// caller tells the same events again, and their ids make that harmless.
     pub async fn tell(&self, facts: &[Fact]) -> Result<Vec<Told>, StoreError> {
         let answers = self.store.commit_facts(facts).await?;
-        let told = facts
-            .iter()
-            .zip(&answers)
-            .map(|(fact, answer)| self.told(fact.tenant, answer));
-        Ok(told.collect())
+        let mut told = Vec::with_capacity(facts.len());
+        for (fact, answer) in facts.iter().zip(&answers) {
+            told.push(self.told(fact, answer).await?);
+        }
+        Ok(told)
     }
 
-    fn told(&self, tenant: TenantId, answer: &FactAnswer) -> Told {
+    async fn told(&self, fact: &Fact, answer: &FactAnswer) -> Result<Told, StoreError> {
         match answer {
-            FactAnswer::Duplicate => Told::Duplicate,
-            FactAnswer::Parked => Told::Parked,
-            FactAnswer::Unknown => Told::Unknown,
-            FactAnswer::Unchanged { .. } => Told::Unchanged,
+            FactAnswer::Parked => Ok(Told::Parked),
+            FactAnswer::Unknown => Ok(Told::Unknown),
+            // Who tells a stop again may not have had the first answer, nor this node its effect.
+            FactAnswer::Duplicate => self.told_again(fact, Told::Duplicate).await,
+            FactAnswer::Unchanged { .. } => self.told_again(fact, Told::Unchanged).await,
             FactAnswer::Applied {
                 subject,
                 in_flight,
                 settles_at,
                 ..
-            } => self.stopped(tenant, *subject, *in_flight, *settles_at),
+            } => Ok(self.applied(fact, *subject, *in_flight, *settles_at)),
+        }
+    }
+
+    async fn told_again(&self, fact: &Fact, otherwise: Told) -> Result<Told, StoreError> {
+        if !fact.saying.stops() {
+            return Ok(otherwise);
+        }
+        let standing = self.store.standing(fact).await?;
+        Ok(
+            standing.map_or(otherwise, |(subject, (in_flight, settles_at))| {
+                self.applied(fact, subject, in_flight, settles_at)
+            }),
+        )
+    }
+
+    /// Follows a fact that is durable: what it may concern and has not begun is judged again.
+    fn applied(
+        &self,
+        fact: &Fact,
+        subject: Subject,
+        in_flight: u32,
+        settles_at: Option<Timestamp>,
+    ) -> Told {
+        if !fact.saying.concerns_sends() {
+            self.node.hint(fact.tenant);
+            return Told::Taken;
+        }
+        let told = self.stopped(fact.tenant, subject, in_flight, settles_at);
+        if fact.saying.stops() {
+            told
+        } else {
+            Told::Taken
         }
     }
 
@@ -94,8 +130,10 @@ impl Doors {
         settles_at: Option<Timestamp>,
     ) -> Told {
         let begun = u32::try_from(self.node.withdraw(tenant, subject)).unwrap_or(u32::MAX);
-        let is_owned_here = self.node.hint(tenant);
-        let under_way = if is_owned_here { begun } else { in_flight };
+        self.node.hint(tenant);
+        // Only an owner that trusts its lease knows of every hand-over that may be under way.
+        let is_owner = self.node.shards().contains(&ShardId::of(tenant, SHARDS));
+        let under_way = if is_owner { begun } else { in_flight };
         if under_way == 0 {
             return Told::Stopped { subject };
         }

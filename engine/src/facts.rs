@@ -155,6 +155,30 @@ pub enum FactAnswer {
 }
 
 impl Saying {
+    /// Says whether a hand-over that has not begun must be judged again after this.
+    pub fn concerns_sends(&self) -> bool {
+        self.stops()
+            || matches!(
+                self,
+                Saying::BoletoChanged { .. }
+                    | Saying::ContactReplied { .. }
+                    | Saying::ContactPromised { .. }
+            )
+    }
+
+    /// Says whether hand-overs about the subject end with this.
+    pub fn stops(&self) -> bool {
+        matches!(
+            self,
+            Saying::BoletoPaid { .. }
+                | Saying::BoletoCancelled { .. }
+                | Saying::ContactOptedOut { .. }
+                | Saying::CampaignPaused { .. }
+                | Saying::CampaignArchived { .. }
+                | Saying::TenantPaused
+        )
+    }
+
     /// Says whether only the payment feed can have said this.
     pub fn is_of_payment(&self) -> bool {
         matches!(

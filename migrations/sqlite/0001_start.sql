@@ -120,7 +120,10 @@ CREATE TABLE boletos (
     pix_code TEXT,
     payment_link TEXT,
     status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'paid', 'cancelled')),
-    status_at BIGINT NOT NULL
+    -- When it got there, by the source of the fact.
+    status_at BIGINT NOT NULL,
+    -- When amount and due date last changed, by the source of the fact.
+    changed_at BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX boletos_by_tenant ON boletos (tenant_id, id);
 CREATE UNIQUE INDEX boletos_by_reference ON boletos (tenant_id, reference);
@@ -243,7 +246,8 @@ CREATE TABLE inbox (
     parked TEXT,
     applied_at BIGINT,
     dead_reason TEXT,
-    UNIQUE (tenant_id, event_id)
+    -- An id is unique for its source (CloudEvents 1.0).
+    UNIQUE (tenant_id, source, event_id)
 );
 CREATE INDEX inbox_unapplied ON inbox (tenant_id, seq)
     WHERE applied_at IS NULL AND parked IS NULL;

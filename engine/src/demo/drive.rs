@@ -84,16 +84,15 @@ impl Driver {
             under_way.spawn(async move {
                 clock.wait_until(planned.at).await;
                 let tenant = planned.envelope.tenant;
-                let kind = planned.envelope.kind.clone();
                 bus.publish(planned.envelope)
                     .await
-                    .map(|told| (tenant, kind, told))
+                    .map(|told| (tenant, told))
             });
         }
         while let Some(joined) = under_way.join_next().await {
-            let (tenant, kind, told) = joined.map_err(|_| DemoError::Interrupted)??;
+            let (tenant, told) = joined.map_err(|_| DemoError::Interrupted)??;
             walked.events += 1;
-            self.acknowledged(tenant, &kind, told, walked).await?;
+            self.acknowledged(tenant, told, walked).await?;
         }
         self.notebook
             .note(Seen::Reached(last))
@@ -103,7 +102,6 @@ impl Driver {
     async fn acknowledged(
         &self,
         tenant: TenantId,
-        kind: &str,
         told: Told,
         walked: &mut Walked,
     ) -> Result<(), DemoError> {
@@ -113,6 +111,8 @@ impl Driver {
                 walked.duplicates += 1;
                 return Ok(());
             }
+            // A reply only starts a cooldown.
+            Told::Taken => return Ok(()),
             Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
             Told::Stopped { subject } => subject,
             Told::Settling {
@@ -125,10 +125,6 @@ impl Driver {
                 subject
             }
         };
-        // A reply only starts a cooldown, it stops nothing for good.
-        if kind == "contact.replied" {
-            return Ok(());
-        }
         self.notebook
             .note(Seen::StopAcknowledged(tenant, subject))
             .map_err(DemoError::Notebook)

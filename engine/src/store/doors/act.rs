@@ -23,6 +23,7 @@ pub(super) struct Act<'a> {
     pub(super) subject: Subject,
     pub(super) saying: &'a Saying,
     pub(super) source: &'a str,
+    pub(super) occurred_at: Timestamp,
     pub(super) at: Timestamp,
 }
 
@@ -132,23 +133,33 @@ const BOLETO_CLOSED: Sql = batch!(
     "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status = 'open'"
 );
 
+/// I16: a reopening that happened before the payment does not undo it, however late it comes.
 const BOLETO_REOPENED: Sql = batch!(
     "UPDATE boletos SET status = 'open', status_at = r.at FROM ",
     (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "at" "bigint"),
-    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status <> 'open'"
+    "WHERE boletos.tenant_id = r.tenant
+       AND boletos.id = r.boleto
+       AND boletos.status <> 'open'
+       AND boletos.status_at <= r.at"
 );
 
+/// The line and the Pix code say the old amount and due date: without them a step that shows them
+/// is skipped, with them it would ask for the wrong money.
 const BOLETO_CHANGED: Sql = batch!(
-    "UPDATE boletos SET amount_centavos = r.amount_centavos, due_on = r.due_on FROM ",
-    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "amount_centavos" "bigint", 4 "due_on" "text"),
-    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto"
+    "UPDATE boletos SET amount_centavos = r.amount_centavos, due_on = r.due_on,
+         digitable_line = NULL, pix_code = NULL, changed_at = r.at
+     FROM ",
+    (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "amount_centavos" "bigint", 4 "due_on" "text",
+     5 "at" "bigint"),
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.changed_at <= r.at"
 );
 
 async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     let (mut closed, mut reopened, mut changed) =
         (Batch::default(), Batch::default(), Batch::default());
     for act in acts {
-        let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
+        let (id, tenant) = (act.subject_id(), act.tenant.0);
+        let at = act.occurred_at.unix_ms();
         match act.saying {
             Saying::BoletoPaid { .. } => closed.push(row![id, tenant, "paid", at]),
             Saying::BoletoCancelled { .. } => closed.push(row![id, tenant, "cancelled", at]),
@@ -158,7 +169,7 @@ async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
                 due_on,
                 ..
             } => {
-                changed.push(row![id, tenant, *amount_centavos, due_on.to_string()]);
+                changed.push(row![id, tenant, *amount_centavos, due_on.to_string(), at]);
             }
             _ => {}
         }

@@ -88,7 +88,7 @@ async fn round(
     for ord in round {
         let fact = facts[ord];
         // The first of several with one event id has it; the others are its duplicates.
-        let Some(seq) = seqs.remove(&(fact.tenant.0, fact.event_id.clone())) else {
+        let Some(seq) = seqs.remove(&key_of(fact)) else {
             answers[ord] = FactAnswer::Duplicate;
             continue;
         };
@@ -100,6 +100,7 @@ async fn round(
                 subject,
                 saying: &fact.saying,
                 source: &fact.source,
+                occurred_at: fact.occurred_at,
                 at: fact.received_at,
             }),
             _ => answers[ord] = FactAnswer::Parked,
@@ -131,9 +132,16 @@ const INSERT: Sql = batch!(
     (1 "tenant" "bigint", 2 "event_id" "text", 3 "source" "text", 4 "occurred_at" "bigint",
      5 "received_at" "bigint", 6 "body" "text", 7 "parked" "text"),
     "WHERE true
-     ON CONFLICT (tenant_id, event_id) DO NOTHING
-     RETURNING seq, tenant_id, event_id"
+     ON CONFLICT (tenant_id, source, event_id) DO NOTHING
+     RETURNING seq, tenant_id, source, event_id"
 );
+
+/// Tenant, source and id: what makes an event the same.
+type EventKey = (i64, String, String);
+
+fn key_of(fact: &Fact) -> EventKey {
+    (fact.tenant.0, fact.source.clone(), fact.event_id.clone())
+}
 
 /// Inserts the inbox rows of a round; a known event id has none.
 async fn insert(
@@ -141,10 +149,10 @@ async fn insert(
     facts: &[&Fact],
     subjects: &[Resolved],
     round: &[usize],
-) -> Result<HashMap<(i64, String), i64>, StoreError> {
+) -> Result<HashMap<EventKey, i64>, StoreError> {
     // In one order everywhere: two batches with the same events wait for each other in turn.
     let mut in_order: Vec<usize> = round.to_vec();
-    in_order.sort_by_key(|ord| (facts[*ord].tenant, facts[*ord].event_id.as_str(), *ord));
+    in_order.sort_by_cached_key(|ord| (key_of(facts[*ord]), *ord));
     let mut rows = Batch::default();
     for ord in in_order {
         let fact = facts[ord];
@@ -165,7 +173,7 @@ async fn insert(
     let mut seqs = HashMap::with_capacity(rows.len());
     for mut row in conn.rows(&INSERT, rows.args(vec![])).await? {
         let seq = row.int()?;
-        seqs.insert((row.int()?, row.text()?), seq);
+        seqs.insert((row.int()?, row.text()?, row.text()?), seq);
     }
     Ok(seqs)
 }

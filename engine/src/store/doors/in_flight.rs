@@ -10,7 +10,8 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use super::act::Act;
-use crate::facts::Saying;
+use super::resolve;
+use crate::facts::Fact;
 use crate::store::commit::CLAIM_LASTS_MAX_MS;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
@@ -21,7 +22,7 @@ use crate::store::{Store, within};
 const CLOCKS_APART_MAX_MS: i64 = 2_000;
 
 /// How many claims are in flight, and from when on none is.
-pub(in crate::store) type InFlight = (u32, Option<Timestamp>);
+pub type InFlight = (u32, Option<Timestamp>);
 
 const OF_BOLETOS: Sql = batch!(
     "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
@@ -117,25 +118,31 @@ pub(super) async fn after_stops(
     acts: &[Act<'_>],
 ) -> Result<HashMap<usize, InFlight>, StoreError> {
     let mut asked = Asked::default();
-    for act in acts.iter().filter(|act| stops(act.saying)) {
+    for act in acts.iter().filter(|act| act.saying.stops()) {
         asked.about(act.ord, act.tenant, act.subject, act.at);
     }
     asked.count(conn).await
 }
 
-fn stops(saying: &Saying) -> bool {
-    matches!(
-        saying,
-        Saying::BoletoPaid { .. }
-            | Saying::BoletoCancelled { .. }
-            | Saying::ContactOptedOut { .. }
-            | Saying::CampaignPaused { .. }
-            | Saying::CampaignArchived { .. }
-            | Saying::TenantPaused
-    )
-}
-
 impl Store {
+    /// Returns the subject of a fact that was told before, and what of it is still in flight.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn standing(&self, fact: &Fact) -> Result<Option<(Subject, InFlight)>, StoreError> {
+        within(async {
+            let mut conn = self.reader().await?;
+            let subject = resolve::subject(&mut conn, fact).await?;
+            let mut asked = Asked::default();
+            if let Some(subject) = subject {
+                asked.about(0, fact.tenant, subject, fact.received_at);
+            }
+            let counts = asked.count(&mut conn).await?;
+            Ok(subject.map(|subject| (subject, counts.get(&0).copied().unwrap_or_default())))
+        })
+        .await
+    }
+
     /// Returns how many claims of a stopped subject are still in flight at `now`, and from when on
     /// none is.
     ///

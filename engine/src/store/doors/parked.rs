@@ -15,7 +15,7 @@ use crate::store::sql::{Batch, Sql, args, batch, both, row};
 const ANY: Sql = both("SELECT 1 FROM inbox WHERE tenant_id = $1 AND parked IS NOT NULL LIMIT 1");
 
 const WAITING: Sql = batch!(
-    "SELECT i.seq, i.source, i.received_at, i.body, r.subject, r.is_boleto FROM ",
+    "SELECT i.seq, i.source, i.occurred_at, i.received_at, i.body, r.subject, r.is_boleto FROM ",
     (1 "name" "text", 2 "subject" "bigint", 3 "is_boleto" "bigint"),
     "JOIN inbox i ON i.parked = r.name AND i.tenant_id = $4
      ORDER BY i.seq"
@@ -41,6 +41,7 @@ impl Names {
 struct Waiting {
     seq: i64,
     source: String,
+    occurred_at: Timestamp,
     at: Timestamp,
     saying: Saying,
     subject: Subject,
@@ -60,6 +61,7 @@ pub(super) async fn take_up(
         waiting.push(Waiting {
             seq: row.int()?,
             source: row.text()?,
+            occurred_at: Timestamp::from_unix_ms(row.int()?),
             at: Timestamp::from_unix_ms(row.int()?),
             saying: row.json("parked fact")?,
             subject: match (row.int()?, row.int()?) {
@@ -80,6 +82,7 @@ pub(super) async fn take_up(
             subject: one.subject,
             saying: &one.saying,
             source: &one.source,
+            occurred_at: one.occurred_at,
             at: one.at,
         };
         act::all(conn, &[act]).await?;

@@ -93,6 +93,16 @@ pub(super) async fn subjects(
     Ok(resolved)
 }
 
+/// Resolves the subject of one fact, without waiting for imports.
+pub(super) async fn subject(conn: &mut Conn, fact: &Fact) -> Result<Option<Subject>, StoreError> {
+    let mut resolved = [Resolved::Unknown];
+    look_up(conn, &[fact], &mut resolved).await?;
+    Ok(match resolved[0] {
+        Resolved::Found(subject) => Some(subject),
+        Resolved::Awaited | Resolved::Unknown => None,
+    })
+}
+
 async fn look_up(
     conn: &mut Conn,
     facts: &[&Fact],

@@ -126,7 +126,7 @@ const EXISTS: Sql = both("SELECT id FROM tenants WHERE id = $1");
 const FACT: Sql = both(
     "INSERT INTO inbox (tenant_id, event_id, source, occurred_at, received_at, body)
      VALUES ($1, $2, $3, $4, $4, $5)
-     ON CONFLICT (tenant_id, event_id) DO NOTHING
+     ON CONFLICT (tenant_id, source, event_id) DO NOTHING
      RETURNING seq",
 );
 
