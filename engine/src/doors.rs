@@ -13,7 +13,7 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
-use crate::store::{SHARDS, Store, StoreError};
+use crate::store::{InFlight, SHARDS, Store, StoreError};
 
 /// The doors of one node.
 #[derive(Clone)]
@@ -81,10 +81,14 @@ impl Doors {
             FactAnswer::Unchanged { .. } => self.told_again(fact, Told::Unchanged).await,
             FactAnswer::Applied {
                 subject,
+                also,
                 in_flight,
                 settles_at,
                 ..
-            } => Ok(self.applied(fact, *subject, *in_flight, *settles_at)),
+            } => {
+                let subjects = [&[*subject], also.as_slice()].concat();
+                Ok(self.applied(fact, &subjects, (*in_flight, *settles_at)))
+            }
         }
     }
 
@@ -92,27 +96,21 @@ impl Doors {
         if !fact.saying.stops() {
             return Ok(otherwise);
         }
-        let standing = self.store.standing(fact).await?;
-        Ok(
-            standing.map_or(otherwise, |(subject, (in_flight, settles_at))| {
-                self.applied(fact, subject, in_flight, settles_at)
-            }),
-        )
+        let (subjects, in_flight) = self.store.standing(fact).await?;
+        Ok(if subjects.is_empty() {
+            otherwise
+        } else {
+            self.applied(fact, &subjects, in_flight)
+        })
     }
 
     /// Follows a fact that is durable: what it may concern and has not begun is judged again.
-    fn applied(
-        &self,
-        fact: &Fact,
-        subject: Subject,
-        in_flight: u32,
-        settles_at: Option<Timestamp>,
-    ) -> Told {
+    fn applied(&self, fact: &Fact, subjects: &[Subject], in_flight: InFlight) -> Told {
         if !fact.saying.concerns_sends() {
             self.node.hint(fact.tenant);
             return Told::Taken;
         }
-        let told = self.stopped(fact.tenant, subject, in_flight, settles_at);
+        let told = self.stopped(fact.tenant, subjects, in_flight);
         if fact.saying.stops() {
             told
         } else {
@@ -125,15 +123,19 @@ impl Doors {
     fn stopped(
         &self,
         tenant: TenantId,
-        subject: Subject,
-        in_flight: u32,
-        settles_at: Option<Timestamp>,
+        subjects: &[Subject],
+        (in_flight, settles_at): InFlight,
     ) -> Told {
-        let begun = u32::try_from(self.node.withdraw(tenant, subject)).unwrap_or(u32::MAX);
+        let begun: usize = subjects
+            .iter()
+            .map(|one| self.node.withdraw(tenant, *one))
+            .sum();
+        let begun = u32::try_from(begun).unwrap_or(u32::MAX);
         self.node.hint(tenant);
         // Only an owner that trusts its lease knows of every hand-over that may be under way.
         let is_owner = self.node.shards().contains(&ShardId::of(tenant, SHARDS));
         let under_way = if is_owner { begun } else { in_flight };
+        let subject = subjects.first().copied().unwrap_or(Subject::Tenant);
         if under_way == 0 {
             return Told::Stopped { subject };
         }

@@ -147,7 +147,9 @@ pub enum FactAnswer {
         seq: i64,
         /// The subject as it was resolved.
         subject: Subject,
-        /// The subject's claims whose hand-over may still begin or be under way.
+        /// Other contacts of the same address, to whom the same happened.
+        also: Vec<Subject>,
+        /// The claims of all of them whose hand-over may still begin or be under way.
         in_flight: u32,
         /// From this instant on no hand-over of the subject begins; `None` when none is in flight.
         settles_at: Option<Timestamp>,

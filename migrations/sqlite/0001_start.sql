@@ -97,8 +97,11 @@ CREATE TABLE contacts (
 CREATE INDEX contacts_by_tenant ON contacts (tenant_id, id);
 CREATE UNIQUE INDEX contacts_by_phone ON contacts (tenant_id, phone_canonical)
     WHERE phone_canonical IS NOT NULL;
-CREATE UNIQUE INDEX contacts_by_email ON contacts (tenant_id, email_canonical)
+-- An address may be that of several people with phones of their own (a couple's, an accountant's).
+CREATE INDEX contacts_by_email ON contacts (tenant_id, email_canonical)
     WHERE email_canonical IS NOT NULL;
+CREATE UNIQUE INDEX contacts_by_email_alone ON contacts (tenant_id, email_canonical)
+    WHERE email_canonical IS NOT NULL AND phone_canonical IS NULL;
 
 CREATE TABLE suppressions (
     tenant_id BIGINT NOT NULL,
@@ -164,7 +167,10 @@ CREATE TABLE enrollments (
     try_no BIGINT NOT NULL,
     channel_tries BIGINT NOT NULL,
     channel_from BIGINT NOT NULL,
-    next_at BIGINT
+    next_at BIGINT,
+    -- The contact's suppressed channels: 1 WhatsApp, 2 SMS, 4 e-mail. A claim and an opt-out from
+    -- one channel meet here as a claim and a stop meet at `state`.
+    barred BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX enrollments_by_tenant ON enrollments (tenant_id, id);
 CREATE UNIQUE INDEX enrollments_by_boleto ON enrollments (tenant_id, boleto_id, campaign_id);

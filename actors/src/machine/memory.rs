@@ -125,6 +125,10 @@ impl Memory {
             .into_iter()
             .map(|contact| (contact.id, contact))
             .collect();
+        // The page was read after the last commit: what it says of a contact is newer.
+        for contact in contacts.values() {
+            self.change_contact(contact.id, |known| *known = contact.clone());
+        }
         for row in page.rows {
             let (id, contact) = (row.enrollment.id, row.enrollment.contact);
             if self.entries.contains_key(&id) {
@@ -243,6 +247,20 @@ impl Memory {
             if known.entries == 0 {
                 self.contacts.remove(&contact);
             }
+        }
+    }
+
+    /// Lets go of an entry whose change was refused; if it is still active, it is read again, and
+    /// its contact with it: a channel may be barred that memory thinks free.
+    pub(super) fn read_anew(&mut self, enrollment: EnrollmentId) {
+        let entry = self.entries.get(&enrollment);
+        let next_at = entry.and_then(|entry| entry.enrollment.cursor.next_at);
+        self.drop_entry(enrollment);
+        if let Some(next_at) = next_at {
+            self.expect(Mark {
+                next_at,
+                enrollment,
+            });
         }
     }
 

@@ -186,7 +186,7 @@ impl Machine {
         for change in &decision.changes {
             match change.enrollment() {
                 Some(enrollment) if refused.contains(&enrollment) => {
-                    self.memory.drop_entry(enrollment)
+                    self.memory.read_anew(enrollment)
                 }
                 _ => self.apply(change),
             }

@@ -31,7 +31,7 @@ pub enum NotTaken {
     Unusable(#[from] UnusableEvent),
     /// The store did not take it, however often it was told.
     #[error("store did not take the event")]
-    Store(#[source] Arc<StoreError>),
+    Store(#[source] StoreError),
     /// The bus is closed.
     #[error("bus is closed")]
     Closed,
@@ -94,15 +94,24 @@ async fn commit(batch: &mut Vec<Delivery>, doors: &Doors, clock: &dyn Clock) {
             Err(unusable) => answer(delivery, Err(unusable.into())),
         }
     }
-    let told = tell(&facts, doors, clock).await;
-    match told {
-        Ok(told) => usable.into_iter().zip(told).for_each(|(delivery, told)| {
-            answer(delivery, Ok(told));
-        }),
+    match tell(&facts, doors, clock).await {
+        Ok(told) => {
+            usable
+                .into_iter()
+                .zip(told)
+                .for_each(|(delivery, told)| answer(delivery, Ok(told)));
+        }
+        // One event that the store refuses must not cost the others.
+        Err(_) if facts.len() > 1 => {
+            for (delivery, fact) in usable.into_iter().zip(&facts) {
+                let told = tell(std::slice::from_ref(fact), doors, clock).await;
+                let told = told.map(|told| told.into_iter().next().unwrap_or(Told::Unknown));
+                answer(delivery, told.map_err(NotTaken::Store));
+            }
+        }
         Err(error) => {
-            let error = Arc::new(error);
-            for delivery in usable {
-                answer(delivery, Err(NotTaken::Store(Arc::clone(&error))));
+            if let Some(delivery) = usable.pop() {
+                answer(delivery, Err(NotTaken::Store(error)));
             }
         }
     }

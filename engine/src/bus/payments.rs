@@ -1,6 +1,6 @@
 //! From an event to a fact: the contract of the types that the bus carries in.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use schedules::channel::Channel;
 use schedules::contact::EmailAddress;
 use schedules::phone::Phone;
@@ -12,6 +12,13 @@ use serde_json::Value;
 use super::envelope::{Envelope, ID_BYTES_MAX};
 use crate::facts::{BoletoName, ContactName, Fact, Saying};
 
+/// The longest reference of a boleto.
+const REFERENCE_BYTES_MAX: usize = 480;
+/// The largest amount that a bank slip can say.
+const AMOUNT_CENTAVOS_MAX: i64 = 9_999_999_999;
+/// The years that a due date can be in: the two cycles of the bank slip's factor.
+const DUE_YEARS: std::ops::RangeInclusive<i32> = 1997..=2049;
+
 /// Why an event is no fact; it goes to the dead letters with this code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableEvent {
@@ -21,8 +28,8 @@ pub enum UnusableEvent {
     /// The data is not what the type asks for.
     #[error("data does not fit the type of the event")]
     Data,
-    /// The id is empty, too long or holds control characters.
-    #[error("id of the event cannot be used")]
+    /// The id or the source is empty, too long or holds control characters.
+    #[error("id or source of the event cannot be used")]
     Id,
 }
 
@@ -57,10 +64,7 @@ impl Envelope {
     /// # Errors
     /// [`UnusableEvent`], which never quotes the event.
     pub fn to_fact(&self, received_at: Timestamp) -> Result<Fact, UnusableEvent> {
-        let usable = !self.id.is_empty()
-            && self.id.len() <= ID_BYTES_MAX
-            && !self.id.chars().any(char::is_control);
-        if !usable {
+        if !is_name(&self.id, ID_BYTES_MAX) || !is_name(&self.source, ID_BYTES_MAX) {
             return Err(UnusableEvent::Id);
         }
         Ok(Fact {
@@ -72,6 +76,11 @@ impl Envelope {
             saying: saying(&self.kind, &self.data)?,
         })
     }
+}
+
+/// Says whether a text can stand for something: no control characters, and not without end.
+fn is_name(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
 }
 
 fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {
@@ -91,12 +100,16 @@ fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {
                 amount_centavos,
                 due_on,
             } = read(data)?;
+            let usable = is_name(&reference, REFERENCE_BYTES_MAX)
+                && (0..=AMOUNT_CENTAVOS_MAX).contains(&amount_centavos)
+                && DUE_YEARS.contains(&due_on.year());
             let boleto = BoletoName::Reference(reference);
-            Ok(Saying::BoletoChanged {
+            let changed = Saying::BoletoChanged {
                 boleto,
                 amount_centavos,
                 due_on,
-            })
+            };
+            usable.then_some(changed).ok_or(UnusableEvent::Data)
         }
         "contact.opted_out" => {
             contact(data).map(|(contact, channel)| Saying::ContactOptedOut { contact, channel })
@@ -116,7 +129,11 @@ fn read<T: DeserializeOwned>(data: &Value) -> Result<T, UnusableEvent> {
 }
 
 fn boleto(data: &Value) -> Result<BoletoName, UnusableEvent> {
-    read::<OfBoleto>(data).map(|of| BoletoName::Reference(of.reference))
+    let OfBoleto { reference } = read(data)?;
+    let usable = is_name(&reference, REFERENCE_BYTES_MAX);
+    usable
+        .then_some(BoletoName::Reference(reference))
+        .ok_or(UnusableEvent::Data)
 }
 
 /// Names a contact by any spelling of its phone or e-mail.
@@ -169,6 +186,20 @@ mod tests {
         let two = saying_of("contact.opted_out", json!({"phone": "41988887777"}));
         assert!(one.is_ok());
         assert_eq!(one, two);
+    }
+
+    #[test]
+    fn an_amount_or_a_date_that_no_slip_can_say_is_refused() {
+        let change = |amount: i64, due_on: &str| {
+            let data = json!({"reference": "B1", "amount_centavos": amount, "due_on": due_on});
+            saying_of("boleto.changed", data)
+        };
+        assert!(change(1, "2026-12-10").is_ok());
+        assert_eq!(change(-1, "2026-12-10"), Err(UnusableEvent::Data));
+        assert_eq!(change(i64::MAX, "2026-12-10"), Err(UnusableEvent::Data));
+        assert_eq!(change(1, "9999-12-10"), Err(UnusableEvent::Data));
+        let nul = saying_of("boleto.paid", json!({"reference": "B\u{0}1"}));
+        assert_eq!(nul, Err(UnusableEvent::Data));
     }
 
     #[test]

@@ -4,12 +4,22 @@ use actors::ports::Cursor;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::cadence::StepSet;
+use schedules::channel::Channel;
 use schedules::plan::{Progress, Touch};
 use schedules::time::Timestamp;
 use serde::Serialize;
 
 use super::conn::Row;
 use super::error::StoreError;
+
+/// A channel's place in `enrollments.barred`.
+pub(super) const fn channel_bit(channel: Channel) -> i64 {
+    match channel {
+        Channel::Whatsapp => 1,
+        Channel::Sms => 2,
+        Channel::Email => 4,
+    }
+}
 
 /// A cursor's columns, in the order in which every statement lists them.
 pub(super) fn cursor(row: &mut Row) -> Result<Cursor, StoreError> {

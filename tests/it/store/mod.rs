@@ -10,6 +10,7 @@ mod races;
 mod schema;
 mod sqlite;
 mod stops;
+mod stories;
 
 /// Runs each case on both engines.
 macro_rules! store_suite {

@@ -12,6 +12,7 @@ use actors::machine::change::{
 };
 use actors::machine::input::Sweep;
 use actors::ports::{Commit, Cursor};
+use schedules::channel::Channel;
 use schedules::id::{CampaignId, EnrollmentId, TenantId};
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
@@ -40,6 +41,8 @@ pub(super) struct Fold {
     pub(super) to: Option<Cursor>,
     pub(super) finished: bool,
     pub(super) reactivated: bool,
+    /// The channel of its claim.
+    pub(super) claims_on: Option<Channel>,
 }
 
 /// Something of one commit.
@@ -185,7 +188,10 @@ impl<'a> Plan<'a> {
             .unwrap_or_default();
         if !(standing.running && campaign_runs) {
             self.refused.insert((at, enrollment));
-        } else if self.fold(at, commit, enrollment, |fold| fold.to = Some(claim.to)) {
+        } else if self.fold(at, commit, enrollment, |fold| {
+            fold.to = Some(claim.to);
+            fold.claims_on = Some(claim.channel);
+        }) {
             self.claims.push(of(at, commit, claim));
         }
         Ok(())

@@ -7,7 +7,7 @@ use schedules::id::{EnrollmentId, TenantId};
 
 use super::gather::{Fold, Of, Plan};
 use super::records::NewOutcome;
-use crate::store::codec::{cursor_cells, json};
+use crate::store::codec::{channel_bit, cursor_cells, json};
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Cell, Sql, batch, row};
@@ -79,10 +79,15 @@ const LOCK_OPEN: Sql = batch!(
 const ENROLL: Sql = batch!(
     "INSERT INTO enrollments (tenant_id, campaign_id, boleto_id, contact_id, done, occurrence,
          reminders, after_at, step_no, touch_occurrence, slot_at, expires_at, try_no,
-         channel_tries, channel_from, next_at)
+         channel_tries, channel_from, next_at, state, barred)
      SELECT r.tenant, r.campaign, r.boleto, b.contact_id, r.done, r.occurrence, r.reminders,
          r.after_at, r.step_no, r.touch_occurrence, r.slot_at, r.expires_at, r.try_no,
-         r.channel_tries, r.channel_from, r.next_at
+         r.channel_tries, r.channel_from, r.next_at,
+         CASE WHEN r.step_no IS NULL THEN 'finished' ELSE 'active' END,
+         (SELECT CAST(coalesce(sum(CASE s.channel WHEN 'whatsapp' THEN 1 WHEN 'sms' THEN 2
+              ELSE 4 END), 0) AS BIGINT)
+          FROM suppressions s
+          WHERE s.tenant_id = r.tenant AND s.contact_id = b.contact_id)
      FROM ",
     (1 "tenant" "bigint", 2 "campaign" "bigint", 3 "boleto" "bigint", 4 "done" "bigint",
      5 "occurrence" "bigint", 6 "reminders" "bigint", 7 "after_at" "bigint", 8 "step_no" "bigint",
@@ -169,7 +174,8 @@ fn enrollment_cells(of: &Of<'_, Enrolled>) -> [Cell; 15] {
     ]
 }
 
-/// I1: a claim and a stop update the same row; whoever comes second finds it not active.
+/// I1: a claim and a stop update the same row; whoever comes second finds it not active, or the
+/// claim's channel barred.
 const MOVE: Sql = batch!(
     "UPDATE enrollments SET state = r.new_state, done = r.done, occurrence = r.occurrence,
          reminders = r.reminders, after_at = r.after_at, step_no = r.step_no,
@@ -181,10 +187,11 @@ const MOVE: Sql = batch!(
      5 "occurrence" "bigint", 6 "reminders" "bigint", 7 "after_at" "bigint", 8 "step_no" "bigint",
      9 "touch_occurrence" "bigint", 10 "slot_at" "bigint", 11 "expires_at" "bigint",
      12 "try_no" "bigint", 13 "channel_tries" "bigint", 14 "channel_from" "bigint",
-     15 "next_at" "bigint"),
+     15 "next_at" "bigint", 16 "channel_bit" "bigint"),
     "WHERE enrollments.tenant_id = r.tenant
        AND enrollments.id = r.enrollment
        AND enrollments.state = 'active'
+       AND (enrollments.barred & r.channel_bit) = 0
      RETURNING id"
 );
 
@@ -240,7 +247,12 @@ pub(super) async fn move_cursors(
         match fold.to {
             _ if fold.reactivated => reopened.push(row![id.0, fold.tenant.0]),
             None => finished.push(row![id.0, fold.tenant.0]),
-            Some(_) => moved.push(fold_cells(*id, fold)),
+            Some(_) => {
+                let cells = fold_cells(*id, fold);
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = cells;
+                let bit = fold.claims_on.map_or(0, channel_bit);
+                moved.push([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, Cell::from(bit)]);
+            }
         }
     }
     let mut kept = HashSet::with_capacity(plan.folds.len());

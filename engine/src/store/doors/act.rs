@@ -11,6 +11,7 @@ use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 
 use crate::facts::Saying;
+use crate::store::codec::channel_bit;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Sql, batch, row};
@@ -199,6 +200,29 @@ const SUPPRESSED: Sql = batch!(
      ON CONFLICT DO NOTHING"
 );
 
+/// The contact's row first: an enrollment in the making holds it, and sees the suppression or is
+/// seen here.
+const CONTACT_HELD: Sql = batch!(
+    "UPDATE contacts SET created_at = created_at FROM ",
+    (1 "bit" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
+);
+
+/// I1, for one channel: after this no claim on it commits.
+const BARRED: Sql = batch!(
+    "UPDATE enrollments SET barred = enrollments.barred | r.bit FROM ",
+    (1 "bit" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    "JOIN boletos b ON b.contact_id = r.contact AND b.tenant_id = r.tenant
+     WHERE enrollments.tenant_id = r.tenant AND enrollments.boleto_id = b.id"
+);
+
+const FREED: Sql = batch!(
+    "UPDATE enrollments SET barred = enrollments.barred & (7 - r.bit) FROM ",
+    (1 "bit" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    "JOIN boletos b ON b.contact_id = r.contact AND b.tenant_id = r.tenant
+     WHERE enrollments.tenant_id = r.tenant AND enrollments.boleto_id = b.id"
+);
+
 const ALLOWED_AGAIN: Sql = batch!(
     "DELETE FROM suppressions WHERE (tenant_id, contact_id, channel) IN
          (SELECT r.tenant, r.contact, r.channel FROM ",
@@ -209,6 +233,7 @@ const ALLOWED_AGAIN: Sql = batch!(
 async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     let (mut events, mut suppressed, mut allowed) =
         (Batch::default(), Batch::default(), Batch::default());
+    let (mut barred, mut freed) = (Batch::default(), Batch::default());
     for act in acts {
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
         match act.saying {
@@ -217,12 +242,14 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
                 ..
             } => {
                 suppressed.push(row![tenant, id, channel.as_str(), at]);
+                barred.push(row![channel_bit(*channel), tenant, id]);
             }
             Saying::ContactOptedIn {
                 channel: Some(channel),
                 ..
             } => {
                 allowed.push(row![tenant, id, channel.as_str()]);
+                freed.push(row![channel_bit(*channel), tenant, id]);
             }
             Saying::ContactOptedOut { .. } => events.push(row![id, tenant, "opted_out", at]),
             Saying::ContactOptedIn { .. } => events.push(row![id, tenant, "opted_in", at]),
@@ -232,8 +259,11 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
         }
     }
     run(conn, &CONTACT_EVENT, events).await?;
+    run(conn, &CONTACT_HELD, barred.clone()).await?;
     run(conn, &SUPPRESSED, suppressed).await?;
-    run(conn, &ALLOWED_AGAIN, allowed).await
+    run(conn, &ALLOWED_AGAIN, allowed).await?;
+    run(conn, &BARRED, barred).await?;
+    run(conn, &FREED, freed).await
 }
 
 /// I1: after this no claim of the boleto commits; see the commit's own update of these rows.

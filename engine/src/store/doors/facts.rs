@@ -49,7 +49,7 @@ pub(in crate::store) async fn together(
     facts: &[&Fact],
 ) -> Result<Vec<FactAnswer>, StoreError> {
     feeds_heard(conn, facts).await?;
-    let subjects = resolve::subjects(conn, facts).await?;
+    let (subjects, also) = resolve::subjects(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
     let mut left: Vec<usize> = (0..facts.len())
         .filter(|ord| subjects[*ord] != Resolved::Unknown)
@@ -62,7 +62,7 @@ pub(in crate::store) async fn together(
                 place_in_order(&subjects[*ord], facts[*ord]),
             ))
         });
-        self::round(conn, facts, &subjects, round, &mut answers).await?;
+        self::round(conn, facts, (&subjects, &also), round, &mut answers).await?;
         left = later;
     }
     Ok(answers)
@@ -79,7 +79,7 @@ fn place_in_order(resolved: &Resolved, fact: &Fact) -> Result<Subject, String> {
 async fn round(
     conn: &mut Conn,
     facts: &[&Fact],
-    subjects: &[Resolved],
+    (subjects, also): (&[Resolved], &resolve::Also),
     round: Vec<usize>,
     answers: &mut [FactAnswer],
 ) -> Result<(), StoreError> {
@@ -93,22 +93,29 @@ async fn round(
             continue;
         };
         match subjects[ord] {
-            Resolved::Found(subject) => acts.push(Act {
-                ord,
-                seq,
-                tenant: fact.tenant,
-                subject,
-                saying: &fact.saying,
-                source: &fact.source,
-                occurred_at: fact.occurred_at,
-                at: fact.received_at,
-            }),
+            Resolved::Found(subject) => {
+                let others = also
+                    .iter()
+                    .filter(|(of, _)| *of == ord)
+                    .map(|(_, other)| *other);
+                acts.extend(std::iter::once(subject).chain(others).map(|subject| Act {
+                    ord,
+                    seq,
+                    tenant: fact.tenant,
+                    subject,
+                    saying: &fact.saying,
+                    source: &fact.source,
+                    occurred_at: fact.occurred_at,
+                    at: fact.received_at,
+                }));
+            }
             _ => answers[ord] = FactAnswer::Parked,
         }
     }
     let unchanged = act::all(conn, &acts).await?;
     let in_flight = in_flight::after_stops(conn, &acts).await?;
-    for act in &acts {
+    // The first act of a fact answers for it.
+    for act in acts.iter().rev() {
         answers[act.ord] = if unchanged.contains(&act.ord) {
             FactAnswer::Unchanged {
                 subject: act.subject,
@@ -118,6 +125,11 @@ async fn round(
             FactAnswer::Applied {
                 seq: act.seq,
                 subject: act.subject,
+                also: also
+                    .iter()
+                    .filter(|(of, _)| *of == act.ord)
+                    .map(|(_, it)| *it)
+                    .collect(),
                 in_flight,
                 settles_at,
             }

@@ -1,6 +1,6 @@
 //! The rows of an import: contacts found or added, boletos added or compared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use schedules::id::{BoletoId, ContactId, TenantId};
 use schedules::time::Timestamp;
@@ -17,10 +17,13 @@ const BY_PHONE: Sql = batch!(
     "JOIN contacts c ON c.tenant_id = r.tenant AND c.phone_canonical = r.point"
 );
 
+/// Who has nothing but the address comes first; an address of several who have phones is nobody's.
 const BY_EMAIL: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
+    "SELECT r.ord, coalesce(min(CASE WHEN c.phone_canonical IS NULL THEN c.id END), min(c.id)) FROM ",
     (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
-    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.point"
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.point
+     GROUP BY r.ord
+     HAVING count(*) = 1 OR count(CASE WHEN c.phone_canonical IS NULL THEN 1 END) > 0"
 );
 
 const ADD_CONTACT: Sql = batch!(
@@ -35,69 +38,70 @@ const ADD_CONTACT: Sql = batch!(
 );
 
 /// Returns the contact of each row. The tenant's gate is held: nobody else adds contacts.
+///
+/// Those with a phone come first: who has an address only may be one of them.
 pub(super) async fn contacts(
     conn: &mut Conn,
     tenant: TenantId,
     rows: &[(usize, &NewContact)],
     at: Timestamp,
 ) -> Result<HashMap<usize, ContactId>, StoreError> {
-    let mut known = Known::default();
-    known.look_up(conn, tenant, rows).await?;
-    let mut fresh = Batch::default();
-    let mut adding = std::collections::HashSet::new();
-    for (_, contact) in rows
+    let (with_phone, without): (Vec<_>, Vec<_>) = rows
         .iter()
-        .filter(|(_, contact)| known.of(contact).is_none())
-    {
-        if adding.insert(contact.phone.as_ref().or(contact.email.as_ref())) {
+        .copied()
+        .partition(|(_, contact)| contact.phone.is_some());
+    let mut found = HashMap::with_capacity(rows.len());
+    for rows in [with_phone, without] {
+        let mut known = Known::default();
+        known.look_up(conn, tenant, &rows).await?;
+        add(conn, tenant, &rows, at, &mut known).await?;
+        found.extend(
+            rows.iter()
+                .filter_map(|(row, contact)| Some((*row, known.of(contact)?))),
+        );
+    }
+    Ok(found)
+}
+
+/// Adds whom nobody knows, each once.
+async fn add(
+    conn: &mut Conn,
+    tenant: TenantId,
+    rows: &[(usize, &NewContact)],
+    at: Timestamp,
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    let mut fresh = Batch::default();
+    let mut adding = HashSet::new();
+    for (_, contact) in rows {
+        if known.of(contact).is_none() && adding.insert(point_of(contact)) {
             fresh.push(contact_cells(tenant, contact, at));
         }
     }
-    if !fresh.is_empty() {
-        let wanted = fresh.len();
-        let added = conn.rows(&ADD_CONTACT, fresh.args(vec![])).await?;
-        let all_added = added.len() == wanted;
-        for mut row in added {
-            let id = ContactId(row.int()?);
-            known.learn(row.text_or_null()?, row.text_or_null()?, id);
-        }
-        // Two that share an address but no phone are one: the first of them was added.
-        if !all_added {
-            known.look_up(conn, tenant, rows).await?;
-        }
+    if fresh.is_empty() {
+        return Ok(());
     }
-    Ok(rows
-        .iter()
-        .filter_map(|(row, contact)| Some((*row, known.of(contact)?)))
-        .collect())
+    for mut row in conn.rows(&ADD_CONTACT, fresh.args(vec![])).await? {
+        let id = ContactId(row.int()?);
+        let (phone, email) = (row.text_or_null()?, row.text_or_null()?);
+        known.0.extend(phone.or(email).map(|point| (point, id)));
+    }
+    Ok(())
 }
 
-/// The contacts of a chunk by their points.
-#[derive(Default)]
-struct Known {
-    phones: HashMap<String, ContactId>,
-    emails: HashMap<String, ContactId>,
+/// Returns the point by which a contact is known: its phone, else its address.
+fn point_of(contact: &NewContact) -> Option<&str> {
+    let point = contact.phone.as_ref().or(contact.email.as_ref());
+    point.map(|point| point.canonical.as_str())
 }
+
+/// The contacts of a chunk by the points by which they are known.
+#[derive(Default)]
+struct Known(HashMap<String, ContactId>);
 
 impl Known {
-    /// Returns whom a contact is: by phone, else by e-mail address.
     fn of(&self, contact: &NewContact) -> Option<ContactId> {
-        let by_phone = contact
-            .phone
-            .as_ref()
-            .and_then(|point| self.phones.get(&point.canonical));
-        let by_email = || {
-            contact
-                .email
-                .as_ref()
-                .and_then(|point| self.emails.get(&point.canonical))
-        };
-        by_phone.or_else(by_email).copied()
-    }
-
-    fn learn(&mut self, phone: Option<String>, email: Option<String>, id: ContactId) {
-        self.phones.extend(phone.map(|point| (point, id)));
-        self.emails.extend(email.map(|point| (point, id)));
+        self.0.get(point_of(contact)?).copied()
     }
 
     async fn look_up(
@@ -106,16 +110,14 @@ impl Known {
         tenant: TenantId,
         rows: &[(usize, &NewContact)],
     ) -> Result<(), StoreError> {
-        let unknown = || {
-            rows.iter()
-                .filter(|(_, contact)| self.of(contact).is_none())
+        let points = |with_phone: bool| {
+            let of = rows
+                .iter()
+                .filter(move |(_, one)| one.phone.is_some() == with_phone);
+            distinct(of.filter_map(|(_, one)| point_of(one).map(str::to_owned)))
         };
-        let phone = |contact: &NewContact| contact.phone.as_ref().map(|p| p.canonical.clone());
-        let email = |contact: &NewContact| contact.email.as_ref().map(|p| p.canonical.clone());
-        let phones = distinct(unknown().filter_map(|(_, contact)| phone(contact)));
-        let emails = distinct(unknown().filter_map(|(_, contact)| email(contact)));
-        find(conn, &BY_PHONE, tenant, phones, &mut self.phones).await?;
-        find(conn, &BY_EMAIL, tenant, emails, &mut self.emails).await
+        find(conn, &BY_PHONE, tenant, points(true), &mut self.0).await?;
+        find(conn, &BY_EMAIL, tenant, points(false), &mut self.0).await
     }
 }
 

@@ -125,20 +125,20 @@ pub(super) async fn after_stops(
 }
 
 impl Store {
-    /// Returns the subject of a fact that was told before, and what of it is still in flight.
+    /// Returns whom a fact that was told before is about, and what of them is still in flight.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn standing(&self, fact: &Fact) -> Result<Option<(Subject, InFlight)>, StoreError> {
+    pub async fn standing(&self, fact: &Fact) -> Result<(Vec<Subject>, InFlight), StoreError> {
         within(async {
             let mut conn = self.reader().await?;
-            let subject = resolve::subject(&mut conn, fact).await?;
+            let subjects = resolve::subjects_of(&mut conn, fact).await?;
             let mut asked = Asked::default();
-            if let Some(subject) = subject {
-                asked.about(0, fact.tenant, subject, fact.received_at);
+            for subject in &subjects {
+                asked.about(0, fact.tenant, *subject, fact.received_at);
             }
             let counts = asked.count(&mut conn).await?;
-            Ok(subject.map(|subject| (subject, counts.get(&0).copied().unwrap_or_default())))
+            Ok((subjects, counts.get(&0).copied().unwrap_or_default()))
         })
         .await
     }

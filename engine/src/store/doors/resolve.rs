@@ -76,38 +76,43 @@ pub(super) const GATE: Sql = locking!(
     "FOR UPDATE"
 );
 
-/// Resolves the subjects of facts, in their order.
+/// The others whom a fact is about: an address may be that of several contacts.
+pub(super) type Also = Vec<(usize, Subject)>;
+
+/// Resolves the subjects of facts, in their order, and whom else they are about.
 ///
 /// A name that nobody knows is looked up a second time when no import of its tenant is under way:
 /// either the import finds the parked fact, or the fact finds what was imported.
 pub(super) async fn subjects(
     conn: &mut Conn,
     facts: &[&Fact],
-) -> Result<Vec<Resolved>, StoreError> {
+) -> Result<(Vec<Resolved>, Also), StoreError> {
     let mut resolved = vec![Resolved::Unknown; facts.len()];
-    look_up(conn, facts, &mut resolved).await?;
+    let mut also = look_up(conn, facts, &mut resolved).await?;
     if awaits(facts, &mut resolved) {
         wait_for_imports(conn, facts, &mut resolved).await?;
-        look_up(conn, facts, &mut resolved).await?;
+        also.extend(look_up(conn, facts, &mut resolved).await?);
     }
-    Ok(resolved)
+    Ok((resolved, also))
 }
 
-/// Resolves the subject of one fact, without waiting for imports.
-pub(super) async fn subject(conn: &mut Conn, fact: &Fact) -> Result<Option<Subject>, StoreError> {
+/// Resolves whom one fact is about, without waiting for imports.
+pub(super) async fn subjects_of(conn: &mut Conn, fact: &Fact) -> Result<Vec<Subject>, StoreError> {
     let mut resolved = [Resolved::Unknown];
-    look_up(conn, &[fact], &mut resolved).await?;
-    Ok(match resolved[0] {
-        Resolved::Found(subject) => Some(subject),
-        Resolved::Awaited | Resolved::Unknown => None,
-    })
+    let also = look_up(conn, &[fact], &mut resolved).await?;
+    let Resolved::Found(first) = resolved[0] else {
+        return Ok(Vec::new());
+    };
+    Ok(std::iter::once(first)
+        .chain(also.into_iter().map(|(_, other)| other))
+        .collect())
 }
 
 async fn look_up(
     conn: &mut Conn,
     facts: &[&Fact],
     resolved: &mut [Resolved],
-) -> Result<(), StoreError> {
+) -> Result<Also, StoreError> {
     let mut asked = Asked::default();
     for (ord, fact) in facts.iter().enumerate() {
         if !matches!(resolved[ord], Resolved::Found(_)) {
@@ -127,18 +132,22 @@ async fn look_up(
     )
     .await?;
     look(conn, &CONTACTS_BY_ID, asked.contact_ids, contact, resolved).await?;
+    let mut also = Also::new();
     // A phone that is somebody's e-mail address, too, does not exist: the forms differ.
-    look(
-        conn,
-        &CONTACTS_BY_EMAIL,
-        asked.points.clone(),
-        contact,
-        resolved,
-    )
-    .await?;
+    also.extend(
+        look(
+            conn,
+            &CONTACTS_BY_EMAIL,
+            asked.points.clone(),
+            contact,
+            resolved,
+        )
+        .await?,
+    );
     look(conn, &CONTACTS_BY_PHONE, asked.points, contact, resolved).await?;
     look(conn, &CAMPAIGNS, asked.campaigns, campaign, resolved).await?;
-    look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await
+    look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await?;
+    Ok(also)
 }
 
 async fn look(
@@ -147,15 +156,20 @@ async fn look(
     names: Batch,
     subject: impl Fn(i64) -> Subject,
     resolved: &mut [Resolved],
-) -> Result<(), StoreError> {
+) -> Result<Also, StoreError> {
+    let mut also = Also::new();
     if names.is_empty() {
-        return Ok(());
+        return Ok(also);
     }
     for mut row in conn.rows(sql, names.args(vec![])).await? {
         let ord: usize = row.small()?;
-        resolved[ord] = Resolved::Found(subject(row.int()?));
+        let subject = subject(row.int()?);
+        match resolved[ord] {
+            Resolved::Found(first) if first != subject => also.push((ord, subject)),
+            _ => resolved[ord] = Resolved::Found(subject),
+        }
     }
-    Ok(())
+    Ok(also)
 }
 
 /// Names by their kind.

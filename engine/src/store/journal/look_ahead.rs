@@ -1,5 +1,5 @@
 //! Which tenants want to be woken: an index probe per running campaign, and the two small indexes
-//! of unapplied facts and sweeps.
+//! of unapplied facts and sweeps, and the newest claims.
 
 use std::collections::BTreeMap;
 
@@ -38,6 +38,20 @@ const SWEEPS: Sql = batch!(
      JOIN sweeps s ON s.tenant_id = t.id"
 );
 
+/// Claims of a former owner that nobody has closed. They are among the newest of their tenant: no
+/// owner claims while one of its own is open for longer than a hand-over may last.
+const UNSETTLED: Sql = batch!(
+    "SELECT DISTINCT t.id FROM ",
+    (1 "shard" "bigint"),
+    "JOIN tenants t ON t.shard = r.shard
+     JOIN attempts a ON a.tenant_id = t.id
+       AND a.claimed_at >= (SELECT max(l.claimed_at) - 120000 FROM attempts l
+           WHERE l.tenant_id = t.id)
+     WHERE NOT EXISTS (SELECT 1 FROM outcomes o
+         WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+           AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)"
+);
+
 /// Names the tenants, each with the earliest instant.
 pub(super) async fn tenants(
     conn: &mut Conn,
@@ -62,7 +76,7 @@ pub(super) async fn tenants(
             *wake = at.min(*wake);
         }
     }
-    for sql in [&FACTS, &SWEEPS] {
+    for sql in [&FACTS, &SWEEPS, &UNSETTLED] {
         for mut row in conn.rows(sql, owned.clone().args(vec![])).await? {
             let tenant = TenantId(row.int()?);
             wakes.insert(tenant, Timestamp::default());

@@ -68,6 +68,26 @@ const OF_CONTACT: Sql = standing!("AND b.contact_id = $4");
 const OF_CAMPAIGN: Sql = standing!("AND e.campaign_id = $4");
 const OF_TENANT: Sql = standing!("");
 
+/// A boleto that was closed, or whose contact had opted out, when its import was swept is enrolled
+/// when that is taken back.
+macro_rules! open_boletos {
+    ($which:literal) => {
+        both(concat!(
+            "SELECT b.id, b.contact_id, b.due_on, b.amount_centavos, c.zones
+             FROM boletos b
+             JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
+             WHERE b.tenant_id = $1
+               AND b.status = 'open'
+               AND c.opted_out_at IS NULL ",
+            $which,
+            " ORDER BY b.id"
+        ))
+    };
+}
+
+const OPEN_BOLETO: Sql = open_boletos!("AND b.id = $2");
+const OPEN_OF_CONTACT: Sql = open_boletos!("AND b.contact_id = $2");
+
 /// Reads a page.
 pub(super) async fn page(
     conn: &mut Conn,
@@ -115,6 +135,16 @@ pub(super) async fn page(
             let standing = read_standing(row)?;
             page.read_to = standing.enrollment.id.0;
             page.standing.push(standing);
+        }
+    }
+    let taken_back = match sweep.kind {
+        SweepKind::ReplanBoleto { boleto } if last => Some((&OPEN_BOLETO, boleto.0)),
+        SweepKind::ReplanContact { contact } if last => Some((&OPEN_OF_CONTACT, contact.0)),
+        _ => None,
+    };
+    if let Some((sql, id)) = taken_back {
+        for row in conn.rows(sql, args![tenant.0, id]).await? {
+            page.candidates.push(read_candidate(row)?);
         }
     }
     Ok(page)
