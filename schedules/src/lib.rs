@@ -26,6 +26,7 @@ pub mod pace;
 pub mod phone;
 pub mod plan;
 pub mod recurrence;
+pub mod reference;
 pub mod retry;
 pub mod rule;
 pub mod send_window;
