@@ -22,6 +22,7 @@ pub mod due_factor;
 pub mod explain;
 pub mod format;
 pub mod id;
+pub mod link;
 pub mod pace;
 pub mod phone;
 pub mod plan;
