@@ -32,15 +32,22 @@ pub struct Calendar {
     pub version: u32,
     /// Whether the national bank holidays are holidays.
     pub national: bool,
-    /// Single closed days of a state, a city or the tenant itself, with their names.
+    /// Single days on which the tenant itself does not work, with their names; banks do.
     #[serde(default)]
     pub closed: BTreeMap<NaiveDate, String>,
     /// Holidays on which the tenant works all the same; they open neither weekends nor banks.
     #[serde(default)]
     pub open: BTreeSet<NaiveDate>,
-    /// Closed days that come back every year, such as a city's anniversary, with their names.
+    /// Days off of the tenant itself that come back every year, with their names; banks work.
     #[serde(default)]
     pub yearly: BTreeMap<MonthDay, String>,
+    /// Single days on which the banks of the place are closed, with their names.
+    #[serde(default)]
+    pub bank_closed: BTreeMap<NaiveDate, String>,
+    /// Days that come back every year on which the banks of the place are closed, such as the
+    /// holidays of its state or city, with their names.
+    #[serde(default)]
+    pub bank_yearly: BTreeMap<MonthDay, String>,
 }
 
 impl Calendar {
@@ -53,16 +60,18 @@ impl Calendar {
             closed: BTreeMap::new(),
             open: BTreeSet::new(),
             yearly: BTreeMap::new(),
+            bank_closed: BTreeMap::new(),
+            bank_yearly: BTreeMap::new(),
         }
     }
 
-    /// Returns why the tenant does not work on `on`, weekends apart: the nearest name (own or
-    /// city before national), or nothing.
+    /// Returns why the tenant does not work on `on`, weekends apart: the nearest name (its own,
+    /// then the place's, then the national one), or nothing.
     pub fn holiday_name(&self, on: NaiveDate) -> Option<&str> {
         if self.open.contains(&on) {
             return None;
         }
-        self.bank_holiday_name(on)
+        named(&self.closed, &self.yearly, on).or_else(|| self.bank_holiday_name(on))
     }
 
     /// Tells whether `on` is a holiday on which the tenant does not work.
@@ -126,8 +135,8 @@ impl Calendar {
 
     /// Returns the last day on which a boleto due on `due_on` can be paid without charges.
     ///
-    /// That is the next day on which the banks work: a holiday on which the tenant works all the
-    /// same (`open`) is still none. Without one in the next [`SEARCH_DAYS_MAX`] days the due date
+    /// That is the next day on which the banks work, whatever the tenant does: its own days off
+    /// are days like others, and a holiday on which it works all the same (`open`) is none. Without one in the next [`SEARCH_DAYS_MAX`] days the due date
     /// stays as it is. Source: Lei 7.089/1983 art. 1 and the notes of FEBRABAN.
     pub fn effective_due_on(&self, due_on: NaiveDate) -> NaiveDate {
         let banks_work = |day| !is_weekend(day) && self.bank_holiday_name(day).is_none();
@@ -135,12 +144,20 @@ impl Calendar {
     }
 
     fn bank_holiday_name(&self, on: NaiveDate) -> Option<&str> {
-        self.closed
-            .get(&on)
-            .or_else(|| self.yearly.get(&MonthDay::from(on)))
-            .map(String::as_str)
+        named(&self.bank_closed, &self.bank_yearly, on)
             .or_else(|| self.national.then(|| national_holiday(on)).flatten())
     }
+}
+
+fn named<'a>(
+    closed: &'a BTreeMap<NaiveDate, String>,
+    yearly: &'a BTreeMap<MonthDay, String>,
+    on: NaiveDate,
+) -> Option<&'a str> {
+    closed
+        .get(&on)
+        .or_else(|| yearly.get(&MonthDay::from(on)))
+        .map(String::as_str)
 }
 
 type DayStep = fn(&NaiveDate) -> Option<NaiveDate>;
@@ -176,7 +193,7 @@ mod tests {
     fn closed_for_ever() -> Calendar {
         let mut calendar = Calendar::brazil();
         for day in date("2026-01-01").iter_days().take(2_000) {
-            calendar.closed.insert(day, "Fechado".to_owned());
+            calendar.bank_closed.insert(day, "Fechado".to_owned());
         }
         calendar
     }
@@ -249,11 +266,36 @@ mod tests {
     }
 
     #[test]
+    fn a_day_off_of_the_tenant_moves_its_own_days_and_not_the_banks() {
+        // A Tuesday and a Wednesday far from holidays.
+        let (off, next) = (date("2026-08-04"), date("2026-08-05"));
+        let day = MonthDay::new(8, 4).expect("a day");
+        let mut once = Calendar::brazil();
+        once.closed.insert(off, "Inventário".to_owned());
+        let mut yearly = Calendar::brazil();
+        yearly.yearly.insert(day, "Inventário".to_owned());
+        for own in [once, yearly] {
+            assert_eq!(own.effective_due_on(off), off);
+            assert!(!own.is_business_day(off) && own.is_holiday(off));
+            assert_eq!(own.add_business_days(off, 0), Some(next));
+        }
+        let mut once = Calendar::brazil();
+        once.bank_closed.insert(off, "Luto".to_owned());
+        let mut yearly = Calendar::brazil();
+        yearly.bank_yearly.insert(day, "Padroeira".to_owned());
+        for bank in [once, yearly] {
+            assert_eq!(bank.effective_due_on(off), next);
+            assert!(!bank.is_business_day(off) && bank.is_holiday(off));
+            assert_eq!(bank.add_business_days(off, 0), Some(next));
+        }
+    }
+
+    #[test]
     fn the_holidays_of_a_city_come_back_every_year_under_their_name() {
         let mut calendar = Calendar::brazil();
         let founded = MonthDay::new(1, 25).expect("a day");
         calendar
-            .yearly
+            .bank_yearly
             .insert(founded, "Aniversário de São Paulo".to_owned());
         for year in 2024..2034 {
             let on = NaiveDate::from_ymd_opt(year, 1, 25).expect("a date");
@@ -271,8 +313,12 @@ mod tests {
         let again = serde_json::to_string(&calendar).expect("text");
         assert_eq!(
             serde_json::from_str::<Calendar>(&again).ok(),
-            Some(calendar)
+            Some(calendar.clone())
         );
+        assert!(calendar.bank_closed.is_empty() && calendar.bank_yearly.is_empty());
+        let text = text.replace(r#""yearly""#, r#""bank_yearly":{"01-25":"SP"},"yearly""#);
+        let banks: Calendar = serde_json::from_str(&text).expect("a calendar");
+        assert_eq!(banks.bank_yearly.len(), 1);
         for bad in [
             r#"{"name":"x","version":1,"national":true,"holidays":[]}"#,
             r#"{"name":"x","version":1,"national":true,"yearly":{"02-30":"x"}}"#,

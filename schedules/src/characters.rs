@@ -25,21 +25,42 @@ pub fn ascii_digit(character: char) -> Option<char> {
     value.and_then(|value| char::from_digit(value, 10))
 }
 
-/// Tells whether a character has no width and no meaning in a number or a word: joiners, marks
-/// of direction, soft hyphens, byte-order marks, variation selectors.
+/// Tells whether a character shows nothing and means nothing in a number or a word: joiners,
+/// marks of direction, soft hyphens, byte-order marks, variation selectors, fillers, tags.
+///
+/// Source: `Default_Ignorable_Code_Point` of Unicode 14, the marks of annotations, and the blank
+/// of Braille.
 pub fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{00AD}'
             | '\u{034F}'
             | '\u{061C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
             | '\u{180B}'..='\u{180F}'
             | '\u{200B}'..='\u{200F}'
             | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{2800}'
+            | '\u{3164}'
             | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
     )
+}
+
+/// Tells whether a text is seen whole and copies unchanged: no control characters, nothing
+/// invisible, and no blank other than the space.
+pub fn is_plain_text(text: &str) -> bool {
+    text.chars().all(|character| {
+        character == ' '
+            || !(character.is_whitespace() || character.is_control() || is_invisible(character))
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::text_form::text_form;
 const COUNTRY: &str = "55";
 const NINTH_DIGIT: &str = "9";
 const SUBSCRIBER_DIGITS: usize = 8;
+const DIGITS_AFTER_DOT_MIN: usize = 4;
 const TEXT_BYTES_MAX: usize = 128;
 
 /// Whether a number can receive text messages.
@@ -75,9 +76,12 @@ impl PhoneError {
 impl Phone {
     /// Reads a number in any of its usual spellings.
     ///
-    /// Accepted: digits of any script and width, blanks, dots, hyphens, slashes, brackets and
-    /// invisible characters between them; with or without `+55`, `0055`, `55`, the trunk `0` and
-    /// a carrier's two digits after it; mobiles with or without the ninth digit.
+    /// Accepted: digits of any script and width, blanks, dots, hyphens, brackets and invisible
+    /// characters between them; with or without `+55`, `0055`, `55`, the trunk `0` and a
+    /// carrier's two digits after it; mobiles with or without the ninth digit.
+    ///
+    /// Refused: a slash, which joins two numbers or an extension, and a last dot with fewer than
+    /// four digits after it, which is the fraction of a spreadsheet's number.
     ///
     /// # Errors
     /// The first [`PhoneError`] found.
@@ -167,6 +171,8 @@ text_form!(Phone, PhoneError, e164);
 struct Written {
     has_plus: bool,
     digits: String,
+    /// How many digits stand before the last dot.
+    before_dot: Option<usize>,
 }
 
 impl Written {
@@ -177,15 +183,26 @@ impl Written {
         let mut written = Self {
             has_plus: false,
             digits: String::new(),
+            before_dot: None,
         };
         for character in text.nfkc().filter(|c| !is_separator(*c)) {
             match ascii_digit(character) {
                 Some(digit) => written.digits.push(digit),
+                None if character == '.' => written.before_dot = Some(written.digits.len()),
                 None if character == '+' && written.is_empty() => written.has_plus = true,
                 None => return Err(PhoneError::ReadCharacter),
             }
         }
+        if written.has_fraction() {
+            return Err(PhoneError::ReadCharacter);
+        }
         Ok(written)
+    }
+
+    /// Tells whether the last dot cuts off less than the end of a number.
+    fn has_fraction(&self) -> bool {
+        self.before_dot
+            .is_some_and(|before| self.digits.len() - before < DIGITS_AFTER_DOT_MIN)
     }
 
     fn is_empty(&self) -> bool {
@@ -233,6 +250,6 @@ fn without_ninth_digit(full: &str) -> Option<&str> {
 fn is_separator(character: char) -> bool {
     matches!(
         character,
-        ' ' | '-' | '.' | '/' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}'
+        ' ' | '-' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}'
     ) || is_invisible(character)
 }

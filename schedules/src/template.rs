@@ -114,6 +114,9 @@ pub enum TemplateError {
     /// A value is longer than [`VALUE_CHARS_MAX`].
     #[error("value of {0} is too long")]
     ValueTooLong(Variable),
+    /// A code, a line or another value for machines holds what is not seen or does not copy.
+    #[error("value of {0} holds characters that are not seen")]
+    UnseenInValue(Variable),
     /// The payment link is no plain `https` address.
     #[error("payment link is no plain https address")]
     UnsafeLink,

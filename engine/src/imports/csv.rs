@@ -23,7 +23,9 @@ pub use date::DateError;
 pub use header::{COLUMN_NAMES, Column};
 pub use records::RecordError;
 pub use row::{ImportContact, ImportRow, RowError};
-pub use row::{LINK_BYTES_MAX, NAME_CHARS_MAX, REFERENCE_CHARS_MAX, ZONES_MAX};
+pub use row::{NAME_CHARS_MAX, ZONES_MAX};
+pub use schedules::link::LINK_BYTES_MAX;
+pub use schedules::reference::REFERENCE_CHARS_MAX;
 
 use header::Header;
 use records::Records;

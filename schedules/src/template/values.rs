@@ -1,9 +1,13 @@
-//! The values that fill a template: data, cleaned once and never read as template text.
+//! The values that fill a template: data, never read as template text.
+//!
+//! Free text is cleaned for its reader. Codes, lines and links are for machines: they arrive as
+//! they are or not at all, because a Pix code with one space less is another code.
 
 use std::collections::BTreeMap;
 
 use super::{TemplateError, Variable};
-use crate::characters::is_invisible;
+use crate::characters::{is_invisible, is_plain_text};
+use crate::link::{check_link, holds_link};
 
 /// The longest value, in characters; a Pix code has up to 512.
 pub const VALUE_CHARS_MAX: usize = 1_024;
@@ -15,15 +19,18 @@ pub struct Values(BTreeMap<Variable, String>);
 impl Values {
     /// Returns the values with one more; a blank value is as good as none.
     ///
-    /// Line breaks, tabs and runs of spaces become one space, because providers refuse them;
-    /// characters that are not seen, or turn the writing direction, are dropped.
+    /// In free text, line breaks, tabs and runs of spaces become one space, because providers
+    /// refuse them; characters that are not seen, or turn the writing direction, are dropped.
+    /// Other values are kept as they are, and refused when they are rendered.
     #[must_use]
     pub fn with(mut self, variable: Variable, value: &str) -> Self {
-        let value = cleaned(value);
-        if value.is_empty() {
+        let clean = cleaned(value);
+        if clean.is_empty() {
             self.0.remove(&variable);
+        } else if is_free_text(variable) {
+            self.0.insert(variable, clean);
         } else {
-            self.0.insert(variable, value);
+            self.0.insert(variable, value.to_owned());
         }
         self
     }
@@ -41,15 +48,26 @@ impl Values {
         if value.chars().count() > VALUE_CHARS_MAX {
             return Err(TemplateError::ValueTooLong(variable));
         }
+        if !is_free_text(variable) && !is_plain_text(value) {
+            return Err(TemplateError::UnseenInValue(variable));
+        }
         match variable {
-            Variable::PaymentLink if !is_https(value) => Err(TemplateError::UnsafeLink),
+            Variable::PaymentLink if check_link(value).is_err() => Err(TemplateError::UnsafeLink),
             // Free text of the uploader; a link in it would reach the contact in our name.
-            Variable::ContactName | Variable::Reference if has_link(value) => {
+            Variable::ContactName | Variable::Reference if holds_link(value) => {
                 Err(TemplateError::LinkInValue(variable))
             }
             _ => Ok(value),
         }
     }
+}
+
+/// Tells whether people wrote the value for people: only such a text may be cleaned.
+const fn is_free_text(variable: Variable) -> bool {
+    matches!(
+        variable,
+        Variable::ContactName | Variable::TenantName | Variable::Reference
+    )
 }
 
 fn cleaned(value: &str) -> String {
@@ -66,34 +84,4 @@ fn cleaned(value: &str) -> String {
         }
     }
     clean
-}
-
-fn is_https(value: &str) -> bool {
-    let host = value
-        .strip_prefix("https://")
-        .and_then(|rest| rest.split(['/', '?', '#']).next());
-    // An `@` before the first slash would hide the real host.
-    host.is_some_and(|host| host.contains('.') && !host.contains('@')) && !value.contains(' ')
-}
-
-/// Finds an address with a scheme, a `www.` or a path. A bare domain passes: companies are named
-/// after theirs.
-fn has_link(value: &str) -> bool {
-    value.split(' ').any(|word| {
-        let word = word.to_lowercase();
-        word.contains("://") || word.starts_with("www.") || has_host_and_path(&word)
-    })
-}
-
-/// Finds `name.tld/`, but not `S.A./ME`.
-fn has_host_and_path(word: &str) -> bool {
-    let Some((host, _)) = word.split_once('/') else {
-        return false;
-    };
-    let Some((name, tld)) = host.rsplit_once('.') else {
-        return false;
-    };
-    name.ends_with(char::is_alphanumeric)
-        && tld.len() >= 2
-        && tld.bytes().all(|byte| byte.is_ascii_alphabetic())
 }

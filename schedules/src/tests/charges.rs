@@ -110,6 +110,20 @@ fn grace_delays_the_charges_but_does_not_shorten_the_interest() {
 }
 
 #[test]
+fn a_day_off_of_the_tenant_does_not_hide_what_the_bank_charges() {
+    // A Tuesday far from holidays, and the day after it.
+    let (due_on, on) = (day("2026-08-04"), day("2026-08-05"));
+    let late = |calendar: &Calendar| charges_on(&rule(TERMS), calendar, 300_000, due_on, on);
+    let mut own = Calendar::brazil();
+    own.closed.insert(due_on, "Inventário".to_owned());
+    assert_eq!(late(&own).penalty_centavos, 6_000);
+    assert_eq!(late(&own), late(&Calendar::brazil()));
+    let mut bank = Calendar::brazil();
+    bank.bank_closed.insert(due_on, "Luto".to_owned());
+    assert_eq!(late(&bank).total_centavos, 300_000);
+}
+
+#[test]
 fn terms_beyond_the_law_are_refused() {
     let refusal = |terms| ChargeRule::new(terms).err();
     let penalty = |contract, penalty_bp| {

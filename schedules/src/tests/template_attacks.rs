@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::brcode::BrCode;
 use crate::channel::Channel;
 use crate::rule::MandatoryText;
 use crate::template::{
@@ -142,17 +143,76 @@ fn a_link_does_not_ride_on_a_name() {
     }
 }
 
+/// Fills a template that uses one variable alone.
+fn render(variable: Variable, value: &str) -> Result<String, TemplateError> {
+    let body = format!("{{{{{variable}}}}}");
+    let template = template(Channel::Sms, &body, &[variable]);
+    let values = Values::default().with(variable, value);
+    template.render(&values).map(|rendered| rendered.body)
+}
+
+#[test]
+fn a_pix_code_with_two_spaces_in_a_name_reaches_the_payer_unchanged() {
+    let code = "00020126360014br.gov.bcb.pix0114+5511987654321\
+                5204000053039865802BR5911LOJA  SILVA6009SAO PAULO62070503***6304B020";
+    assert_eq!(
+        BrCode::parse(code).map(|read| read.code),
+        Ok(code.to_owned())
+    );
+    assert_eq!(render(Variable::PixCode, code), Ok(code.to_owned()));
+}
+
+#[test]
+fn a_value_for_machines_is_refused_where_free_text_is_cleaned() {
+    for variable in Variable::ALL {
+        let clean = match variable {
+            Variable::PaymentLink => "https://pague.example/1",
+            _ => "1234",
+        };
+        assert_eq!(render(variable, clean), Ok(clean.to_owned()));
+        for unseen in ['\u{200b}', '\u{202e}', '\u{a0}', '\n', '\u{7f}'] {
+            let value = format!("{clean}{unseen}5");
+            let expected = match variable {
+                Variable::ContactName | Variable::TenantName | Variable::Reference => continue,
+                _ => Err(TemplateError::UnseenInValue(variable)),
+            };
+            assert_eq!(render(variable, &value), expected, "{variable} {unseen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_that_looks_a_little_like_a_link_is_sendable() {
+    for reference in ["2026.NF/001", "12.2026.NFE/7", "NF/2026.1"] {
+        assert_eq!(
+            render(Variable::Reference, reference),
+            Ok(reference.to_owned())
+        );
+    }
+    assert_eq!(
+        render(Variable::Reference, "evil.com/pix"),
+        Err(TemplateError::LinkInValue(Variable::Reference))
+    );
+}
+
 #[test]
 fn a_payment_link_is_plain_https() {
     let template = template(Channel::Sms, "{{payment_link}}", &[Variable::PaymentLink]);
     let render = |link| template.render(&Values::default().with(Variable::PaymentLink, link));
-    assert!(render("https://pague.example/b/1?x=2").is_ok());
+    for link in ["https://pague.example/b/1?x=2", "HTTPS://PAGUE.EXAMPLE"] {
+        assert_eq!(
+            render(link).map(|rendered| rendered.body),
+            Ok(link.to_owned())
+        );
+    }
     for link in [
         "http://pague.example",
         "javascript:alert(1)",
         "https://banco.example@evil.example/",
         "https://localhost",
         "https://pague.example/a b",
+        "https://pague.example/\"onclick=",
+        "https://pague.example\\@evil.example",
         "pague.example",
     ] {
         assert_eq!(render(link), Err(TemplateError::UnsafeLink), "{link}");

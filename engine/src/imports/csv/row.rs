@@ -4,21 +4,20 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::boleto::{self, Disagreement, ParsedBoleto};
 use schedules::brcode::{BrCode, BrCodeError};
+use schedules::characters::{is_invisible, is_plain_text};
 use schedules::contact::{EmailAddress, EmailError};
 use schedules::digitable_line::DigitableLineError;
+use schedules::link::{LinkError, check_link, holds_link};
 use schedules::phone::{Phone, PhoneError};
+use schedules::reference::{Reference, ReferenceError};
 
 use super::amount::{self, AmountError};
 use super::date::{self, DateError};
 use super::header::{Column, Header};
 use super::records::RecordError;
 
-/// The longest reference.
-pub const REFERENCE_CHARS_MAX: usize = 64;
 /// The longest name.
 pub const NAME_CHARS_MAX: usize = 120;
-/// The longest payment link.
-pub const LINK_BYTES_MAX: usize = 2_000;
 /// The most zones that a contact may be in.
 pub const ZONES_MAX: usize = 4;
 
@@ -76,8 +75,9 @@ pub enum RowError {
     /// A value that is needed is missing.
     #[error("a value is missing")]
     FindValue,
-    /// A control character, NUL among them, or one that turns the direction of text.
-    #[error("the text has control characters")]
+    /// A control character, NUL among them, one that turns the direction of text, or, where a
+    /// text must copy unchanged, one that is not seen.
+    #[error("the text has control or invisible characters")]
     ReadControl,
     /// Bytes that are no text.
     #[error("the text is damaged")]
@@ -94,6 +94,9 @@ pub enum RowError {
     /// A zone that does not exist, or too many of them.
     #[error("the time zone does not exist")]
     FindZone,
+    /// A link in a text that people read as a name: no message may carry it.
+    #[error("the text holds a link")]
+    FindLink,
     /// A link that is not a plain https address.
     #[error("the link is not a plain https address")]
     ReadLink,
@@ -123,6 +126,16 @@ pub enum RowError {
     ReadEmail(#[from] EmailError),
 }
 
+impl From<ReferenceError> for RowError {
+    fn from(error: ReferenceError) -> Self {
+        match error {
+            ReferenceError::FindText => Self::FindValue,
+            ReferenceError::MeasureText => Self::MeasureText,
+            ReferenceError::ReadCharacter => Self::ReadControl,
+        }
+    }
+}
+
 impl RowError {
     /// Returns the stable name of the error, for the API and import reports.
     pub const fn code(&self) -> &'static str {
@@ -137,6 +150,7 @@ impl RowError {
             Self::RepeatReference => "reference_repeated",
             Self::FindContactPoint => "contact_point_missing",
             Self::FindZone => "zone_unknown",
+            Self::FindLink => "text_link",
             Self::ReadLink => "link_malformed",
             Self::ComparePixAmount => "pix_amount_differs",
             Self::ReadAmount(error) => error.code(),
@@ -171,9 +185,9 @@ impl Row<'_> {
         if surplus.into_iter().any(|field| !field.trim().is_empty()) {
             return Err((RowError::MatchHeader, None));
         }
-        let reference = self.needed(Column::Reference, REFERENCE_CHARS_MAX)?;
+        let reference = self.reference()?;
         let slip = self.parsed(Column::DigitableLine, |text| {
-            boleto::parse(text, reference_on).map_err(RowError::from)
+            boleto::parse(whole(text)?, reference_on).map_err(RowError::from)
         })?;
         let amount_centavos = self.amount(slip.as_ref())?;
         let due_on = self.due_on(slip.as_ref())?;
@@ -190,6 +204,30 @@ impl Row<'_> {
             payment_link: self.parsed(Column::PaymentLink, read_link)?,
             contact: self.contact()?,
         })
+    }
+
+    /// Returns the reference in its one spelling.
+    fn reference(&self) -> Result<String, Located> {
+        let text = self.needed(Column::Reference)?;
+        let reference =
+            Reference::parse(text).map_err(|error| (error.into(), Some(Column::Reference)))?;
+        Ok(reference.into())
+    }
+
+    /// Returns the contact's name, which must show something.
+    fn name(&self) -> Result<String, Located> {
+        let text = self.needed(Column::Name)?;
+        if text.chars().count() > NAME_CHARS_MAX {
+            return Err((RowError::MeasureText, Some(Column::Name)));
+        }
+        // Telephone numbers are copied with such marks around them, and read without.
+        if text.chars().any(bends_text) {
+            return Err((RowError::ReadControl, Some(Column::Name)));
+        }
+        if text.chars().all(|c| is_invisible(c) || c.is_whitespace()) {
+            return Err((RowError::FindValue, Some(Column::Name)));
+        }
+        Ok(text.to_owned())
     }
 
     /// Returns the amount that is stated, or else the line's.
@@ -210,6 +248,7 @@ impl Row<'_> {
 
     fn pix_code(&self, amount_centavos: i64) -> Result<Option<String>, Located> {
         self.parsed(Column::PixCode, |text| {
+            let text = whole(text)?;
             let code = BrCode::parse(text)?;
             match code.amount_centavos {
                 Some(other) if other != amount_centavos => Err(RowError::ComparePixAmount),
@@ -219,7 +258,7 @@ impl Row<'_> {
     }
 
     fn contact(&self) -> Result<ImportContact, Located> {
-        let name = self.needed(Column::Name, NAME_CHARS_MAX)?;
+        let name = self.name()?;
         let phone = self.parsed(Column::Phone, |text| {
             Phone::parse(text).map_err(RowError::from)
         })?;
@@ -243,18 +282,17 @@ impl Row<'_> {
         })
     }
 
-    fn needed(&self, column: Column, chars_max: usize) -> Result<String, Located> {
+    /// Returns a text that must be there and hold no link.
+    fn needed(&self, column: Column) -> Result<&str, Located> {
         let text = self
             .text(column)?
             .ok_or((RowError::FindValue, Some(column)))?;
-        if text.chars().count() > chars_max {
-            return Err((RowError::MeasureText, Some(column)));
+        // As it will be rendered: without what is not seen.
+        let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        if holds_link(&seen) {
+            return Err((RowError::FindLink, Some(column)));
         }
-        // Telephone numbers are copied with such marks around them, and read without.
-        if text.chars().any(bends_text) {
-            return Err((RowError::ReadControl, Some(column)));
-        }
-        Ok(text.to_owned())
+        Ok(text)
     }
 
     fn parsed<T>(
@@ -303,23 +341,18 @@ fn read_zones(text: &str) -> Result<Vec<Tz>, RowError> {
     Ok(zones)
 }
 
-/// Reads a link of https with a host and nothing before it that could pass for one.
+/// Passes a text on that reaches the payer as it stands, or not at all.
+fn whole(text: &str) -> Result<&str, RowError> {
+    is_plain_text(text)
+        .then_some(text)
+        .ok_or(RowError::ReadControl)
+}
+
+/// Reads a link by the rule that it is sent by.
 fn read_link(text: &str) -> Result<String, RowError> {
-    if text.len() > LINK_BYTES_MAX {
-        return Err(RowError::MeasureText);
-    }
-    let scheme = text
-        .get(..8)
-        .filter(|scheme| scheme.eq_ignore_ascii_case("https://"));
-    let rest = scheme.map(|_| &text[8..]).ok_or(RowError::ReadLink)?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // What RFC 3986 does not have could end an attribute or a link in a message.
-    let is_plain = rest
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte));
-    let has_host = authority.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if !is_plain || !has_host || authority.contains('@') {
-        return Err(RowError::ReadLink);
-    }
+    check_link(text).map_err(|error| match error {
+        LinkError::MeasureLink => RowError::MeasureText,
+        _ => RowError::ReadLink,
+    })?;
     Ok(text.to_owned())
 }

@@ -1,6 +1,7 @@
 //! Files as spreadsheets write them, and files as nobody should.
 
 mod bytes;
+mod sendable;
 
 use std::fmt::Write as _;
 
@@ -171,7 +172,7 @@ fn a_row_that_lacks_something_or_has_too_much_is_refused() {
 #[test]
 fn each_kind_of_bad_value_is_refused_by_line_code_and_field() {
     let name = "n".repeat(121);
-    let reference = "r".repeat(65);
+    let reference = "r".repeat(121);
     let cases = [
         (
             "A;10/03/2026;5;;Ana;(20) 99999-8888;",
