@@ -256,9 +256,12 @@ fn a_secret_must_come_from_exactly_one_place() {
 
 #[test]
 fn a_secret_on_the_command_line_is_refused() {
-    let sources = overrides(&["store.kind=postgres", "store.url=postgres://u:hunter2@db"]);
-    let told = problems(&sources);
-    assert_eq!(told, ["RG-CONFIG-007 store.url", "RG-CONFIG-005 store.url"]);
+    for key in ["store.url", "STORE.URL", "Store.Url", "store.URL"] {
+        let url = format!("{key}=postgres://u:hunter2@db");
+        let told = problems(&overrides(&["store.kind=postgres", &url]));
+        let expected = ["RG-CONFIG-007 store.url", "RG-CONFIG-005 store.url"];
+        assert_eq!(told, expected, "{key}");
+    }
 }
 
 #[test]
