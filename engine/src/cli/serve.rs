@@ -91,30 +91,48 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
 }
 
 /// Opens the configured store, and brings its schema up to date.
-pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
+async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
     match config {
-        StoreConfig::Sqlite { path } => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
-            if let Some(file) = path.file_name() {
-                settings.file = file.to_string_lossy().into_owned();
-            }
-            Store::open_sqlite(&settings).await
+        StoreConfig::Sqlite { path } => Store::open_sqlite(&sqlite(path)).await,
+        StoreConfig::Postgres {
+            url,
+            connections_max,
+        } => {
+            let settings = PostgresSettings::within(url.expose(), *connections_max);
+            Store::open_postgres(&settings).await
         }
         StoreConfig::Postgres { url, .. } => {
-            Store::open_postgres(&PostgresSettings::at(url.expose())).await
+            let mut settings = PostgresSettings::at(url.expose());
+            settings.readers = 1;
+            Store::read_postgres(&settings).await
         }
     }
 }
 
+    }
+}
+
+/// Opens the configured store to read it, beside an engine that may be running on it.
+pub(super) async fn open_to_read(config: &StoreConfig) -> Result<Store, StoreError> {
+    match config {
+        StoreConfig::Sqlite { path } => Store::read_sqlite(&sqlite(path)).await,
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.serve.listen)?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mailbox = Mailbox::new(
         store.clone(),
+fn sqlite(path: &Path) -> SqliteSettings {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
+    if let Some(file) = path.file_name() {
+        settings.file = file.to_string_lossy().into_owned();
+    }
+    settings
+}
+
         Arc::clone(&clock),
         MailboxBehaviour::default(),
     );

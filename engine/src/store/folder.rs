@@ -44,8 +44,20 @@ impl Folder {
     }
 }
 
-/// Opens a file that only its user can read, for there are names and debts in it.
-fn private(path: &Path) -> Result<File, StoreError> {
+/// Finds a database file that is there; nothing is made, locked or opened.
+pub(super) fn find(path: &Path, file: &str) -> Result<PathBuf, StoreError> {
+    let database = path.join(file);
+    match fs::metadata(&database) {
+        Ok(_) => Ok(database),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(StoreError::Missing)
+        }
+        Err(error) => Err(of_io(error)),
+    }
+}
+
+/// Makes files that only their user can read, for there are names and debts in them.
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.truncate(false).write(true).mode(0o600);
     options
@@ -66,9 +78,6 @@ fn close_to_others(path: &Path, file: &str) -> io::Result<()> {
             _ if name == "regua.lock" => close(&entry.path(), 0o600)?,
             _ => is_ours_alone = false,
         }
-        _ => StoreError::Unreachable,
-    }
-}
     }
     if is_ours_alone {
         close(path, 0o700)?;
@@ -94,3 +103,6 @@ fn of_io(error: io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Refused,
+        _ => StoreError::Unreachable,
+    }
+}

@@ -8,6 +8,7 @@ mod pages;
 mod postgres;
 mod races;
 mod schema;
+mod reading;
 mod sqlite;
 mod stops;
 
