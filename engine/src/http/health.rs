@@ -2,7 +2,7 @@
 //!
 //! Neither says who the tenants are, what version runs or where the data lies.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,26 @@ pub struct Readiness {
     pub store: Store,
     /// The node.
     pub node: Arc<Node>,
+}
+
+/// Why the endpoints could not be served: the address is taken, or not one of this machine's.
+#[derive(Debug, thiserror::Error)]
+#[error("serve.listen cannot be listened on")]
+pub struct ListenError(#[from] std::io::Error);
+
+impl ListenError {
+    /// Returns the code under which the runbook explains the error.
+    pub const fn code(&self) -> &'static str {
+        "RG-SERVE-001"
+    }
+}
+
+/// Takes the address of the endpoints, before anything else is started.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    Ok(TcpListener::bind(address)?)
 }
 
 /// Serves health on `listener` until the server is stopped.
