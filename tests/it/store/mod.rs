@@ -6,9 +6,10 @@ mod doors;
 mod leases;
 mod pages;
 mod postgres;
+mod privacy;
 mod races;
-mod schema;
 mod reading;
+mod schema;
 mod sqlite;
 mod stops;
 
