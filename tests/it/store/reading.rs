@@ -7,7 +7,7 @@ use engine::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use sqlx::Connection;
 use tempfile::TempDir;
 use tests::database::{Database, Engine, on};
-use tests::scene::{START, Scene, new_tenant};
+use tests::scene::{START, Scene, claim, new_tenant};
 
 fn mode(path: &Path) -> u32 {
     let permissions = path.metadata().expect("it is there").permissions();
@@ -29,12 +29,16 @@ async fn read(database: &Database) -> Result<Store, StoreError> {
 async fn what_another_store_writes_is_read_and_nothing_can_be_written(database: Database) {
     let scene = Scene::set(&database.store).await;
     let reading = read(&database).await.expect("the store opens to read");
-    for enrolled in [3, 8] {
-        scene.enroll(enrolled, START).await;
-        let written = database.store.report(scene.tenant).await.expect("a report");
-        let seen = reading.report(scene.tenant).await.expect("a report");
-        assert_eq!(seen, written);
-    }
+    let compare = async || {
+        let written = database.store.report(scene.tenant).await;
+        assert_eq!(reading.report(scene.tenant).await, written);
+        written.expect("a report")
+    };
+    let all = scene.enroll(3, START).await;
+    assert_eq!(compare().await.attempts.of("in_flight"), 0);
+    let claims = all.iter().map(|one| claim(one, 0, START)).collect();
+    scene.commit(claims).await.expect("a commit");
+    assert_eq!(compare().await.attempts.of("in_flight"), 3);
     let refused = reading.create_tenant(&new_tenant(), START).await;
     assert_eq!(refused, Err(StoreError::Refused));
     let written = database.store.create_tenant(&new_tenant(), START).await;
@@ -128,6 +132,8 @@ async fn an_address_that_cannot_be_read_is_told_and_not_repeated() {
     for url in [
         "postgres://regua:hunter2@db:port/regua",
         "regua:hunter2@db/regua",
+        "mysql://regua:hunter2@db/regua",
+        "hunter2",
         "postgres://regua:hunter2@[::1/regua?sslmode=hunter2",
         "postgres://regua:p@db/regua?sslmode=hunter2",
     ] {
