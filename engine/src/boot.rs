@@ -30,6 +30,15 @@ pub enum BootError {
     Threads(#[from] ThreadRefused),
 }
 
+impl BootError {
+    /// Returns the code under which the runbook explains the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Threads(_) => "RG-BOOT-001",
+        }
+    }
+}
+
 /// What differs between a server, the demo and a test.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {

@@ -2,6 +2,8 @@
 //!
 //! A door writes facts and nothing else; what follows from them is the owner's to decide.
 
+use std::fmt;
+
 use actors::machine::effect::Subject;
 use chrono::NaiveDate;
 use schedules::channel::Channel;
@@ -117,13 +119,23 @@ pub enum BoletoName {
 }
 
 /// A contact, as a caller names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactName {
     /// By the engine's id.
     Id(ContactId),
     /// By the canonical form of its phone or e-mail; it may name a contact that is imported later.
     Point(String),
+}
+
+/// Hides the phone or e-mail.
+impl fmt::Debug for ContactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.debug_tuple("Id").field(id).finish(),
+            Self::Point(_) => f.write_str("Point(***)"),
+        }
+    }
 }
 
 /// What became of a fact.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::serve::report;
 use super::{Ended, runtime};
 use crate::demo::{self, DemoOptions};
 
@@ -35,23 +36,20 @@ impl Command {
         }));
         bar.finish_and_clear();
         match walked {
-            Ok(report) => {
+            Ok(told) => {
                 if self.json {
-                    serde_json::to_writer(&mut *out, &report)?;
+                    serde_json::to_writer(&mut *out, &told)?;
                     writeln!(out)?;
                 } else {
-                    write!(out, "{report}")?;
+                    write!(out, "{told}")?;
                 }
-                Ok(if report.is_true() {
+                Ok(if told.is_true() {
                     Ended::Well
                 } else {
                     Ended::Failed
                 })
             }
-            Err(error) => {
-                writeln!(err, "regua: {:#}", anyhow::Error::from(error))?;
-                Ok(Ended::Failed)
-            }
+            Err(error) => report(Err(error.into()), err),
         }
     }
 }

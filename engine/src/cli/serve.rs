@@ -1,7 +1,6 @@
 //! `regua serve` and `regua migrate`: the engine as a process.
 
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,9 +10,10 @@ use clap::Args;
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
-use crate::boot::{Engine, Pace};
+use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
-use crate::http::health::{self, Readiness};
+use crate::http::health::{self, ListenError, Readiness};
+use crate::imports::csv::ImportError;
 use crate::providers::mailbox::{Mailbox, MailboxBehaviour};
 use crate::providers::registry::Registry;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
@@ -79,38 +79,62 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
     match ended {
         Ok(()) => Ok(Ended::Well),
         Err(error) => {
-            let code = error.downcast_ref::<StoreError>().map(StoreError::code);
-            writeln!(
-                err,
-                "regua: {error:#}{}",
-                code.map(|c| format!(" [{c}]")).unwrap_or_default()
-            )?;
+            let code = error.chain().find_map(code_of);
+            let code = code.map(|code| format!(" [{code}]"));
+            writeln!(err, "regua: {error:#}{}", code.unwrap_or_default())?;
             Ok(Ended::Failed)
         }
     }
 }
 
+/// Returns the code of one error of a chain, if it is of a kind that the runbook explains.
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let store = error.downcast_ref::<StoreError>().map(StoreError::code);
+    let boot = || error.downcast_ref::<BootError>().map(BootError::code);
+    let listen = || error.downcast_ref::<ListenError>().map(ListenError::code);
+    let import = || error.downcast_ref::<ImportError>().map(ImportError::code);
+    store.or_else(boot).or_else(listen).or_else(import)
+}
+
 /// Opens the configured store, and brings its schema up to date.
-pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
+async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
     match config {
-        StoreConfig::Sqlite { path } => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
-            if let Some(file) = path.file_name() {
-                settings.file = file.to_string_lossy().into_owned();
-            }
-            Store::open_sqlite(&settings).await
-        }
-        StoreConfig::Postgres { url, .. } => {
-            Store::open_postgres(&PostgresSettings::at(url.expose())).await
+        StoreConfig::Sqlite { path } => Store::open_sqlite(&sqlite(path)).await,
+        StoreConfig::Postgres {
+            url,
+            connections_max,
+        } => {
+            let settings = PostgresSettings::within(url.expose(), *connections_max);
+            Store::open_postgres(&settings).await
         }
     }
 }
 
+/// Opens the configured store to read it, beside an engine that may be running on it.
+pub(super) async fn open_to_read(config: &StoreConfig) -> Result<Store, StoreError> {
+    match config {
+        StoreConfig::Sqlite { path } => Store::read_sqlite(&sqlite(path)).await,
+        StoreConfig::Postgres { url, .. } => {
+            let mut settings = PostgresSettings::at(url.expose());
+            settings.readers = 1;
+            Store::read_postgres(&settings).await
+        }
+    }
+}
+
+fn sqlite(path: &Path) -> SqliteSettings {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
+    if let Some(file) = path.file_name() {
+        settings.file = file.to_string_lossy().into_owned();
+    }
+    settings
+}
+
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.serve.listen)?;
+    let listener = health::listen(config.serve.listen)?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mailbox = Mailbox::new(
@@ -154,5 +178,55 @@ async fn asked_to_stop() -> io::Result<()> {
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said_of(error: impl Into<anyhow::Error>) -> String {
+        let mut err = Vec::new();
+        let ended = report(Err(error.into()), &mut err).expect("written");
+        assert!(matches!(ended, Ended::Failed));
+        String::from_utf8(err).expect("utf-8")
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_code_however_deep_it_lies() {
+        let deep = anyhow::Error::from(StoreError::InUse)
+            .context("demo")
+            .context("command");
+        let said = said_of(deep);
+        assert!(
+            said.ends_with("by another process [RG-STORE-006]\n"),
+            "{said}"
+        );
+        let said = said_of(crate::demo::DemoError::Store(StoreError::Missing));
+        assert!(said.ends_with("[RG-STORE-016]\n"), "{said}");
+        let said = said_of(crate::demo::DemoError::Import(ImportError::FindHeader));
+        assert!(said.ends_with("[RG-IMPORT-002]\n"), "{said}");
+        assert_eq!(said_of(anyhow::anyhow!("anything")), "regua: anything\n");
+    }
+
+    #[test]
+    fn serving_on_an_address_that_is_taken_ends_with_a_code_before_a_store_is_made() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("data/regua.db");
+        let overrides = vec![
+            format!("serve.listen={}", taken.local_addr().expect("an address")),
+            format!("store.path={}", path.display()),
+        ];
+        let config = Config::load(&crate::config::Sources {
+            overrides,
+            ..Default::default()
+        });
+        let served = runtime()
+            .expect("a runtime")
+            .block_on(serve(&config.expect("settings")));
+        let said = said_of(served.expect_err("the address is taken"));
+        assert!(said.ends_with("[RG-SERVE-001]\n"), "{said}");
+        assert!(!path.exists());
     }
 }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod stores;
+
 struct Answer {
     code: u8,
     out: String,

@@ -7,10 +7,10 @@ use clap::Args;
 use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
 
 use super::config::ConfigArgs;
-use super::serve::{open, report, with_config};
+use super::serve::{open_to_read, report, with_config};
 use super::{Ended, runtime};
 use crate::config::StoreConfig;
-use crate::store::{Store, Why};
+use crate::store::{Store, StoreError, Why};
 use crate::why::story;
 
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ impl About {
 }
 
 async fn tell(config: &StoreConfig, tenant: TenantId, about: About) -> anyhow::Result<Why> {
-    let store = open(config).await?;
+    let store = open_to_read(config).await?;
     let why = read(&store, tenant, about).await;
     store.close().await;
     why
@@ -92,7 +92,7 @@ async fn read(store: &Store, tenant: TenantId, about: About) -> anyhow::Result<W
         About::Reference(reference) => store
             .boleto_named(tenant, &reference)
             .await?
-            .ok_or_else(|| anyhow::anyhow!("no such boleto"))?,
+            .ok_or(StoreError::Absent { what: "boleto" })?,
     };
     Ok(store.why_boleto(tenant, boleto).await?)
 }

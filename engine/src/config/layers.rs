@@ -131,9 +131,9 @@ fn override_layer(overrides: &[String], problems: &mut Vec<Problem>) -> Table {
     for text in overrides {
         let parts = text.split_once('=');
         match parts.and_then(|(path, value)| Some((path.split_once('.')?, value))) {
-            Some(((section, key), _)) if SECRET_KEYS.contains(&(section, key)) => {
+            Some(((section, key), _)) if is_secret(section, key) => {
                 problems.push(Problem::new(
-                    &format!("{section}.{key}"),
+                    &format!("{section}.{key}").to_ascii_lowercase(),
                     ProblemKind::HideSecret,
                 ));
             }
@@ -142,6 +142,13 @@ fn override_layer(overrides: &[String], problems: &mut Vec<Problem>) -> Table {
         }
     }
     layer
+}
+
+/// Compares as [`insert`] does, which reads capitals like small letters.
+fn is_secret(section: &str, key: &str) -> bool {
+    SECRET_KEYS
+        .iter()
+        .any(|secret| secret.0.eq_ignore_ascii_case(section) && secret.1.eq_ignore_ascii_case(key))
 }
 
 fn insert(layer: &mut Table, section: &str, key: &str, value: &str) {

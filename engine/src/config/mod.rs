@@ -150,7 +150,7 @@ fn read_store(section: &mut Section<'_>) -> Option<StoreConfig> {
         }),
         Some(_) => {
             let url = section.secret("url");
-            let connections_max = section.whole("connections_max", 1..=1_000, Some(16));
+            let connections_max = section.whole("connections_max", 5..=1_000, Some(16));
             Some(StoreConfig::Postgres {
                 url: url?,
                 connections_max: connections_max?,

@@ -255,10 +255,29 @@ fn a_secret_must_come_from_exactly_one_place() {
 }
 
 #[test]
+fn fewer_connections_than_there_are_kinds_of_work_are_refused() {
+    let least = crate::store::PostgresSettings::CONNECTIONS_MIN;
+    let with = |connections: u32| {
+        let pairs = [
+            ("REGUA_STORE__KIND", "postgres".to_owned()),
+            ("REGUA_STORE__URL", "postgres://db".to_owned()),
+            ("REGUA_STORE__CONNECTIONS_MAX", connections.to_string()),
+        ];
+        environment(&pairs.each_ref().map(|(key, value)| (*key, value.as_str())))
+    };
+    assert!(Config::load(&with(least)).is_ok());
+    let told = problems(&with(least - 1));
+    assert_eq!(told, ["RG-CONFIG-004 store.connections_max"]);
+}
+
+#[test]
 fn a_secret_on_the_command_line_is_refused() {
-    let sources = overrides(&["store.kind=postgres", "store.url=postgres://u:hunter2@db"]);
-    let told = problems(&sources);
-    assert_eq!(told, ["RG-CONFIG-007 store.url", "RG-CONFIG-005 store.url"]);
+    for key in ["store.url", "STORE.URL", "Store.Url", "store.URL"] {
+        let url = format!("{key}=postgres://u:hunter2@db");
+        let told = problems(&overrides(&["store.kind=postgres", &url]));
+        let expected = ["RG-CONFIG-007 store.url", "RG-CONFIG-005 store.url"];
+        assert_eq!(told, expected, "{key}");
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Gateway for Mailbox {
         if let Some(refusal) = self.refusal(luck >> 32) {
             return refusal;
         }
-        let letter = self.letter(message);
+        let letter = Letter::of(message, self.clock.now());
         match self.store.keep_letter(letter).await {
             Ok(()) if (luck >> 16) % 10_000 < self.behaviour.lost => Outcome::Unknown,
             Ok(()) => Outcome::Accepted {
@@ -99,18 +99,6 @@ impl Gateway for Mailbox {
 }
 
 impl Mailbox {
-    fn letter(&self, message: &HandOver) -> Letter {
-        Letter {
-            tenant: message.tenant,
-            attempt: message.attempt,
-            boleto: message.boleto,
-            channel: message.channel,
-            handed_over_at: self.clock.now(),
-            to_masked: masked(&message.to),
-            body: message.rendered.body.clone(),
-        }
-    }
-
     fn latency(&self, luck: u64) -> Duration {
         Duration::from_millis(luck % (self.behaviour.latency_ms_max + 1))
     }
@@ -131,15 +119,4 @@ fn hash(attempt: AttemptId, seed: u64) -> u64 {
         });
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ (mixed >> 32)
-}
-
-/// Keeps the first three characters and the last two: enough to tell two contacts apart.
-fn masked(to: &str) -> String {
-    let signs: Vec<char> = to.chars().collect();
-    let head: String = signs.iter().take(3).collect();
-    let tail: String = signs
-        .iter()
-        .skip(signs.len().saturating_sub(2).max(3))
-        .collect();
-    format!("{head}******{tail}")
 }

@@ -10,7 +10,7 @@ use sqlx::{PgPool, SqlitePool};
 
 use super::conn::Conn;
 use super::error::StoreError;
-use super::folder::Folder;
+use super::folder::{self, Folder};
 use super::migrate;
 use super::queue::Lane;
 use super::settings::{PostgresSettings, SqliteSettings};
@@ -36,6 +36,8 @@ pub(super) enum Backend {
         doors: PgPool,
         readers: PgPool,
     },
+    SqliteToRead(SqlitePool),
+    PostgresToRead(PgPool),
 }
 
 impl Backend {
@@ -76,7 +78,7 @@ impl Backend {
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let base = PgConnectOptions::from_str(&settings.url)?.application_name("regua");
+        let base = address(settings)?;
         migrate_postgres(&base).await?;
         // A writer notices a dead connection by its first statement and takes another; who reads is
         // spared that.
@@ -112,6 +114,37 @@ impl Backend {
         })
     }
 
+    /// Opens an SQLite file that is there, without the folder's lock: beside a process that writes.
+    pub(super) async fn sqlite_to_read(settings: &SqliteSettings) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder::find(&settings.folder, &settings.file)?)
+            .read_only(true)
+            .busy_timeout(settings.busy_max)
+            .pragma("temp_store", "memory");
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.readers)
+            .acquire_timeout(settings.busy_max.max(ACQUIRE_MAX))
+            .connect_with(options)
+            .await?;
+        migrate::expect_sqlite(&readers).await?;
+        Ok(Self::SqliteToRead(readers))
+    }
+
+    /// Opens a PostgreSQL database in sessions that cannot write.
+    pub(super) async fn postgres_to_read(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let readers = PgPoolOptions::new()
+            .max_connections(settings.readers)
+            .acquire_timeout(ACQUIRE_MAX)
+            .connect_with(address(settings)?.options([
+                ("default_transaction_read_only", "on"),
+                ("statement_timeout", "30000"),
+                ("lock_timeout", "2000"),
+            ]))
+            .await?;
+        migrate::expect_postgres(&readers).await?;
+        Ok(Self::PostgresToRead(readers))
+    }
+
     /// Lends the connection of a writer that serves these lanes.
     pub(super) async fn writer(&self, lanes: &[Lane]) -> Result<Conn, StoreError> {
         match self {
@@ -131,14 +164,19 @@ impl Backend {
                 };
                 Ok(pool.acquire().await?.into())
             }
+            Backend::SqliteToRead(_) | Backend::PostgresToRead(_) => Err(StoreError::Refused),
         }
     }
 
     /// Lends a connection to read with.
     pub(super) async fn reader(&self) -> Result<Conn, StoreError> {
         Ok(match self {
-            Backend::Sqlite { readers, .. } => readers.acquire().await?.into(),
-            Backend::Postgres { readers, .. } => readers.acquire().await?.into(),
+            Backend::Sqlite { readers, .. } | Backend::SqliteToRead(readers) => {
+                readers.acquire().await?.into()
+            }
+            Backend::Postgres { readers, .. } | Backend::PostgresToRead(readers) => {
+                readers.acquire().await?.into()
+            }
         })
     }
 
@@ -168,8 +206,20 @@ impl Backend {
                     readers.close()
                 );
             }
+            Backend::SqliteToRead(readers) => readers.close().await,
+            Backend::PostgresToRead(readers) => readers.close().await,
         }
     }
+}
+
+/// Reads the address; one without its scheme would be taken for a database on this machine.
+fn address(settings: &PostgresSettings) -> Result<PgConnectOptions, StoreError> {
+    const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+    if !SCHEMES.iter().any(|it| settings.url.starts_with(it)) {
+        return Err(StoreError::Address);
+    }
+    let options = PgConnectOptions::from_str(&settings.url).map_err(|_| StoreError::Address)?;
+    Ok(options.application_name("regua"))
 }
 
 /// Migrations may take long: they run without the time-outs of everyday work.

@@ -63,6 +63,20 @@ pub enum StoreError {
     /// Two transactions waited for each other, and this one gave way; nothing happened.
     #[error("transaction gave way to another")]
     GaveWay,
+    /// There is no database to read.
+    #[error("there is no database here")]
+    Missing,
+    /// The database was last migrated by an older version of the program.
+    #[error("database schema {found} is older than {known}: run `regua migrate` first")]
+    SchemaTooOld {
+        /// The newest migration in the database.
+        found: i64,
+        /// The newest migration in the program.
+        known: i64,
+    },
+    /// The address of the database cannot be read; it is not repeated, for it may hold a password.
+    #[error("address of the database, store.url, cannot be read")]
+    Address,
     /// Any other error of the database, by its code.
     #[error("database error {code}")]
     Database {
@@ -73,7 +87,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Every code that [`StoreError::code`] returns.
-    pub const CODES: [&'static str; 15] = [
+    pub const CODES: [&'static str; 18] = [
         "RG-STORE-001",
         "RG-STORE-002",
         "RG-STORE-003",
@@ -89,6 +103,9 @@ impl StoreError {
         "RG-STORE-013",
         "RG-STORE-014",
         "RG-STORE-015",
+        "RG-STORE-016",
+        "RG-STORE-017",
+        "RG-STORE-018",
     ];
 
     /// Returns the code under which the runbook explains the error.
@@ -109,6 +126,9 @@ impl StoreError {
             StoreError::Refused => 12,
             StoreError::GaveWay => 13,
             StoreError::Database { .. } => 14,
+            StoreError::Missing => 15,
+            StoreError::SchemaTooOld { .. } => 16,
+            StoreError::Address => 17,
         }]
     }
 
@@ -142,6 +162,9 @@ impl From<StoreError> for JournalError {
             | StoreError::InUse
             | StoreError::Migrate
             | StoreError::Refused
+            | StoreError::Missing
+            | StoreError::SchemaTooOld { .. }
+            | StoreError::Address
             | StoreError::Database { .. } => Self::Permanent,
             StoreError::Unreadable { .. } => Self::Corrupt,
             StoreError::Conflict { .. } => Self::Conflict,
@@ -166,6 +189,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::ColumnIndexOutOfBounds { .. }
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::TypeNotFound { .. } => StoreError::Unreadable { what: "row" },
+            sqlx::Error::Configuration(_) => StoreError::Address,
             // Not read as anything else: a protocol error leaves the connection unusable.
             sqlx::Error::Protocol(_) => StoreError::Unreachable,
             _ => StoreError::Database {
@@ -241,13 +265,9 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), StoreError::CODES.len());
         assert_eq!(StoreError::Unreachable.code(), "RG-STORE-001");
-        assert_eq!(
-            StoreError::Database {
-                code: String::new()
-            }
-            .code(),
-            "RG-STORE-015"
-        );
+        let code = String::new();
+        assert_eq!(StoreError::Database { code }.code(), "RG-STORE-015");
+        assert_eq!(StoreError::Address.code(), "RG-STORE-018");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the mailbox provider keeps instead of sending it, for demos, tests and dry runs.
 
+use std::fmt;
+
 use actors::machine::effect::HandOver;
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
@@ -14,7 +16,7 @@ use super::work::{Asked, Work};
 use super::{Store, within};
 
 /// A message in the mailbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Letter {
     /// The tenant.
     pub tenant: TenantId,
@@ -52,6 +54,16 @@ const LIST: Sql = both(
      LIMIT $3",
 );
 
+/// Shows the key only: the rest is personal.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter")
+            .field("tenant", &self.tenant)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Letter {
     /// Returns what is kept of a message that is handed over at an instant.
     pub fn of(message: &HandOver, handed_over_at: Timestamp) -> Self {
@@ -67,15 +79,23 @@ impl Letter {
     }
 }
 
-/// Hides a contact point but for its end: the last four digits, or the domain.
+/// Hides a contact point: `+55******1234`, `j***@example.com`.
+///
+/// What is too short to be either, such as a short code, is hidden whole.
 fn masked(point: &str) -> String {
-    match point.split_once('@') {
-        Some((_, domain)) => format!("***@{domain}"),
-        None => {
-            let shown = point.chars().count().saturating_sub(4);
-            format!("***{}", point.chars().skip(shown).collect::<String>())
-        }
+    const SHOWN_HEAD: usize = 3;
+    const SHOWN_TAIL: usize = 4;
+    if let Some((name, domain)) = point.rsplit_once('@') {
+        let initial: String = name.chars().take(1).collect();
+        return format!("{initial}***@{domain}");
     }
+    let length = point.chars().count();
+    if length < SHOWN_HEAD + 2 * SHOWN_TAIL {
+        return "******".to_owned();
+    }
+    let head: String = point.chars().take(SHOWN_HEAD).collect();
+    let tail: String = point.chars().skip(length - SHOWN_TAIL).collect();
+    format!("{head}******{tail}")
 }
 
 impl Store {
@@ -155,4 +175,24 @@ fn read(tenant: TenantId, mut row: Row) -> Result<Letter, StoreError> {
         to_masked: row.text()?,
         body: row.text()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_point_is_masked_by_one_rule() {
+        for (point, shown) in [
+            ("+5511987651234", "+55******1234"),
+            ("+555532221234", "+55******1234"),
+            ("joana.souza@example.com", "j***@example.com"),
+            ("élia@example.com", "é***@example.com"),
+            ("@example.com", "***@example.com"),
+            ("27182", "******"),
+            ("", "******"),
+        ] {
+            assert_eq!(masked(point), shown);
+        }
+    }
 }

@@ -40,12 +40,7 @@ fn migrator(texts: impl Iterator<Item = (i64, &'static str, &'static str)>) -> M
 
 /// Brings an SQLite file up to date.
 pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    const KNOWN: &str = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
-    let known: i64 = sqlx::query_scalar(KNOWN).fetch_one(pool).await?;
-    if known > 0 {
-        let found = sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?;
-        refuse_newer(found)?;
-    }
+    refuse_newer(found_sqlite(pool).await?)?;
     let texts = MIGRATIONS
         .iter()
         .map(|(version, name, sqlite, _)| (*version, *name, *sqlite));
@@ -54,20 +49,53 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
 
 /// Brings a PostgreSQL database up to date; nodes that start together take turns.
 pub(super) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
-    const KNOWN: &str = "SELECT count(*) FROM information_schema.tables
-        WHERE table_name = '_sqlx_migrations' AND table_schema = current_schema()";
-    let known: i64 = sqlx::query_scalar(KNOWN).fetch_one(pool).await?;
-    if known > 0 {
-        let found = sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?;
-        refuse_newer(found)?;
-    }
+    refuse_newer(found_postgres(pool).await?)?;
     let texts = MIGRATIONS
         .iter()
         .map(|(version, name, _, postgres)| (*version, *name, *postgres));
     run(migrator(texts), pool).await
 }
 
+/// Refuses an SQLite file whose schema is not the program's; changes nothing.
+pub(super) async fn expect_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    refuse_other(found_sqlite(pool).await?)
+}
+
+/// Refuses a PostgreSQL database whose schema is not the program's; changes nothing.
+pub(super) async fn expect_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    refuse_other(found_postgres(pool).await?)
+}
+
 const NEWEST_FOUND: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+
+/// Returns the newest migration of an SQLite file, 0 when there is none.
+async fn found_sqlite(pool: &SqlitePool) -> Result<i64, StoreError> {
+    const KNOWN: &str = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    let known: i64 = sqlx::query_scalar(KNOWN).fetch_one(pool).await?;
+    match known {
+        0 => Ok(0),
+        _ => Ok(sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?),
+    }
+}
+
+/// Returns the newest migration of a PostgreSQL database, 0 when there is none.
+async fn found_postgres(pool: &PgPool) -> Result<i64, StoreError> {
+    const KNOWN: &str = "SELECT count(*) FROM information_schema.tables
+        WHERE table_name = '_sqlx_migrations' AND table_schema = current_schema()";
+    let known: i64 = sqlx::query_scalar(KNOWN).fetch_one(pool).await?;
+    match known {
+        0 => Ok(0),
+        _ => Ok(sqlx::query_scalar(NEWEST_FOUND).fetch_one(pool).await?),
+    }
+}
+
+fn refuse_other(found: i64) -> Result<(), StoreError> {
+    let known = newest();
+    if found < known {
+        return Err(StoreError::SchemaTooOld { found, known });
+    }
+    refuse_newer(found)
+}
 
 fn refuse_newer(found: i64) -> Result<(), StoreError> {
     let known = newest();

@@ -61,6 +61,9 @@ pub const SHARDS: i32 = 64;
 /// The longest read; its connection is closed when it takes longer.
 const READ_MAX: Duration = Duration::from_secs(30);
 
+/// The lanes of the one writer of an embedded database.
+const ALL_LANES: &[Lane] = &[Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors];
+
 /// A handle to the store; clones are cheap.
 #[derive(Clone)]
 pub struct Store {
@@ -87,9 +90,9 @@ impl Store {
     /// [`StoreError::SchemaTooNew`] when a newer program wrote it; [`StoreError::Damaged`],
     /// [`StoreError::DiskFull`], [`StoreError::Refused`] as the file is.
     pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
-        const ALL: [&[Lane]; 1] = [&[Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors]];
         let longest = settings.busy_max + Duration::from_secs(30);
-        Ok(Self::start(Backend::sqlite(settings).await?, &ALL, longest))
+        let backend = Backend::sqlite(settings).await?;
+        Ok(Self::start(backend, &[ALL_LANES], longest))
     }
 
     /// Opens a PostgreSQL database, and brings its schema up to date.
@@ -107,6 +110,30 @@ impl Store {
             &lanes,
             longest,
         ))
+    }
+
+    /// Opens an embedded database that is there, to read it only: no lock is taken, nothing is made
+    /// or migrated, and another process may go on to write.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is no such file; [`StoreError::SchemaTooOld`] and
+    /// [`StoreError::SchemaTooNew`] when the schema is another; what writes is answered with
+    /// [`StoreError::Refused`].
+    pub async fn read_sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
+        Ok(Self::to_read(Backend::sqlite_to_read(settings).await?))
+    }
+
+    /// Opens a PostgreSQL database to read it only; nothing is migrated.
+    ///
+    /// # Errors
+    /// As [`Store::read_sqlite`], and [`StoreError::Unreachable`].
+    pub async fn read_postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        Ok(Self::to_read(Backend::postgres_to_read(settings).await?))
+    }
+
+    /// Starts the one writer that answers every wish to write with a refusal.
+    fn to_read(backend: Backend) -> Self {
+        Self::start(backend, &[ALL_LANES], Duration::ZERO)
     }
 
     fn start(backend: Backend, lanes: &[&'static [Lane]], longest: Duration) -> Self {

@@ -57,4 +57,44 @@ impl PostgresSettings {
             readers: 6,
         }
     }
+
+    /// The fewest connections a node works with: one for the leases and for each kind of work.
+    pub const CONNECTIONS_MIN: u32 = 5;
+
+    /// Returns the settings for an address on which no more connections are opened than these, or
+    /// [`Self::CONNECTIONS_MIN`] if that is more.
+    ///
+    /// One connection is for the leases. Who reads gets about half of the others, since a page is
+    /// read for longer than a fact is written.
+    pub fn within(url: impl Into<String>, connections_max: u32) -> Self {
+        let shared = connections_max.max(Self::CONNECTIONS_MIN) - 1;
+        let (stops, commits) = ((shared * 2 / 13).max(1), (shared * 3 / 13).max(1));
+        Self {
+            url: url.into(),
+            stops,
+            commits,
+            doors: stops,
+            readers: shared - 2 * stops - commits,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pools_together_open_as_many_connections_as_are_allowed() {
+        for connections_max in PostgresSettings::CONNECTIONS_MIN..=1_000 {
+            let pools = PostgresSettings::within("", connections_max);
+            let work = [pools.stops, pools.commits, pools.doors, pools.readers];
+            assert_eq!(1 + work.iter().sum::<u32>(), connections_max);
+            assert!(work.iter().all(|connections| *connections > 0), "{work:?}");
+        }
+        let (usual, at) = (PostgresSettings::within("", 14), PostgresSettings::at(""));
+        assert_eq!(
+            (usual.stops, usual.commits, usual.doors, usual.readers),
+            (at.stops, at.commits, at.doors, at.readers)
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! What "why was this (not) sent?" is answered from: everything that was decided about a boleto.
 
+use std::fmt;
+
 use actors::machine::input::InboxFact;
 use actors::ports::Boleto;
 use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
@@ -13,7 +15,7 @@ use super::sql::{Sql, args, both};
 use super::{Store, within};
 
 /// A boleto and its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BoletoRecord {
     /// The boleto.
     pub boleto: Boleto,
@@ -27,6 +29,19 @@ pub struct BoletoRecord {
     pub contact_name: String,
     /// When the contact opted out of everything.
     pub opted_out_at: Option<Timestamp>,
+}
+
+/// Shows identifiers and states only: the name is personal.
+impl fmt::Debug for BoletoRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoletoRecord")
+            .field("boleto", &self.boleto.id)
+            .field("status", &self.status)
+            .field("status_at", &self.status_at)
+            .field("contact", &self.contact)
+            .field("opted_out_at", &self.opted_out_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All that is known of a boleto's reminders.

@@ -45,12 +45,21 @@ pub const RULES: &[Rule] = &[
                 "SECURITY.md",
                 "| row | test |\n|---|---|\n| a | `a_helper` |",
             ),
+            (
+                "SECURITY.md",
+                "| row | test |\n|---|---|\n| a | `store_suite` |",
+            ),
         ],
         kept: &[
             (
                 "SECURITY.md",
                 "| x | y |\n|---|---|\n| `z` | z |\n\n| row | test |\n|---|---|\n\
-                            | `a` | `a_test`, `an_async_test` |\n\nmore | text",
+                            | `a` | `a_test`, `an_async_test`, `a_case`, `another_case` |\n\n\
+                            more | text",
+            ),
+            (
+                "tests/it/store/c.rs",
+                "store_suite!(\n    a_case,\n    another_case,\n);\nasync fn a_case(d: D) {}",
             ),
             (
                 "engine/src/b.rs",
@@ -168,7 +177,8 @@ fn heading_code(line: &str) -> Option<&str> {
 }
 
 fn security_rows_name_tests(tree: &Tree) -> Vec<String> {
-    let tests: BTreeSet<&str> = tree.sources("").flat_map(test_names).collect();
+    let mut tests: BTreeSet<&str> = tree.sources("").flat_map(test_names).collect();
+    tests.extend(tree.sources("tests/").flat_map(suite_names));
     let mut found = Vec::new();
     let mut rows = 0;
     let mut lines = tree.text("SECURITY.md").lines();
@@ -210,6 +220,14 @@ fn test_names(file: &File) -> impl Iterator<Item = &str> {
         is_test = false;
         name
     })
+}
+
+/// Returns the names of the cases that `store_suite!` makes tests of.
+fn suite_names(file: &File) -> impl Iterator<Item = &str> {
+    let suites = file.code.split("store_suite!(").skip(1);
+    let cases = suites.filter_map(|suite| suite.split(')').next());
+    let names = cases.flat_map(|cases| cases.split(','));
+    names.map(str::trim).filter(|name| !name.is_empty())
 }
 
 fn readme_begins_with_two_commands(tree: &Tree) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! of the phone, else of the e-mail address; what is known of a contact already stays.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -26,7 +27,7 @@ use crate::store::queue::Lane;
 use crate::store::sql::{Batch, Sql, args, both, row};
 
 /// A boleto to import, read and checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct NewBoleto {
     /// The tenant's reference; unique in the tenant.
     pub reference: String,
@@ -45,7 +46,7 @@ pub struct NewBoleto {
 }
 
 /// A contact as an import has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct NewContact {
     /// The name.
     pub name: String,
@@ -58,13 +59,26 @@ pub struct NewContact {
 }
 
 /// A contact point: as it is sent to, and in the form that all its spellings share.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Point {
     /// The phone in E.164, or the e-mail address.
     pub address: String,
     /// The canonical form.
     pub canonical: String,
 }
+
+/// Shows that there is one: all of it is personal or the tenant's own.
+macro_rules! hidden {
+    ($($name:ident),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        })*
+    };
+}
+
+hidden!(NewBoleto, NewContact, Point);
 
 impl From<&Phone> for Point {
     fn from(phone: &Phone) -> Self {

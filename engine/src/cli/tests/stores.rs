@@ -1,0 +1,67 @@
+//! Commands that work on a store, beside an engine that may be running on it.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::{FAILED, run, runtime};
+use crate::store::{SqliteSettings, Store};
+
+/// A store that another process would hold, with its runtime.
+struct Held {
+    folder: TempDir,
+    runtime: tokio::runtime::Runtime,
+    store: Store,
+}
+
+impl Held {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = runtime().expect("a runtime");
+        let settings = SqliteSettings::at(folder.path());
+        let opened = runtime.block_on(Store::open_sqlite(&settings));
+        let store = opened.expect("a store");
+        Self {
+            folder,
+            runtime,
+            store,
+        }
+    }
+}
+
+fn at(path: &Path) -> String {
+    format!("store.path={}", path.display())
+}
+
+#[test]
+fn why_reads_beside_a_process_that_holds_the_folder() {
+    let held = Held::new();
+    let setting = at(&held.folder.path().join("regua.db"));
+    let migrated = run(&["migrate", "--set", &setting]);
+    assert!(migrated.err.contains("[RG-STORE-006]"), "{}", migrated.err);
+    let absent = run(&["why", "bol_7", "--set", &setting]);
+    assert!(absent.err.contains("[RG-STORE-011]"), "{}", absent.err);
+    let absent = run(&["why", "no such reference", "--set", &setting]);
+    assert!(absent.err.contains("[RG-STORE-011]"), "{}", absent.err);
+    held.runtime.block_on(held.store.close());
+}
+
+#[test]
+fn why_makes_nothing_where_no_database_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data/regua.db");
+    let answer = run(&["why", "bol_7", "--set", &at(&path)]);
+    assert_eq!((answer.code, answer.out.as_str()), (FAILED, ""));
+    assert!(answer.err.contains("[RG-STORE-016]"), "{}", answer.err);
+    assert_eq!(folder.path().read_dir().expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_demo_on_a_folder_in_use_says_so_with_its_code() {
+    let held = Held::new();
+    let folder = held.folder.path().to_string_lossy().into_owned();
+    let answer = run(&["demo", "--data", &folder]);
+    assert_eq!(answer.code, FAILED);
+    assert!(answer.err.contains("[RG-STORE-006]"), "{}", answer.err);
+    held.runtime.block_on(held.store.close());
+}

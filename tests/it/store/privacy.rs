@@ -1,0 +1,129 @@
+//! What the store and the doors work on can be formatted for a log without telling whose it is.
+
+use actors::ports::Boleto;
+use engine::bus::envelope::Envelope;
+use engine::facts::{ContactName, Fact, Saying};
+use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, Why};
+use schedules::channel::Channel;
+use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
+use tests::scene::START;
+
+const CANARIES: [&str; 6] = [
+    "Joana",
+    "98765",
+    "joana.souza",
+    "23793",
+    "BR.GOV.BCB",
+    "pay.example",
+];
+
+fn assert_silent(subject: &dyn std::fmt::Debug) {
+    for text in [format!("{subject:?}"), format!("{subject:#?}")] {
+        let told: Vec<_> = CANARIES.iter().filter(|it| text.contains(**it)).collect();
+        assert!(told.is_empty(), "{told:?} in {text}");
+    }
+}
+
+fn due_on() -> chrono::NaiveDate {
+    "2026-03-02".parse().expect("a date")
+}
+
+fn boleto() -> Boleto {
+    Boleto {
+        id: BoletoId(7),
+        reference: "Joana, March".to_owned(),
+        amount_centavos: 98_765,
+        due_on: due_on(),
+        digitable_line: Some("23793381286000782713695000063305975520000370000".to_owned()),
+        pix_code: Some("0014BR.GOV.BCB.PIX".to_owned()),
+        payment_link: Some("https://pay.example/joana.souza".to_owned()),
+    }
+}
+
+fn point(address: &str) -> Point {
+    Point {
+        address: address.to_owned(),
+        canonical: address.to_owned(),
+    }
+}
+
+#[test]
+fn what_is_imported_is_formatted_without_personal_data() {
+    let imported = NewBoleto {
+        reference: boleto().reference,
+        amount_centavos: boleto().amount_centavos,
+        due_on: due_on(),
+        digitable_line: boleto().digitable_line,
+        pix_code: boleto().pix_code,
+        payment_link: boleto().payment_link,
+        contact: NewContact {
+            name: "Joana Souza".to_owned(),
+            phone: Some(point("+5511987651234")),
+            email: Some(point("joana.souza@example.com")),
+            zones: Vec::new(),
+        },
+    };
+    assert_silent(&imported);
+    assert_silent(&imported.contact);
+    assert_silent(&imported.contact.phone);
+    assert_silent(&imported.contact.email);
+}
+
+#[test]
+fn what_is_told_and_kept_is_formatted_without_personal_data() {
+    let letter = Letter {
+        tenant: TenantId(1),
+        attempt: "att_7.1.0.0".parse::<AttemptId>().expect("an id"),
+        boleto: BoletoId(7),
+        channel: Channel::Email,
+        handed_over_at: START,
+        to_masked: "joana.souza, masked badly".to_owned(),
+        body: "Joana, pague em https://pay.example".to_owned(),
+    };
+    assert_silent(&letter);
+    assert!(format!("{letter:?}").contains("7"), "the key is shown");
+    let record = BoletoRecord {
+        boleto: boleto(),
+        status: "paid".to_owned(),
+        status_at: START,
+        contact: ContactId(3),
+        contact_name: "Joana Souza".to_owned(),
+        opted_out_at: None,
+    };
+    assert_silent(&Why {
+        boleto: record,
+        enrollments: Vec::new(),
+        attempts: Vec::new(),
+        decisions: Vec::new(),
+        stops: Vec::new(),
+    });
+}
+
+#[test]
+fn what_comes_in_is_formatted_without_personal_data() {
+    for address in ["+5511987651234", "joana.souza@example.com"] {
+        let contact = ContactName::Point(address.to_owned());
+        assert_silent(&contact);
+        assert_silent(&Fact {
+            tenant: TenantId(1),
+            event_id: "event 1".to_owned(),
+            source: "bus".to_owned(),
+            occurred_at: START,
+            received_at: START,
+            saying: Saying::ContactOptedOut {
+                contact,
+                channel: None,
+            },
+        });
+        assert_silent(&Envelope {
+            id: "event 1".to_owned(),
+            source: "crm".to_owned(),
+            kind: "contact.opted_out".to_owned(),
+            tenant: TenantId(1),
+            time: START,
+            data: serde_json::json!({ "phone": address, "name": "Joana" }),
+        });
+    }
+    let named = format!("{:?}", ContactName::Id(ContactId(3)));
+    assert!(named.contains('3'), "{named}");
+}
