@@ -1,4 +1,7 @@
 //! What waits to be written: one queue per lane, bounded, taken in bulk.
+//!
+//! What nobody waits for any more is never begun: whoever went away believes that it may not have
+//! happened, and may have asked anew since.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,6 +92,11 @@ impl Queue {
             let mut weight = 0;
             let queue = &mut waiting.lanes[*lane as usize];
             while let Some(work) = queue.front() {
+                if !work.is_wanted() {
+                    queue.pop_front();
+                    self.room[*lane as usize].add_permits(1);
+                    continue;
+                }
                 weight += work.weight();
                 if weight > WEIGHT_MAX && weight > work.weight() {
                     break;
@@ -116,5 +124,44 @@ impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that can panic runs under the lock.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::conn::Conn;
+    use crate::store::error::StoreError;
+    use crate::store::work::Asked;
+
+    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+    fn nothing(_: &mut Conn) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Puts work of this weight into a lane.
+    async fn put(queue: &Queue, lane: Lane, weight: usize) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Job(Box::new(Asked::new(nothing, weight, reply)));
+        assert!(queue.put(lane, work).await);
+        answer
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_never_begun() {
+        let queue = Queue::new();
+        let gone = put(&queue, Lane::Commits, 1).await;
+        let kept = put(&queue, Lane::Commits, 2).await;
+        let late = put(&queue, Lane::Commits, 3).await;
+        drop((gone, late));
+        let taken = queue.take(&[Lane::Commits]).await;
+        assert_eq!(taken.iter().map(Work::weight).collect::<Vec<_>>(), [2]);
+        let room = queue.room[Lane::Commits as usize].available_permits();
+        assert_eq!(room, WAITING_MAX, "what is not begun gives its room back");
+        drop(kept);
     }
 }
