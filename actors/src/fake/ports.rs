@@ -174,6 +174,12 @@ impl Journal for World {
         shards: &[ShardId],
         until: Timestamp,
     ) -> Result<Vec<(TenantId, Timestamp)>, JournalError> {
+        let planned = |state: &mut State| {
+            let place = state.planned.iter().position(|plan| plan.0 == "look_ahead");
+            place.map(|place| state.planned.remove(place).2)
+        };
+        let fault = self.with(planned);
+        assert!(!matches!(fault, Some(Fault::Panic)), "a planted bug");
         Ok(self.with(|state| {
             let ours = |tenant: TenantId| shards.contains(&ShardId::of(tenant, 4));
             let books = state.books.iter().filter(|(tenant, _)| ours(**tenant));

@@ -1,13 +1,19 @@
 //! Outcomes of hand-overs: what is final, what is tried again, and on which channel.
 
 use schedules::id::AttemptId;
+use schedules::retry::RetryPolicy;
+use schedules::time::{SECOND_MS, Timestamp};
 use schedules::verdict::Reason;
 
 use super::change::{CameBack, Change, Claim, Settled};
 use super::draft::Draft;
-use super::input::Outcome;
+use super::input::{Abandoned, Outcome};
 use super::walk::PlanSubject;
 use crate::ports::{Cursor, Returned};
+
+/// The shortest pause before a hand-over that did not begin is tried again, jitter aside,
+/// whatever the tenant's policy says.
+const PAUSE_MIN_MS: i64 = SECOND_MS;
 
 impl<'m> Draft<'m> {
     /// Follows one outcome; one that is known already changes nothing.
@@ -43,16 +49,36 @@ impl<'m> Draft<'m> {
             Outcome::Accepted { .. } | Outcome::Unknown => {
                 self.finish_if_done(claim.attempt.reminder.enrollment, claim.to);
             }
-            // A stopped enrollment refuses the move; the others go back to the gates.
-            Outcome::Abandoned { .. } => self.go_back(claim, claim.from, self.now),
+            // A stopped enrollment refuses the move; one whose stop is over is looked at again.
+            Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            } => self.go_back(claim, claim.from, self.now),
+            Outcome::Abandoned { .. } => self.put_off(claim),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
             Outcome::Unavailable => self.retry(claim, None),
             Outcome::Rejected { .. } => self.next_channel(claim, Reason::ProviderRejected),
         }
     }
 
+    /// Looks at the touch again after a pause that grows with its tries: what a slow provider, or a
+    /// node that is leaving, could not begin in time, it could not begin any sooner at once.
+    fn put_off(&mut self, claim: &'m Claim) {
+        let policy = &self.machine.walks.tenant().retry;
+        let patient = RetryPolicy {
+            first_ms: policy.first_ms.max(PAUSE_MIN_MS),
+            longest_ms: policy.longest_ms.max(PAUSE_MIN_MS),
+            tries_max: u16::MAX,
+        };
+        let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
+        let at = patient.next_at(self.now, claim.attempt.try_no, seed, None);
+        // At its expiry the gates pass it over.
+        let expires_at = claim.touch.expires_at;
+        let at = at.map_or(expires_at, |at| at.min(expires_at));
+        self.go_back(claim, claim.from, at);
+    }
+
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {
-        let tries = claim.from.channel_tries + 1;
+        let tries = claim.from.channel_tries.saturating_add(1);
         let policy = &self.machine.walks.tenant().retry;
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
         match policy.next_at(self.now, tries, seed, retry_after_ms) {
@@ -93,10 +119,13 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Looks at the touch again, under a new attempt key.
-    fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: schedules::time::Timestamp) {
+    /// Looks at the touch again, under a new attempt key, as long as there is one.
+    fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: Timestamp) {
+        let Some(try_no) = claim.attempt.try_no.checked_add(1) else {
+            return self.fail(claim, Reason::RetriesExhausted);
+        };
         let to = Cursor {
-            try_no: claim.attempt.try_no + 1,
+            try_no,
             next_at: Some(at),
             ..from
         };
@@ -113,7 +142,7 @@ impl<'m> Draft<'m> {
     fn came_back(&mut self, claim: &'m Claim, failed: Option<Reason>, to: Cursor) {
         self.change(Change::CameBack(CameBack {
             reminder: claim.attempt.reminder,
-            try_no: claim.attempt.try_no + 1,
+            try_no: claim.attempt.try_no.saturating_add(1),
             campaign_version: claim.campaign_version,
             rules_version: self.machine.walks.tenant().rules.version,
             at: self.now,
@@ -143,7 +172,7 @@ impl<'m> Draft<'m> {
             Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
         };
         Cursor {
-            try_no: claim.attempt.try_no + 1,
+            try_no: claim.attempt.try_no.saturating_add(1),
             ..replanned().unwrap_or(claim.to)
         }
     }

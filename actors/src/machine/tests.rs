@@ -15,6 +15,7 @@ use schedules::template::{Template, Variable};
 use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use schedules::verdict::{ContactEvents, Feed, Reason, Ruling};
 
+mod comebacks;
 mod meetings;
 
 use super::change::{Change, Claim, Enrolled};
@@ -396,25 +397,6 @@ fn an_unknown_outcome_is_never_sent_again_and_counts() {
         !changes
             .iter()
             .any(|change| matches!(change, Change::Moved(_)))
-    );
-}
-
-#[test]
-fn an_abandoned_message_goes_back_to_the_gates() {
-    let (mut machine, claim) = claimed();
-    let abandoned = Outcome::Abandoned {
-        why: Abandoned::TooLate,
-    };
-    step_with(
-        &mut machine,
-        &[returned(&claim, abandoned, at(7, 9, 1))],
-        at(7, 9, 1),
-    );
-    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 9, 1));
-    assert_eq!(
-        claims(&changes)[0].attempt.try_no,
-        1,
-        "its send was refunded to the cap"
     );
 }
 

@@ -211,7 +211,10 @@ impl Shared {
             Wake::LookAhead => {
                 let (shared, token) = (Arc::clone(self), self.activity.token());
                 self.runtime.spawn(async move {
-                    node::look_ahead(&shared).await;
+                    let looked = AssertUnwindSafe(node::look_ahead(&shared)).catch_unwind();
+                    if looked.await.is_err() {
+                        node::look_ahead_panicked(&shared);
+                    }
                     drop(token);
                 });
             }

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::dispatch::{DispatchLimits, Dispatcher, Home};
 use crate::lease::{LeaseTimes, Leases, NodeId};
 use crate::machine::effect::Subject;
-use crate::observe::{Activity, Alert, Alerts, NodeView, Presence, TenantView};
+use crate::observe::{Activity, Alert, AlertKind, Alerts, NodeView, Presence, TenantView};
 use crate::ports::{Gateway, Journal, JournalError, ShardId};
 use crate::timer::{Timer, Wake};
 
@@ -328,6 +328,8 @@ pub(super) async fn look_ahead(shared: &Arc<Shared>) {
         .trusted(clock.monotonic_ms())
         .into_iter()
         .collect();
+    // Should this look never come to its end, another one comes all the same.
+    look_again_in(shared, every_ms + shared.config.journal_call_ms);
     let until = clock.now().plus_ms(every_ms + MINUTE_MS);
     let looked = tokio::select! {
         looked = shared.ports.journal.look_ahead(&shards, until) => looked,
@@ -345,9 +347,18 @@ pub(super) async fn look_ahead(shared: &Arc<Shared>) {
             LOOK_AGAIN_MS.min(every_ms)
         }
     };
-    shared
-        .timer
-        .bring_forward(Wake::LookAhead, clock.now().plus_ms(again_ms));
+    look_again_in(shared, again_ms);
+}
+
+/// Notes that a look-ahead panicked, and that another one follows soon.
+pub(super) fn look_ahead_panicked(shared: &Shared) {
+    shared.alert(None, AlertKind::TaskPanicked("look-ahead"));
+    look_again_in(shared, LOOK_AGAIN_MS.min(shared.config.look_ahead_every_ms));
+}
+
+fn look_again_in(shared: &Shared, ms: i64) {
+    let at = shared.ports.clock.now().plus_ms(ms);
+    shared.timer.bring_forward(Wake::LookAhead, at);
 }
 
 fn foresee(shared: &Arc<Shared>, tenant: TenantId, at: Timestamp) {

@@ -381,7 +381,9 @@ async fn a_drain_lets_what_has_begun_come_back_and_gives_the_shards_to_the_next_
             .all(|(_, outcome)| outcome.is_some())
     );
     let second = world.start(|config| config.id = NodeId("second".into()));
-    second.at_rest().await;
+    // What the drain gave back is put off for a little while.
+    let soon = world.clock.now().plus_ms(MINUTE_MS);
+    world.walk(&second, soon).await;
     assert_eq!(world.wire_of(HARMED).len(), 3);
 }
 
@@ -452,4 +454,15 @@ async fn corrupt_rows_park_a_tenant_and_no_other() {
     world.walk(&node, ORIGIN.plus_ms(10 * SECOND_MS)).await;
     assert_eq!(node.quarantined(), [HARMED]);
     assert_eq!(world.wire_of(OTHER).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_ahead_that_panics_is_made_again() {
+    let world = World::new();
+    world.open_with(HARMED, 2, ORIGIN);
+    world.plan("look_ahead", HARMED, Fault::Panic);
+    let node = world.settled(|_| {}).await;
+    assert!(alerted(&node, AlertKind::TaskPanicked("look-ahead")));
+    world.walk(&node, ORIGIN.plus_ms(2 * SECOND_MS)).await;
+    assert_eq!(world.wire_of(HARMED).len(), 2);
 }

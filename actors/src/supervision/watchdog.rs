@@ -17,7 +17,7 @@ use crate::observe::AlertKind;
 pub(crate) struct Pulse {
     /// Grows with every step.
     pub(crate) beat: AtomicU64,
-    /// A journal call is under way; it has its own limit.
+    /// A journal call is waited for; the wait has its own limit.
     pub(crate) calling: AtomicBool,
     /// The actor's code holds its thread.
     pub(crate) inside: AtomicBool,

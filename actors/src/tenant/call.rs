@@ -1,10 +1,12 @@
-//! Journal calls of a tenant actor: one at a time, off the actor's thread, bounded in time.
+//! Journal calls of a tenant actor: one at a time, off the actor's thread; the wait is bounded.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use futures::FutureExt;
+use tokio::sync::oneshot;
 
 use super::setback::Setback;
 use super::{INBOX_PAGE_MAX, TenantActor};
@@ -26,8 +28,9 @@ const SET_ASIDE_REASON: &str = "the machine panicked on it";
 impl TenantActor {
     /// Runs a journal call on the runtime, and goes on with `then` when it succeeded.
     ///
-    /// The slot's gate is held until the call has ended, whoever has asked for it: a new life of
-    /// the actor loads after the last call of the former one.
+    /// The slot's gate is held until the call has ended, whoever has asked for it and however long
+    /// he waited: nothing is loaded while a commit may still happen. Places in the gate's line are
+    /// taken in the order of the calls, so a new life loads after the last call of the former one.
     pub(super) fn call<T: Send + 'static>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -35,19 +38,22 @@ impl TenantActor {
         then: impl FnOnce(&mut Self, &mut Context<Self>, T) + 'static,
     ) {
         self.set_calling(true);
-        let gate = Arc::clone(&self.slot.gate);
-        let (clock, limit_ms) = (
+        let answer = self.begin(call);
+        let (tenant, clock, limit_ms) = (
+            self.slot.tenant,
             Arc::clone(&self.shared.ports.clock),
             self.shared.config.journal_call_ms,
         );
-        let running = self.shared.runtime.spawn(async move {
-            let _turn = gate.lock_owned().await;
+        let answered = async move {
             tokio::select! {
-                answer = call => answer,
-                () = clock.elapse(limit_ms) => Err(JournalError::Unknown),
+                answer = answer => answer,
+                () = clock.elapse(limit_ms) => {
+                    tracing::error!(tenant = tenant.0, limit_ms, "journal call takes too long");
+                    Ok(Err(JournalError::Unknown))
+                }
             }
-        });
-        ctx.spawn(running.into_actor(self).map(move |answer, actor, ctx| {
+        };
+        ctx.spawn(answered.into_actor(self).map(move |answer, actor, ctx| {
             actor.set_calling(false);
             actor.slot.pulse.inside.store(true, Ordering::SeqCst);
             match answer {
@@ -60,6 +66,32 @@ impl TenantActor {
             }
             actor.pump(ctx);
         }));
+    }
+
+    /// Begins a call when its turn has come, unless nobody waits for it any more by then.
+    fn begin<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, JournalError>> + Send + 'static,
+    ) -> oneshot::Receiver<Result<T, JournalError>> {
+        let (mut reply, answer) = oneshot::channel();
+        let mut turn = Box::pin(Arc::clone(&self.slot.gate).lock_owned());
+        // The first look takes the place in the line.
+        let taken = turn.as_mut().now_or_never();
+        let token = self.shared.activity.token();
+        self.shared.runtime.spawn(async move {
+            let _token = token;
+            let turn = match taken {
+                Some(turn) => turn,
+                None => tokio::select! {
+                    turn = turn => turn,
+                    () = reply.closed() => return,
+                },
+            };
+            let answer = call.await;
+            drop(turn);
+            drop(reply.send(answer));
+        });
+        answer
     }
 
     fn set_calling(&mut self, calling: bool) {

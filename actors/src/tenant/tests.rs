@@ -1,8 +1,12 @@
 //! The shell round the machine, in a fake world: what is committed, when, and what a failure costs.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use schedules::id::{BoletoId, EnrollmentId, TenantId};
 use schedules::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
+use crate::clock::Clock;
 use crate::fake::{Fault, ORIGIN, World};
 use crate::machine::change::Change;
 use crate::machine::effect::Subject;
@@ -211,15 +215,46 @@ async fn outcomes_survive_a_commit_that_got_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_journal_call_that_never_ends_is_given_up() {
+async fn a_commit_that_outlives_its_limit_is_over_before_the_tenant_is_loaded_again() {
     let world = World::new();
     world.open_with(TENANT, 1, ORIGIN);
     world.plan("commit", TENANT, Fault::Freeze);
-    let node = world.settled(|config| config.journal_call_ms = 30).await;
+    let node = world.start(|config| config.journal_call_ms = 200);
+    world.until(|state| state.frozen.then_some(())).await;
+    let slot = node.shared().slot(TENANT);
+    let calls = || slot.pulse.calling.load(Ordering::SeqCst);
+    until(|| !calls()).await;
+    world.clock.jump_to(world.clock.now().plus_ms(SECOND_MS));
+    until(calls).await;
+    assert_eq!(world.calls_of(TENANT, "load"), 1, "it waits for its turn");
     world.with(|state| state.frozen = false);
-    world.walk(&node, ORIGIN.plus_ms(SECOND_MS)).await;
-    assert_eq!(world.wire_of(TENANT).len(), 1);
+    world.walk(&node, ORIGIN.plus_ms(MINUTE_MS)).await;
+    assert!(world.calls_of(TENANT, "load") >= 2);
+    // The commit came through: what it claimed is known after the load, and closed.
+    assert_eq!(world.outcomes(TENANT)[0].1, Some(Outcome::Unknown));
+    assert_eq!(world.wire_of(TENANT), []);
     assert_one_call_at_a_time(&world);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_that_were_given_up_in_the_line_are_not_made_afterwards() {
+    let world = World::new();
+    world.open_with(TENANT, 1, ORIGIN);
+    world.plan("commit", TENANT, Fault::Freeze);
+    let node = world.start(|config| config.journal_call_ms = 50);
+    world.until(|state| state.frozen.then_some(())).await;
+    let slot = node.shared().slot(TENANT);
+    let calls = || slot.pulse.calling.load(Ordering::SeqCst);
+    for _ in 0..3 {
+        until(|| !calls()).await;
+        world.clock.jump_to(world.clock.now().plus_ms(MINUTE_MS));
+        until(calls).await;
+    }
+    until(|| !calls()).await;
+    assert_eq!(world.calls_of(TENANT, "load"), 1);
+    world.with(|state| state.frozen = false);
+    until(|| Arc::clone(&slot.gate).try_lock_owned().is_ok()).await;
+    assert_eq!(world.calls_of(TENANT, "load"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

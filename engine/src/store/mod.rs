@@ -58,6 +58,9 @@ use writer::Writer;
 /// a database.
 pub const SHARDS: i32 = 64;
 
+/// How much longer than a transaction may take whoever asked for it waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The longest read; its connection is closed when it takes longer.
 const READ_MAX: Duration = Duration::from_secs(30);
 
@@ -74,6 +77,8 @@ struct Inner {
     backend: Arc<Backend>,
     queue: Arc<Queue>,
     writers: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// The longest wait for an answer of a writer.
+    answer_max: Duration,
 }
 
 impl Drop for Inner {
@@ -156,6 +161,7 @@ impl Store {
                 backend,
                 queue,
                 writers,
+                answer_max: longest + PATIENCE,
             }),
         }
     }
@@ -192,12 +198,17 @@ impl Store {
         lane: Lane,
         work: impl FnOnce(Reply<A>) -> Work,
     ) -> Result<A, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        if !self.inner.queue.put(lane, work(reply)).await {
-            return Err(StoreError::Unreachable);
-        }
-        // A writer that died with the work may have committed it.
-        answer.await.unwrap_or(Err(StoreError::Unknown))
+        let answered = async {
+            let (reply, answer) = oneshot::channel();
+            if !self.inner.queue.put(lane, work(reply)).await {
+                return Err(StoreError::Unreachable);
+            }
+            // A writer that panicked with the work may have committed it.
+            answer.await.unwrap_or(Err(StoreError::Unknown))
+        };
+        let answered = tokio::time::timeout(self.inner.answer_max, answered).await;
+        // What nobody has taken from the queue yet is not written any more: see [`queue`].
+        answered.unwrap_or(Err(StoreError::Unknown))
     }
 
     /// Runs a function in a transaction of its own, or beside others under a savepoint; `weight` is

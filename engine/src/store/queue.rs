@@ -1,4 +1,7 @@
 //! What waits to be written: one queue per lane, bounded, taken in bulk.
+//!
+//! What nobody waits for any more is never begun: whoever went away believes that it may not have
+//! happened, and may have asked anew since.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +23,13 @@ pub(super) enum Lane {
     Doors = 3,
 }
 
+impl Lane {
+    /// Says whether the lane's work shares no transaction with heavier work.
+    fn is_urgent(self) -> bool {
+        matches!(self, Lane::Leases | Lane::Stops)
+    }
+}
+
 const LANES: usize = 4;
 
 /// The most pieces of work that wait in a lane; whoever brings more waits for room.
@@ -39,6 +49,8 @@ pub(super) struct Queue {
 struct Waiting {
     lanes: [VecDeque<Work>; LANES],
     closed: bool,
+    /// Urgent work had its turn: a flood of it does not keep the rest waiting for ever.
+    rest_next: bool,
 }
 
 impl Queue {
@@ -65,7 +77,8 @@ impl Queue {
         true
     }
 
-    /// Waits for work in the lanes and takes as much as fits one transaction.
+    /// Waits for work in the lanes and takes as much as fits one transaction: urgent work by
+    /// itself, then the rest by itself.
     ///
     /// Returns nothing when the queue is closed and empty.
     pub(super) async fn take(&self, lanes: &[Lane]) -> Vec<Work> {
@@ -84,11 +97,32 @@ impl Queue {
 
     fn take_waiting(&self, lanes: &[Lane]) -> (Vec<Work>, bool) {
         let mut waiting = self.waiting();
+        let (urgent, rest): (Vec<_>, Vec<_>) = lanes.iter().partition(|lane| lane.is_urgent());
+        let urgent_first = !std::mem::take(&mut waiting.rest_next);
+        let (first, second) = if urgent_first {
+            (urgent, rest)
+        } else {
+            (rest, urgent)
+        };
+        let mut taken = self.take_from(&mut waiting, &first);
+        waiting.rest_next = urgent_first && !taken.is_empty();
+        if taken.is_empty() {
+            taken = self.take_from(&mut waiting, &second);
+        }
+        (taken, waiting.closed)
+    }
+
+    fn take_from(&self, waiting: &mut Waiting, lanes: &[Lane]) -> Vec<Work> {
         let mut taken = Vec::new();
         for lane in lanes {
             let mut weight = 0;
             let queue = &mut waiting.lanes[*lane as usize];
             while let Some(work) = queue.front() {
+                if !work.is_wanted() {
+                    queue.pop_front();
+                    self.room[*lane as usize].add_permits(1);
+                    continue;
+                }
                 weight += work.weight();
                 if weight > WEIGHT_MAX && weight > work.weight() {
                     break;
@@ -100,7 +134,7 @@ impl Queue {
                 self.filled[*lane as usize].notify_one();
             }
         }
-        (taken, waiting.closed)
+        taken
     }
 
     /// Lets the writers finish what waits and then end.
@@ -116,5 +150,70 @@ impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that can panic runs under the lock.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::conn::Conn;
+    use crate::store::error::StoreError;
+    use crate::store::work::Asked;
+
+    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+    fn nothing(_: &mut Conn) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Puts work of this weight into a lane.
+    async fn put(queue: &Queue, lane: Lane, weight: usize) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Job(Box::new(Asked::new(nothing, weight, reply)));
+        assert!(queue.put(lane, work).await);
+        answer
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_never_begun() {
+        let queue = Queue::new();
+        let gone = put(&queue, Lane::Commits, 1).await;
+        let kept = put(&queue, Lane::Commits, 2).await;
+        let late = put(&queue, Lane::Commits, 3).await;
+        drop((gone, late));
+        let taken = queue.take(&[Lane::Commits]).await;
+        assert_eq!(taken.iter().map(Work::weight).collect::<Vec<_>>(), [2]);
+        let room = queue.room[Lane::Commits as usize].available_permits();
+        assert_eq!(room, WAITING_MAX, "what is not begun gives its room back");
+        drop(kept);
+    }
+
+    async fn weights(queue: &Queue) -> Vec<usize> {
+        const ALL: [Lane; LANES] = [Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors];
+        queue.take(&ALL).await.iter().map(Work::weight).collect()
+    }
+
+    #[tokio::test]
+    async fn a_stop_shares_no_transaction_with_a_heavy_job_and_does_not_starve_it() {
+        let queue = Queue::new();
+        let mut answers = Vec::new();
+        for (lane, weight) in [(Lane::Doors, 4_000), (Lane::Commits, 5), (Lane::Stops, 1)] {
+            answers.push(put(&queue, lane, weight).await);
+        }
+        answers.push(put(&queue, Lane::Leases, 2).await);
+        assert_eq!(weights(&queue).await, [2, 1]);
+        // However many stops come in, the rest has every second turn.
+        answers.push(put(&queue, Lane::Stops, 1).await);
+        assert_eq!(weights(&queue).await, [5, 4_000]);
+        answers.push(put(&queue, Lane::Doors, 3).await);
+        assert_eq!(weights(&queue).await, [1]);
+        answers.push(put(&queue, Lane::Stops, 1).await);
+        assert_eq!(weights(&queue).await, [3]);
+        assert_eq!(weights(&queue).await, [1]);
+        queue.close();
+        assert_eq!(weights(&queue).await, [0; 0]);
     }
 }

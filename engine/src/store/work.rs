@@ -32,6 +32,10 @@ impl<Q, A> Asked<Q, A> {
         }
     }
 
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
     fn refuse(&mut self, error: &StoreError) {
         self.result = Some(Err(error.clone()));
     }
@@ -67,12 +71,23 @@ impl Work {
             Work::Job(job) => job.weight(),
         }
     }
+
+    /// Says whether somebody still waits for the answer.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Work::Facts(asked) => asked.is_wanted(),
+            Work::Commit(asked) => asked.is_wanted(),
+            Work::Letter(asked) => asked.is_wanted(),
+            Work::Job(job) => job.is_wanted(),
+        }
+    }
 }
 
 /// A function of a transaction that may be run again after a rollback.
 pub(super) trait Job: Send {
     fn run<'c>(&'c mut self, conn: &'c mut Conn) -> BoxFuture<'c, Result<(), StoreError>>;
     fn weight(&self) -> usize;
+    fn is_wanted(&self) -> bool;
     fn refuse(&mut self, error: &StoreError);
     fn answer(self: Box<Self>, transaction: &Result<(), StoreError>);
 }
@@ -92,6 +107,10 @@ where
 
     fn weight(&self) -> usize {
         self.weight
+    }
+
+    fn is_wanted(&self) -> bool {
+        Asked::is_wanted(self)
     }
 
     fn refuse(&mut self, error: &StoreError) {

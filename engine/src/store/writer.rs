@@ -1,11 +1,15 @@
 //! Group commit: a writer takes what waits, writes it in one transaction and answers all of it.
 //!
 //! Each part stands under a savepoint of its own: one that fails leaves the others. Nobody who
-//! waits for an answer can cut a transaction short by going away.
+//! waits for an answer can cut a transaction short by going away, and a panic ends one transaction, never
+//! the writer.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
+
+use futures::FutureExt;
 
 use super::backend::Backend;
 use super::conn::Conn;
@@ -48,17 +52,28 @@ impl Writer {
     /// Writes until the queue is closed and empty.
     pub(super) async fn run(self) {
         loop {
-            let works = self.queue.take(self.lanes).await;
-            if works.is_empty() {
-                return;
+            match AssertUnwindSafe(self.round()).catch_unwind().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // What was in hand is dropped: whoever waits for it hears that it is unknown.
+                Err(_) => tracing::error!("writer panicked between transactions"),
             }
-            let mut parts = Part::gather(works);
-            let transaction = self.write(&mut parts).await;
-            if let Err(error) = &transaction {
-                tracing::warn!(code = error.code(), %error, "transaction failed");
-            }
-            parts.into_iter().for_each(|part| part.answer(&transaction));
         }
+    }
+
+    /// Writes what waits; false when the queue is closed and empty.
+    async fn round(&self) -> bool {
+        let works = self.queue.take(self.lanes).await;
+        if works.is_empty() {
+            return false;
+        }
+        let mut parts = Part::gather(works);
+        let transaction = self.write(&mut parts).await;
+        if let Err(error) = &transaction {
+            tracing::warn!(code = error.code(), %error, "transaction failed");
+        }
+        parts.into_iter().for_each(|part| part.answer(&transaction));
+        true
     }
 
     async fn write(&self, parts: &mut Vec<Part>) -> Result<(), StoreError> {
@@ -86,9 +101,14 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let mut conn = self.backend.writer(self.lanes).await?;
         reached.store(stage::CONNECTED, Ordering::Relaxed);
-        let transaction = transact(&mut conn, parts, reached);
+        let transaction = AssertUnwindSafe(transact(&mut conn, parts, reached)).catch_unwind();
         let result = tokio::time::timeout(self.longest, transaction).await;
-        let result = result.unwrap_or(Err(StoreError::Unreachable));
+        let Ok(result) = result.unwrap_or(Ok(Err(StoreError::Unreachable))) else {
+            // Nobody knows in what state the connection is.
+            conn.condemn();
+            tracing::error!("writer panicked in a transaction");
+            return Err(StoreError::Unknown);
+        };
         let Err(error) = result else { return Ok(()) };
         let rolled_back = tokio::time::timeout(self.longest, conn.steer(&ROLLBACK)).await;
         if error == StoreError::Unreachable || !matches!(rolled_back, Ok(Ok(()))) {
@@ -141,6 +161,55 @@ async fn run_part(conn: &mut Conn, part: &mut Part, saved: bool) -> Result<(), S
             conn.steer(&BACK).await?;
             conn.steer(&RELEASE).await?;
             Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use crate::store::backend::Backend;
+    use crate::store::queue::Lane;
+    use crate::store::sql::{Sql, both};
+    use crate::store::{SqliteSettings, Store, StoreError};
+
+    const PLANT: Sql = both("CREATE TABLE planted (n INTEGER)");
+
+    #[tokio::test]
+    async fn a_panic_ends_its_transaction_and_not_the_writer() {
+        let folder = TempDir::new().expect("a folder");
+        let settings = SqliteSettings::at(folder.path());
+        let store = Store::open_sqlite(&settings).await.expect("a store");
+        for _ in 0..3 {
+            let panicked = store.write::<(), _>(Lane::Doors, 1, |conn| {
+                Box::pin(async move {
+                    conn.execute(&PLANT, Vec::new()).await?;
+                    panic!("a planted bug")
+                })
+            });
+            assert_eq!(panicked.await, Err(StoreError::Unknown));
+        }
+        // The table is not there, and the next one who writes does not find himself in the
+        // panicked transaction.
+        let planted = store.write(Lane::Stops, 1, |conn| {
+            Box::pin(async move { conn.execute(&PLANT, Vec::new()).await.map(drop) })
+        });
+        assert_eq!(planted.await, Ok(()));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_no_writer_gives_is_unknown_in_the_end() {
+        let folder = TempDir::new().expect("a folder");
+        let backend = Backend::sqlite(&SqliteSettings::at(folder.path())).await;
+        let longest = std::time::Duration::from_millis(1);
+        let mut store = Store::start(backend.expect("a database"), &[], longest);
+        let inner = std::sync::Arc::get_mut(&mut store.inner).expect("the only handle");
+        inner.answer_max = longest;
+        for lane in [Lane::Leases, Lane::Stops, Lane::Commits, Lane::Doors] {
+            let asked = store.write(lane, 1, |_| Box::pin(async { Ok(()) }));
+            assert_eq!(asked.await, Err(StoreError::Unknown), "{lane:?}");
         }
     }
 }

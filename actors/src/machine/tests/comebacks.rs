@@ -1,0 +1,131 @@
+//! When a hand-over that did not begin is looked at again.
+
+use schedules::time::SECOND_MS;
+
+use super::*;
+
+/// Brings the claim home, and returns what follows.
+fn abandon(machine: &mut Machine, claim: &Claim, why: Abandoned, now: Timestamp) -> Vec<Change> {
+    let abandoned = returned(claim, Outcome::Abandoned { why }, now);
+    step_with(machine, &[abandoned], now).0
+}
+
+fn came_back(changes: &[Change]) -> &super::super::change::CameBack {
+    let back = changes.iter().find_map(|change| match change {
+        Change::CameBack(back) => Some(back),
+        _ => None,
+    });
+    back.expect("an attempt that came back")
+}
+
+/// Puts other values into the claim that is in flight.
+fn alter(machine: &mut Machine, claim: &Claim, change: impl FnOnce(&mut Claim)) -> Claim {
+    let mut claim = machine.in_flight.remove(&claim.attempt).unwrap();
+    change(&mut claim);
+    machine.in_flight.insert(claim.attempt, claim.clone());
+    claim
+}
+
+#[test]
+fn what_a_stop_took_back_is_looked_at_again_at_once() {
+    let (mut machine, claim) = claimed();
+    let now = at(7, 9, 1);
+    abandon(&mut machine, &claim, Abandoned::Stopped, now);
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+    assert_eq!(
+        claims(&changes)[0].attempt.try_no,
+        1,
+        "its send was refunded to the cap"
+    );
+}
+
+#[test]
+fn what_could_not_begin_in_time_is_put_off_longer_each_time() {
+    for why in [
+        Abandoned::TooLate,
+        Abandoned::TrustLost,
+        Abandoned::Draining,
+    ] {
+        let (mut machine, mut claim) = claimed();
+        let mut now = at(7, 9, 0);
+        for (try_no, base_ms) in [(1, 30_000), (2, 60_000), (3, 120_000)] {
+            let changes = abandon(&mut machine, &claim, why, now);
+            let next_at = came_back(&changes).to.next_at.unwrap();
+            let pause_ms = next_at.since(now);
+            let fifth_ms = base_ms / 5;
+            assert!(
+                (base_ms - fifth_ms..=base_ms + fifth_ms).contains(&pause_ms),
+                "{why:?}, {pause_ms}"
+            );
+            assert!(!machine.is_due(next_at.plus_ms(-1)));
+            assert!(
+                step_with(&mut machine, &[Input::Tick], next_at.plus_ms(-1))
+                    .0
+                    .is_empty()
+            );
+            let (changes, _) = step_with(&mut machine, &[Input::Tick], next_at);
+            claim = claims(&changes)[0].clone();
+            assert_eq!(claim.attempt.try_no, try_no);
+            now = next_at;
+        }
+    }
+}
+
+#[test]
+fn a_policy_without_patience_does_not_make_a_storm() {
+    let (mut machine, claim) = claimed();
+    machine.walks.tenant_mut().retry = RetryPolicy {
+        first_ms: 0,
+        longest_ms: 0,
+        tries_max: 1,
+    };
+    let now = at(7, 9, 0);
+    let changes = abandon(&mut machine, &claim, Abandoned::TooLate, now);
+    let back = came_back(&changes);
+    assert_eq!(back.failed, None);
+    assert!(back.to.next_at.unwrap() >= now.plus_ms(SECOND_MS / 2));
+}
+
+#[test]
+fn what_is_put_off_to_its_expiry_is_passed_over_there() {
+    let (mut machine, claim) = claimed();
+    let now = at(7, 9, 0);
+    let expires_at = now.plus_ms(2 * SECOND_MS);
+    let claim = alter(&mut machine, &claim, |claim| {
+        claim.touch.expires_at = expires_at;
+        claim.from.touch = Some(claim.touch);
+    });
+    let changes = abandon(&mut machine, &claim, Abandoned::TooLate, now);
+    assert_eq!(came_back(&changes).to.next_at, Some(expires_at));
+    let (changes, effects) = step_with(&mut machine, &[Input::Tick], expires_at);
+    let skipped = changes.iter().any(|change| {
+        matches!(change, Change::Ruled(ruled) if ruled.verdict.ruling == Ruling::Skip
+            && ruled.verdict.reason == Reason::Expired)
+    });
+    assert!(skipped && effects.is_empty());
+}
+
+#[test]
+fn a_touch_without_a_key_left_has_failed_for_good() {
+    let outcomes = [
+        Outcome::Abandoned {
+            why: Abandoned::Stopped,
+        },
+        Outcome::Abandoned {
+            why: Abandoned::TooLate,
+        },
+        Outcome::Unavailable,
+        Outcome::Rejected { code: "550".into() },
+    ];
+    for outcome in outcomes {
+        let (mut machine, claim) = claimed();
+        let mut last = machine.in_flight.remove(&claim.attempt).unwrap();
+        last.attempt.try_no = u16::MAX;
+        machine.in_flight.insert(last.attempt, last.clone());
+        let now = at(7, 9, 0);
+        let (changes, _) = step_with(&mut machine, &[returned(&last, outcome, now)], now);
+        let back = came_back(&changes);
+        assert_eq!(back.failed, Some(Reason::RetriesExhausted));
+        assert_eq!((back.try_no, back.to.try_no), (u16::MAX, u16::MAX));
+    }
+}
