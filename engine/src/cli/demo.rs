@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::serve::report;
 use super::{Ended, runtime};
 use crate::demo::{self, DemoOptions};
 
@@ -48,10 +49,7 @@ impl Command {
                     Ended::Failed
                 })
             }
-            Err(error) => {
-                writeln!(err, "regua: {:#}", anyhow::Error::from(error))?;
-                Ok(Ended::Failed)
-            }
+            Err(error) => report(Err(error.into()), err),
         }
     }
 }

@@ -78,7 +78,10 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
     match ended {
         Ok(()) => Ok(Ended::Well),
         Err(error) => {
-            let code = error.downcast_ref::<StoreError>().map(StoreError::code);
+            let store = error
+                .chain()
+                .find_map(|cause| cause.downcast_ref::<StoreError>());
+            let code = store.map(StoreError::code);
             writeln!(
                 err,
                 "regua: {error:#}{}",
@@ -107,6 +110,8 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.serve.listen)?;
+    // Port 0 is any free one: the log says which.
+    let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mailbox = Mailbox::new(
@@ -134,7 +139,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = health::serve(listener, readiness)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
-    tracing::info!(listen = %config.serve.listen, "engine is up");
+    tracing::info!(%listen, "engine is up");
     asked_to_stop().await?;
     tracing::info!("draining");
     handle.stop(true).await;
