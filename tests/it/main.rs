@@ -1,4 +1,5 @@
 //! One integration binary; a module per story.
 
+mod kills;
 mod store;
 mod tidy;
