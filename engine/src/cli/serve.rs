@@ -1,12 +1,15 @@
 //! `regua serve` and `regua migrate`: the engine as a process.
 
+use std::future::Future;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use actors::clock::{Clock, SystemClock};
 use actors::lease::LeaseTimes;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
@@ -95,17 +98,21 @@ pub(super) fn report(ended: anyhow::Result<()>, err: &mut dyn Write) -> io::Resu
 /// Opens the configured store, and brings its schema up to date.
 pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
     match config {
-        StoreConfig::Sqlite { path } => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(std::path::Path::new("."));
-            Store::open_sqlite(&SqliteSettings::at(folder)).await
-        }
+        StoreConfig::Sqlite { path } => Store::open_sqlite(&sqlite(path)).await,
         StoreConfig::Postgres { url, .. } => {
             Store::open_postgres(&PostgresSettings::at(url.expose())).await
         }
     }
+}
+
+/// Splits the path of a database file into its folder, which is locked, and its name.
+fn sqlite(path: &Path) -> SqliteSettings {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let mut settings = SqliteSettings::at(folder.unwrap_or(Path::new(".")));
+    if let Some(file) = path.file_name() {
+        settings.file = file.into();
+    }
+    settings
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -139,8 +146,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = health::serve(listener, readiness)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
+    let asked = asked_to_stop()?;
     tracing::info!(%listen, "engine is up");
-    asked_to_stop().await?;
+    asked.await;
     tracing::info!("draining");
     handle.stop(true).await;
     health.await??;
@@ -149,11 +157,14 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_stop() -> io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+/// Takes SIGTERM and SIGINT from here on; what is returned waits for the first of them.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -10,7 +10,7 @@ use super::config::ConfigArgs;
 use super::serve::{open, report, with_config};
 use super::{Ended, runtime};
 use crate::config::StoreConfig;
-use crate::store::{Store, Why};
+use crate::store::{Store, StoreError, Why};
 use crate::why::story;
 
 #[derive(Debug, Args)]
@@ -77,6 +77,12 @@ impl About {
 }
 
 async fn tell(config: &StoreConfig, tenant: TenantId, about: About) -> anyhow::Result<Why> {
+    // Who only asks makes no database where there is none.
+    if let StoreConfig::Sqlite { path } = config
+        && !path.exists()
+    {
+        return Err(StoreError::Unreachable.into());
+    }
     let store = open(config).await?;
     let why = read(&store, tenant, about).await;
     store.close().await;
@@ -92,7 +98,7 @@ async fn read(store: &Store, tenant: TenantId, about: About) -> anyhow::Result<W
         About::Reference(reference) => store
             .boleto_named(tenant, &reference)
             .await?
-            .ok_or_else(|| anyhow::anyhow!("no such boleto"))?,
+            .ok_or(StoreError::Absent { what: "boleto" })?,
     };
     Ok(store.why_boleto(tenant, boleto).await?)
 }

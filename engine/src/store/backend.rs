@@ -42,7 +42,7 @@ impl Backend {
     pub(super) async fn sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
         let folder = Folder::take(&settings.folder)?;
         let mut options = SqliteConnectOptions::new()
-            .filename(folder.database())
+            .filename(settings.folder.join(&settings.file))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

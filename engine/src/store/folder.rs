@@ -1,14 +1,13 @@
 //! The data folder of an embedded database: one process at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::StoreError;
 
 /// The right to work on a data folder; given back when it is dropped, or when the process ends.
 #[derive(Debug)]
 pub(super) struct Folder {
-    path: PathBuf,
     _lock: File,
 }
 
@@ -23,17 +22,10 @@ impl Folder {
             .open(path.join("regua.lock"))
             .map_err(of_io)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
             Err(TryLockError::Error(error)) => Err(of_io(error)),
         }
-    }
-
-    pub(super) fn database(&self) -> PathBuf {
-        self.path.join("regua.db")
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct SqliteSettings {
     /// The data folder; it belongs to one process at a time.
     pub folder: PathBuf,
+    /// The name of the database file in it.
+    pub file: PathBuf,
     /// The largest size of the database file in pages of 4 KiB; `None` for as much as fits.
     pub pages_max: Option<u32>,
     /// How long a foreign writer's lock is waited for.
@@ -21,6 +23,7 @@ impl SqliteSettings {
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            file: "regua.db".into(),
             pages_max: None,
             busy_max: Duration::from_secs(10),
             readers: 4,
