@@ -19,41 +19,58 @@ use tests::binary::{self, Running};
 use chance::Chance;
 use history::History;
 
-/// Demos that are killed side by side, and how often each lane kills.
+/// Demos that are killed side by side.
 const LANES: u64 = 4;
+/// How often each demo of a lane is killed: some hardly get away from their first day.
+const KILLS_A_DEMO: [u32; 4] = [4, 8, 14, 24];
 const KILLS_A_LANE: u32 = 50;
+/// So many lives of a demo end in their first moments, while its stage is being set.
+const YOUNG: u32 = 3;
+/// About how long the notebook of a whole demo is: moments are spread over it.
+const NOTEBOOK_BYTES: u64 = 250_000;
 /// No observation takes longer, in looks of a millisecond.
 const LOOKS_MAX: u64 = 20_000;
 
 #[test]
 fn two_hundred_kills_lose_no_acknowledged_stop_and_hand_nothing_over_twice() {
     binary::regua();
-    let kills: u32 = std::thread::scope(|scope| {
+    let (kills, at_work) = std::thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES)
             .map(|lane| scope.spawn(move || kill_demos(lane)))
             .collect();
         let ended = lanes.into_iter().map(|lane| lane.join().expect("a lane"));
-        ended.sum()
+        ended.fold((0, 0), |sum, lane| (sum.0 + lane.0, sum.1 + lane.1))
     });
     assert_eq!(kills, 200);
+    assert!(
+        at_work >= 100,
+        "only {at_work} kills met a demo that had handed anything over"
+    );
 }
 
-/// Kills one demo after the other, and judges each when it has come to its end.
-fn kill_demos(lane: u64) -> u32 {
+/// Kills one demo after the other, and judges each when it has come to its end. Returns how many
+/// kills there were, and how many of them after the first hand-over of their demo.
+fn kill_demos(lane: u64) -> (u32, u32) {
     let mut chance = Chance::of(lane);
-    let mut kills = 0;
-    for seed in (0..).map(|demo| 1_000 * (lane + 1) + demo) {
+    let (mut left, mut at_work) = (KILLS_A_LANE, 0);
+    for (seed, wanted) in (1_000 * (lane + 1)..).zip(KILLS_A_DEMO.into_iter().cycle()) {
         let demo = Demo::new(seed);
-        let before = kills;
-        while kills < KILLS_A_LANE && demo.is_killed(&mut chance) {
+        let mut kills = 0;
+        while kills < wanted.min(left) {
+            let moment = Moment::drawn(&mut chance, kills, wanted);
+            let Some(history) = demo.history_when_killed(moment) else {
+                break;
+            };
             kills += 1;
+            at_work += u32::from(!history.hand_overs.is_empty());
         }
-        demo.ends_well(kills - before);
-        if kills == KILLS_A_LANE {
-            return kills;
+        demo.ends_well(kills);
+        left -= kills;
+        if left == 0 {
+            break;
         }
     }
-    kills
+    (KILLS_A_LANE - left, at_work)
 }
 
 /// When a life ends.
@@ -68,13 +85,15 @@ enum Moment {
 }
 
 impl Moment {
-    fn drawn(chance: &mut Chance) -> Self {
+    /// Draws how life number `life` of a demo ends that is to have `lives` short ones.
+    fn drawn(chance: &mut Chance, life: u32, lives: u32) -> Self {
         match chance.below(8) {
-            0 | 1 => Self::After(chance.below(150)),
-            2 | 3 => Self::After(chance.below(600)),
-            4 | 5 => Self::Grown(1 + chance.below(400)),
-            6 => Self::Grown(1 + chance.below(12_000)),
-            _ => Self::Acknowledged,
+            _ if life < YOUNG => Self::After(chance.below(400)),
+            0 => Self::After(chance.below(150)),
+            1 => Self::After(chance.below(600)),
+            2 => Self::Grown(1 + chance.below(400)),
+            3 => Self::Acknowledged,
+            _ => Self::Grown(1 + chance.below(2 * NOTEBOOK_BYTES / u64::from(lives))),
         }
     }
 }
@@ -101,9 +120,8 @@ impl Demo {
         ["demo", "--seed", &self.seed, "--data", folder, "--json"]
     }
 
-    /// Starts the demo and kills it; false when its 45 days were over before.
-    fn is_killed(&self, chance: &mut Chance) -> bool {
-        let moment = Moment::drawn(chance);
+    /// Starts the demo, kills it and reads its notebook; `None` when its 45 days were over before.
+    fn history_when_killed(&self, moment: Moment) -> Option<History> {
         let notebook = self.path("notebook.jsonl");
         let before = length(&notebook);
         let log = self.path("killed.log");
@@ -127,9 +145,9 @@ impl Demo {
                 "seed {}: {moment:?}: {ended}: {log}",
                 self.seed
             );
-            return false;
+            return None;
         }
-        History::read(&notebook).reached_ms() < ends_at_ms()
+        Some(History::read(&notebook)).filter(|history| history.reached_ms() < ends_at_ms())
     }
 
     /// Goes on to the end, and is judged.
