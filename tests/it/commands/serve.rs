@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tests::binary::{self, Running};
 
@@ -92,18 +94,39 @@ fn a_service_is_healthy_and_ready_and_ends_when_it_is_asked_to() {
 }
 
 #[test]
-fn a_service_that_was_killed_is_ready_again_at_once() {
+fn a_service_that_was_killed_owns_everything_again_at_once() {
     let folder = TempDir::new().expect("a folder");
-    let (engine, address) = start(folder.path());
-    let is_ready = |address: &str| get(address, "/readyz").0 == "HTTP/1.1 200 OK";
-    assert!(binary::observe(LOOKS_MAX, || is_ready(&address)));
-    drop(engine);
-    let (_engine, address) = start(folder.path());
+    let database = folder.path().join("regua.db");
+    let owned_once = |epoch: i64| {
+        let leases = leases(&database);
+        leases.len() == 64 && leases.iter().all(|found| *found == epoch)
+    };
+    let (first, _) = start(folder.path());
+    assert!(binary::observe(LOOKS_MAX, || owned_once(1)));
+    drop(first);
+    let (_second, _) = start(folder.path());
     // Leases last ten seconds; nobody waits for those of a process that is gone.
     assert!(
-        binary::observe(3_000, || is_ready(&address)),
+        binary::observe(3_000, || owned_once(2)),
         "it waits for itself"
     );
+}
+
+/// Returns the epochs of the leases that somebody holds.
+fn leases(database: &Path) -> Vec<i64> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let options = SqliteConnectOptions::new()
+            .filename(database)
+            .read_only(true);
+        let mut conn = SqliteConnection::connect_with(&options)
+            .await
+            .expect("a database");
+        let epochs = sqlx::query_scalar("SELECT epoch FROM leases WHERE owner <> ''");
+        epochs.fetch_all(&mut conn).await.expect("rows")
+    })
 }
 
 #[test]
