@@ -1,4 +1,5 @@
 //! The harness that the integration tests share.
 
+pub mod binary;
 pub mod database;
 pub mod scene;

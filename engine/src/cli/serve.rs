@@ -1,5 +1,6 @@
 //! `regua serve` and `regua migrate`: the engine as a process.
 
+use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use actors::clock::{Clock, SystemClock};
 use actors::lease::LeaseTimes;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
@@ -135,6 +137,8 @@ fn sqlite(path: &Path) -> SqliteSettings {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = health::listen(config.serve.listen)?;
+    // Port 0 is any free one: the log says which.
+    let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mailbox = Mailbox::new(
@@ -162,8 +166,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = health::serve(listener, readiness)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
-    tracing::info!(listen = %config.serve.listen, "engine is up");
-    asked_to_stop().await?;
+    let asked = asked_to_stop()?;
+    tracing::info!(%listen, "engine is up");
+    asked.await;
     tracing::info!("draining");
     handle.stop(true).await;
     health.await??;
@@ -172,13 +177,16 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_stop() -> io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+/// Takes SIGTERM and SIGINT from here on; what is returned waits for the first of them.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]

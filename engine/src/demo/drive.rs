@@ -60,7 +60,7 @@ impl Driver {
             let Some(next) = next.filter(|at| *at < end) else {
                 break;
             };
-            self.clock.jump_to(next);
+            self.jump_to(next)?;
             walked.jumps += 1;
             progress(next);
             let together_until = self.clock.now().plus_ms(TOGETHER_MS);
@@ -68,16 +68,23 @@ impl Driver {
             let near: Vec<Planned> = events.drain(..near).collect();
             self.set_off(near, &mut walked).await?;
         }
-        self.clock.jump_to(end);
+        self.jump_to(end)?;
         self.node.at_rest().await;
         Ok(walked)
     }
 
+    /// Moves the clock on. It is written down first, so that a life after a kill does not begin
+    /// before what this one has done.
+    fn jump_to(&self, at: Timestamp) -> Result<(), DemoError> {
+        self.notebook
+            .note(Seen::Reached(at))
+            .map_err(DemoError::Notebook)?;
+        self.clock.jump_to(at);
+        Ok(())
+    }
+
     /// Publishes each event at its instant, and writes down when its stop was acknowledged.
     async fn set_off(&self, near: Vec<Planned>, walked: &mut Walked) -> Result<(), DemoError> {
-        let Some(last) = near.last().map(|planned| planned.at) else {
-            return Ok(());
-        };
         let mut under_way = JoinSet::new();
         for planned in near {
             let (clock, bus) = (Arc::clone(&self.clock), self.bus.clone());
@@ -94,9 +101,7 @@ impl Driver {
             walked.events += 1;
             self.acknowledged(tenant, told, walked).await?;
         }
-        self.notebook
-            .note(Seen::Reached(last))
-            .map_err(DemoError::Notebook)
+        Ok(())
     }
 
     async fn acknowledged(

@@ -9,6 +9,7 @@ mod dice;
 mod drive;
 mod evidence;
 mod fates;
+mod folder;
 mod published;
 pub mod report;
 mod stage;
@@ -21,13 +22,13 @@ use std::sync::Arc;
 
 use actors::clock::{Clock, JumpClock};
 use schedules::calendar::Calendar;
-use schedules::time::{DAY_MS, Timestamp, resolve_local};
-use tempfile::TempDir;
+use schedules::time::{DAY_MS, SECOND_MS, Timestamp, resolve_local};
 
 use self::data::{DAYS, FIRST_DAY, TenantData};
 use self::dice::Dice;
 use self::drive::{Driver, Walked};
 use self::fates::{Cast, Planned};
+use self::folder::DemoFolder;
 use self::report::DemoReport;
 use self::stage::Staged;
 use self::witness::{Notebook, Seen, Witness};
@@ -37,6 +38,10 @@ use crate::imports::csv::ImportError;
 use crate::providers::mailbox::{Mailbox, MailboxBehaviour};
 use crate::providers::registry::Registry;
 use crate::store::{SqliteSettings, Store, StoreError};
+
+/// How long the process was away after a kill, on the demo's clock, in milliseconds. More than it
+/// works between two lines of the notebook: the clock is not set back by a kill.
+const AWAY_MS: i64 = 5 * SECOND_MS;
 
 /// What a demo is to do.
 #[derive(Clone, Debug)]
@@ -54,6 +59,12 @@ pub enum DemoError {
     /// The data folder could not be made.
     #[error("data folder could not be made")]
     Folder(#[source] io::Error),
+    /// The data folder holds a demo of another seed.
+    #[error("data folder holds a demo of another seed")]
+    OtherSeed,
+    /// The data folder holds a database that is no demo's.
+    #[error("data folder holds a database that is no demo's")]
+    NoDemo,
     /// The notebook could not be written.
     #[error("notebook could not be written")]
     Notebook(#[source] io::Error),
@@ -85,24 +96,14 @@ pub async fn run(
     options: &DemoOptions,
     progress: impl Fn(Timestamp, f64) + Sync,
 ) -> Result<DemoReport, DemoError> {
-    let temporary = TempDir::new().map_err(DemoError::Folder)?;
-    let folder = options
-        .folder
-        .clone()
-        .unwrap_or_else(|| temporary.path().to_owned());
+    let folder = DemoFolder::open(options.folder.as_deref(), options.seed)?;
     let begins_at = begins_at();
     let ends_at = begins_at.plus_ms(DAYS as i64 * DAY_MS);
 
-    let store = Store::open_sqlite(&SqliteSettings::at(&folder)).await?;
-    let notebook = match &options.folder {
-        Some(folder) => {
-            Notebook::open(&folder.join("notebook.jsonl")).map_err(DemoError::Notebook)?
-        }
-        None => Notebook::default(),
-    };
-    let clock = Arc::new(JumpClock::starting_at(
-        notebook.reached().unwrap_or(begins_at),
-    ));
+    let store = Store::open_sqlite(&SqliteSettings::at(folder.path())).await?;
+    let notebook = folder.notebook()?;
+    let resumes_at = notebook.reached().map(|at| at.plus_ms(AWAY_MS));
+    let clock = Arc::new(JumpClock::starting_at(resumes_at.unwrap_or(begins_at)));
     let engine = start(&store, &clock, &notebook, options.seed)?;
     let tenants = data::tenants(options.seed);
     let staged = set_stage(&store, &engine, &tenants, begins_at).await?;
@@ -167,8 +168,8 @@ async fn set_stage(
     now: Timestamp,
 ) -> Result<Vec<Staged>, DemoError> {
     let mut staged = Vec::new();
-    for data in tenants {
-        let tenant = stage::set(store, data, now).await?;
+    for (data, place) in tenants.iter().zip(1..) {
+        let tenant = stage::set(store, data, place, now).await?;
         engine.node.hint(tenant.id);
         staged.push(tenant);
     }

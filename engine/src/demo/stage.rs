@@ -16,7 +16,9 @@ use super::DemoError;
 use super::data::{FIRST_DAY, TenantData};
 use crate::facts::{Fact, Saying};
 use crate::imports::csv::{BoletoCsv, ImportLine, ImportRow, Refusal};
-use crate::store::{Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Setting, Store};
+use crate::store::{
+    Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Setting, Store, StoreError,
+};
 
 /// The campaign's steps: days from the due date.
 const STEPS: [i32; 5] = [-3, 0, 1, 7, 15];
@@ -51,21 +53,19 @@ pub(super) fn cadence() -> Cadence {
     }
 }
 
-/// Makes a tenant, imports its file and launches its campaign.
+/// Makes a tenant, imports its file and launches its campaign; in a folder where a former life was
+/// killed, only what that one did not come to.
+///
+/// `place` counts the tenants of the demo from 1: its ids, and its campaign's, in its own database.
 pub(super) async fn set(
     store: &Store,
     data: &TenantData,
+    place: i64,
     now: Timestamp,
 ) -> Result<Staged, DemoError> {
-    let id = store.create_tenant(&tenant(data), now).await?;
+    let id = TenantId(place);
     for template in templates() {
-        let edit = edit(
-            &format!("template:{}:{}", template.code, template.channel),
-            now,
-        );
-        store
-            .put_setting(id, edit, Setting::Template(template))
-            .await?;
+        put(store, data, id, template, now).await?;
     }
     let (rows, refused) = read(&data.csv)?;
     let import = Import {
@@ -76,15 +76,51 @@ pub(super) async fn set(
     store
         .import_boletos(id, import, rows.iter().map(new_boleto).collect())
         .await?;
+    let campaign = campaign(store, id, CampaignId(place), now).await?;
+    launch(store, id, campaign, now).await?;
+    Ok(Staged { id, rows, refused })
+}
+
+/// Adds a template, and before the first one the tenant.
+async fn put(
+    store: &Store,
+    data: &TenantData,
+    id: TenantId,
+    template: Template,
+    now: Timestamp,
+) -> Result<(), DemoError> {
+    let name = format!("template:{}:{}", template.code, template.channel);
+    let setting = Setting::Template(template);
+    let added = store
+        .put_setting(id, edit(&name, now), setting.clone())
+        .await;
+    if !matches!(added, Err(StoreError::Absent { .. })) {
+        return Ok(added.map(drop)?);
+    }
+    if store.create_tenant(&tenant(data), now).await? != id {
+        return Err(DemoError::NoDemo);
+    }
+    store.put_setting(id, edit(&name, now), setting).await?;
+    Ok(())
+}
+
+/// Finds the campaign, or adds it.
+async fn campaign(
+    store: &Store,
+    tenant: TenantId,
+    id: CampaignId,
+    now: Timestamp,
+) -> Result<CampaignId, DemoError> {
+    match store.campaign_version(tenant, id, 1).await {
+        Err(StoreError::Absent { .. }) => {}
+        found => return Ok(found?.id),
+    }
     let content = NewCampaign {
         name: "Régua de cobrança".to_owned(),
         cadence: cadence(),
     };
-    let campaign = store
-        .create_campaign(id, edit("campaign", now), content)
-        .await?;
-    launch(store, id, campaign, now).await?;
-    Ok(Staged { id, rows, refused })
+    let campaign = store.create_campaign(tenant, edit("campaign", now), content);
+    Ok(campaign.await?)
 }
 
 async fn launch(

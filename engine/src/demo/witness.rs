@@ -25,7 +25,7 @@ pub(super) enum Seen {
     HandOver(SeenHandOver),
     /// A stop was acknowledged: from here on nothing of the subject begins.
     StopAcknowledged(TenantId, Subject),
-    /// Every event up to this instant was acknowledged.
+    /// The clock is about to jump to this instant: no life begins before it.
     Reached(Timestamp),
 }
 

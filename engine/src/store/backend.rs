@@ -11,9 +11,9 @@ use sqlx::{PgPool, SqlitePool};
 use super::conn::Conn;
 use super::error::StoreError;
 use super::folder::{self, Folder};
-use super::migrate;
 use super::queue::Lane;
 use super::settings::{PostgresSettings, SqliteSettings};
+use super::{lease, migrate};
 
 /// How long a caller waits for a free connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -64,6 +64,7 @@ impl Backend {
             .connect_with(options.clone())
             .await?;
         migrate::sqlite(&writer).await?;
+        lease::free_all(&mut writer.acquire().await?.into()).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers)
             .test_before_acquire(false)

@@ -10,7 +10,7 @@ use super::Store;
 use super::conn::Conn;
 use super::error::StoreError;
 use super::queue::Lane;
-use super::sql::{Sql, args};
+use super::sql::{Sql, args, both};
 
 /// Leaves the epoch as it is, and so waits for no commit.
 const RENEW: Sql = Sql {
@@ -48,6 +48,9 @@ const RELEASE: Sql = Sql {
                WHERE shard = $1 AND owner = $2 AND epoch = $3",
 };
 
+/// Frees every shard; the rows stay, so that epochs go on growing.
+const FREE_ALL: Sql = both("UPDATE leases SET owner = '', expires_at = 0");
+
 const HELD: Sql = super::sql::locking!(
     "SELECT 1 FROM leases l JOIN tenants t ON t.shard = l.shard
      WHERE l.shard = $1 AND l.epoch = $2 AND t.id = $3",
@@ -81,6 +84,12 @@ impl Leases for Store {
         });
         Ok(released.await?)
     }
+}
+
+/// Frees the leases of former lives of the process, which are over: whoever has taken the data
+/// folder of an embedded database is alone. A process that was killed would else wait for itself.
+pub(super) async fn free_all(conn: &mut Conn) -> Result<(), StoreError> {
+    conn.execute(&FREE_ALL, args![]).await.map(drop)
 }
 
 async fn take_or_renew(

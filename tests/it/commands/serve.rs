@@ -1,0 +1,146 @@
+//! `regua serve` as a service manager sees it: up, healthy, ready, and down when it is asked to.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tests::binary::{self, Running};
+
+/// How long an observation may take, in looks of a millisecond.
+const LOOKS_MAX: u64 = 10_000;
+
+/// Starts an engine on a free port, and returns its address.
+fn start(folder: &Path) -> (Running, String) {
+    let log = folder.join("log");
+    let setting = format!("store.path={}", folder.join("regua.db").display());
+    let arguments = [
+        "serve",
+        "--set",
+        &setting,
+        "--set",
+        "serve.listen=127.0.0.1:0",
+    ];
+    let arguments = [&arguments[..], &["--set", "log.format=json"]].concat();
+    let mut engine = Running::start(&arguments, &log);
+    let mut address = None;
+    let up = binary::observe(LOOKS_MAX, || {
+        address = listen(&log);
+        address.is_some() || engine.has_ended()
+    });
+    let told = std::fs::read_to_string(&log).expect("a log");
+    assert!(up, "{told}");
+    (
+        engine,
+        address.unwrap_or_else(|| panic!("it ended: {told}")),
+    )
+}
+
+/// Reads the address off the log.
+fn listen(log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut listen = lines.filter_map(|line| Some(line["listen"].as_str()?.to_owned()));
+    listen.next()
+}
+
+/// Asks by hand, and returns the first line of the answer and all of it.
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let first = answer.lines().next().unwrap_or_default().to_owned();
+    (first, answer)
+}
+
+fn signal(engine: &Running, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name])
+        .arg(engine.0.id().to_string())
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
+#[test]
+fn a_service_is_healthy_and_ready_and_ends_when_it_is_asked_to() {
+    for name in ["TERM", "INT"] {
+        let folder = TempDir::new().expect("a folder");
+        let (mut engine, address) = start(folder.path());
+        assert_eq!(get(&address, "/healthz").0, "HTTP/1.1 200 OK");
+        let mut ready = String::new();
+        binary::observe(LOOKS_MAX, || {
+            ready = get(&address, "/readyz").1;
+            ready.starts_with("HTTP/1.1 200 ")
+        });
+        assert!(ready.ends_with(r#"{"status":"ready"}"#), "{ready}");
+        assert_eq!(get(&address, "/").0, "HTTP/1.1 404 Not Found");
+        signal(&engine, name);
+        assert!(
+            binary::observe(LOOKS_MAX, || engine.has_ended()),
+            "it goes on"
+        );
+        let ended = engine.0.wait().expect("a child of ours");
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert!(TcpStream::connect(&address).is_err());
+    }
+}
+
+#[test]
+fn a_service_that_was_killed_owns_everything_again_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let database = folder.path().join("regua.db");
+    let owned_once = |epoch: i64| {
+        let leases = leases(&database);
+        leases.len() == 64 && leases.iter().all(|found| *found == epoch)
+    };
+    let (first, _) = start(folder.path());
+    assert!(binary::observe(LOOKS_MAX, || owned_once(1)));
+    drop(first);
+    let (_second, _) = start(folder.path());
+    // Leases last ten seconds; nobody waits for those of a process that is gone.
+    assert!(
+        binary::observe(3_000, || owned_once(2)),
+        "it waits for itself"
+    );
+}
+
+/// Returns the epochs of the leases that somebody holds.
+fn leases(database: &Path) -> Vec<i64> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let options = SqliteConnectOptions::new()
+            .filename(database)
+            .read_only(true);
+        let mut conn = SqliteConnection::connect_with(&options)
+            .await
+            .expect("a database");
+        let epochs = sqlx::query_scalar("SELECT epoch FROM leases WHERE owner <> ''");
+        epochs.fetch_all(&mut conn).await.expect("rows")
+    })
+}
+
+#[test]
+fn a_request_that_is_none_does_not_end_the_service() {
+    let folder = TempDir::new().expect("a folder");
+    let (_engine, address) = start(folder.path());
+    for noise in [
+        &b"\x16\x03\x01\0\0"[..],
+        b"GET /healthz HTTP/9.9\r\n\r\n",
+        &[b'A'; 200_000],
+    ] {
+        let mut stream = TcpStream::connect(&address).expect("a connection");
+        // It may hang up in the middle of it.
+        let _ = stream.write_all(noise);
+    }
+    assert_eq!(get(&address, "/healthz").0, "HTTP/1.1 200 OK");
+}
