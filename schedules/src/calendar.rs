@@ -135,9 +135,10 @@ impl Calendar {
 
     /// Returns the last day on which a boleto due on `due_on` can be paid without charges.
     ///
-    /// That is the next day on which the banks work, whatever the tenant does: its own days off
-    /// are days like others, and a holiday on which it works all the same (`open`) is none. Without one in the next [`SEARCH_DAYS_MAX`] days the due date
-    /// stays as it is. Source: Lei 7.089/1983 art. 1 and the notes of FEBRABAN.
+    /// That is the next day on which the banks work, whatever the tenant does: its own days off are
+    /// days like others, and a holiday on which it works all the same (`open`) is none. Without one
+    /// in the next [`SEARCH_DAYS_MAX`] days the due date stays as it is. Source: Lei 7.089/1983
+    /// art. 1 and the notes of FEBRABAN.
     pub fn effective_due_on(&self, due_on: NaiveDate) -> NaiveDate {
         let banks_work = |day| !is_weekend(day) && self.bank_holiday_name(day).is_none();
         first_after(due_on, NaiveDate::succ_opt, banks_work).unwrap_or(due_on)

@@ -1,4 +1,5 @@
-//! What a reader of the code feared, as cases: shared addresses, one channel, late and retold facts.
+//! What a reader of the code feared, as cases: shared addresses, one channel, late and retold
+//! facts.
 
 use actors::machine::effect::Subject;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
