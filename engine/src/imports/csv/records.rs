@@ -40,6 +40,9 @@ pub enum RecordError {
 /// The fields of a record, as bytes without their quotes.
 pub(super) type Fields = Vec<Vec<u8>>;
 
+/// The line at which a record begins, and its fields.
+type Cut = (u64, Result<Fields, RecordError>);
+
 /// The records of a source.
 pub(super) struct Records<R> {
     source: R,
@@ -92,10 +95,7 @@ impl<R: Read> Records<R> {
     ///
     /// Fails where the source does, and where a record that is too large has quotes that do not
     /// match: the rows after it cannot be told from its text.
-    pub(super) fn next(
-        &mut self,
-        separator: u8,
-    ) -> Result<Option<(u64, Result<Fields, RecordError>)>, ImportError> {
+    pub(super) fn next(&mut self, separator: u8) -> Result<Option<Cut>, ImportError> {
         self.fill()?;
         if self.ahead().is_empty() {
             return Ok(None);

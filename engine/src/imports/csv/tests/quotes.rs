@@ -89,15 +89,3 @@ fn lines_that_each_open_a_quote_for_the_next_are_one_row_and_read_once() {
     let told = told_to_the_end(file.as_bytes());
     assert_eq!(told, ["A", "3 row_too_long", "C"]);
 }
-
-#[test]
-fn a_line_break_at_the_very_end_of_a_record_of_full_length_is_whole() {
-    let head = format!("B;{ROW};");
-    for length in records::RECORD_BYTES_MAX - 3..=records::RECORD_BYTES_MAX {
-        let note = "x".repeat(length - head.len());
-        let header = HEADER.replace("email", "email;notas");
-        let file = format!("{header}\nA;{ROW}\n{head}{note}\rEVIL;{ROW}\nC;{ROW}\n");
-        let told = told_to_the_end(file.as_bytes());
-        assert_eq!(told.len(), 3, "{length}: {told:?}");
-    }
-}
