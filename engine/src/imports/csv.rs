@@ -10,6 +10,7 @@ mod date;
 mod header;
 mod records;
 mod row;
+mod skip;
 mod text;
 
 use std::collections::HashSet;
@@ -56,6 +57,10 @@ pub enum ImportError {
     /// More than [`ROWS_MAX`] rows.
     #[error("the file has more than {ROWS_MAX} rows")]
     CountRows,
+    /// A quote of the row at this line is never properly closed, and the row is too large to be
+    /// given up alone.
+    #[error("the quotes of the row at line {0} do not match, rows after it cannot be told")]
+    MatchQuotes(u64),
 }
 
 impl ImportError {
@@ -68,6 +73,7 @@ impl ImportError {
             Self::FindColumn(_) => "RG-IMPORT-004",
             Self::RepeatColumn(_) => "RG-IMPORT-005",
             Self::CountRows => "RG-IMPORT-006",
+            Self::MatchQuotes(_) => "RG-IMPORT-007",
         }
     }
 }

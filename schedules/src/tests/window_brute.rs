@@ -66,7 +66,7 @@ fn compare(window: &SendWindow, zones: &[Tz], from: Timestamp, need_minutes: usi
             next_open = Some(at);
         }
         assert_eq!(window.is_open(&calendar, zones, at), open[index], "{at}");
-        if index % 11 != 0 && index != 0 && open[index] == open[index - 1] {
+        if !index.is_multiple_of(11) && index != 0 && open[index] == open[index - 1] {
             continue;
         }
         let until = window.open_until(&calendar, zones, at);

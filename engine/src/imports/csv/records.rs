@@ -1,16 +1,20 @@
 //! Cuts bytes into records of fields, in bounded memory, and goes on after a bad one.
 //!
 //! A stray quote must not swallow the good rows after it. So quoting is read strictly, and where
-//! a record breaks the rules only its first line is given up: reading goes on with the next line.
-//! That takes a look back, which is why the cutting is done here and not by a library.
+//! a quote is not properly closed only its line is given up: reading goes on with the next line.
+//! That takes a look back, which is why the cutting is done here and not by a library. A record
+//! that is merely too large is given up as a whole, to the end of its quotes.
 
 use std::io::{self, Read};
+
+use super::ImportError;
+use super::skip::{Progress, Skip};
 
 /// The longest record, line breaks within quotes included.
 pub(super) const RECORD_BYTES_MAX: usize = 64 * 1024;
 
-/// The most lines of a record. Without it a file could have every line open a quote that the next
-/// line closes and opens again, and each line would be read a thousand times.
+/// The most lines of a record that are looked at before its quotes are believed. Without it a
+/// stray quote would cost a look at 64 KiB on each of the lines after it.
 const RECORD_LINES_MAX: usize = 32;
 
 /// The most fields of a record.
@@ -22,7 +26,7 @@ const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
 /// A line that is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// More than 64 KiB.
+    /// More than 64 KiB, or more than 32 lines within quotes.
     #[error("the row is too long")]
     MeasureRow,
     /// More than 64 fields.
@@ -35,6 +39,9 @@ pub enum RecordError {
 
 /// The fields of a record, as bytes without their quotes.
 pub(super) type Fields = Vec<Vec<u8>>;
+
+/// The line at which a record begins, and its fields.
+type Cut = (u64, Result<Fields, RecordError>);
 
 /// The records of a source.
 pub(super) struct Records<R> {
@@ -85,10 +92,10 @@ impl<R: Read> Records<R> {
     }
 
     /// Returns the next record and the line at which it begins; nothing at the end.
-    pub(super) fn next(
-        &mut self,
-        separator: u8,
-    ) -> io::Result<Option<(u64, Result<Fields, RecordError>)>> {
+    ///
+    /// Fails where the source does, and where a record that is too large has quotes that do not
+    /// match: the rows after it cannot be told from its text.
+    pub(super) fn next(&mut self, separator: u8) -> Result<Option<Cut>, ImportError> {
         self.fill()?;
         if self.ahead().is_empty() {
             return Ok(None);
@@ -100,16 +107,22 @@ impl<R: Read> Records<R> {
                 self.take(length);
                 Ok(Some((line, Ok(fields))))
             }
-            Err(error) => {
-                self.skip_line()?;
+            Err(Flaw::Limit(error)) => {
+                self.skip_record(separator)?;
                 Ok(Some((line, Err(error))))
+            }
+            Err(Flaw::StrayQuote { at }) => {
+                self.take(at);
+                self.skip_line()?;
+                Ok(Some((line, Err(RecordError::MatchQuotes))))
             }
         }
     }
 
     /// Reads until more than a record is buffered, or everything.
     fn fill(&mut self) -> io::Result<()> {
-        if self.ahead().len() > RECORD_BYTES_MAX || self.source_ended {
+        // One more than a scan may reach, so that it sees what follows the last byte.
+        if self.ahead().len() > RECORD_BYTES_MAX + 1 || self.source_ended {
             return Ok(());
         }
         self.buffer.drain(..self.taken);
@@ -137,6 +150,29 @@ impl<R: Read> Records<R> {
         self.taken += length;
     }
 
+    /// Drops the record that begins here, however far its end is.
+    fn skip_record(&mut self, separator: u8) -> Result<(), ImportError> {
+        let line = self.line;
+        let mut skip = Skip::of(separator);
+        loop {
+            match skip.walk(self.ahead()) {
+                Progress::Ended(length) => {
+                    self.take(length);
+                    return Ok(());
+                }
+                Progress::Lost => return Err(ImportError::MatchQuotes(line)),
+                Progress::GoesOn => self.take(self.ahead().len()),
+            }
+            if self.source_ended && skip.is_quoted() {
+                return Err(ImportError::MatchQuotes(line));
+            }
+            if self.source_ended {
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
     /// Drops bytes up to the next line break, however far it is.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
@@ -153,12 +189,23 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// Why a scan ended, which decides where reading goes on.
+enum Flaw {
+    /// The record is too large; its quotes still say where it ends.
+    Limit(RecordError),
+    /// The quote of the field that begins at `at` is not properly closed. The fields before it
+    /// are, so that reading does not go on within them.
+    StrayQuote { at: usize },
+}
+
 /// A look at one record.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     separator: u8,
     lines: usize,
+    /// Where the field begins that is looked at.
+    field_at: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -168,16 +215,18 @@ impl<'a> Scan<'a> {
             at: 0,
             separator,
             lines: 1,
+            field_at: 0,
         }
     }
 
     /// Returns the fields of the record and its length.
-    fn record(mut self) -> Result<(Fields, usize), RecordError> {
+    fn record(mut self) -> Result<(Fields, usize), Flaw> {
         let mut fields = Fields::new();
         loop {
             if fields.len() == FIELDS_MAX {
-                return Err(RecordError::CountFields);
+                return Err(Flaw::Limit(RecordError::CountFields));
             }
+            self.field_at = self.at;
             let field = match self.peek() {
                 Some(b'"') => self.quoted()?,
                 _ => self.plain(),
@@ -185,14 +234,18 @@ impl<'a> Scan<'a> {
             fields.push(field);
             let ended = self.is_at_line_break();
             if self.at > RECORD_BYTES_MAX {
-                return Err(RecordError::MeasureRow);
+                return Err(Flaw::Limit(RecordError::MeasureRow));
             }
             match self.peek() {
                 Some(byte) if byte == self.separator => self.at += 1,
                 _ if ended => return Ok((fields, self.after_line_break())),
-                _ => return Err(RecordError::MatchQuotes),
+                _ => return Err(self.stray_quote()),
             }
         }
+    }
+
+    const fn stray_quote(&self) -> Flaw {
+        Flaw::StrayQuote { at: self.field_at }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -225,11 +278,11 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads from one quote to the one that closes it; two of them are one within the text.
-    fn quoted(&mut self) -> Result<Vec<u8>, RecordError> {
+    fn quoted(&mut self) -> Result<Vec<u8>, Flaw> {
         let mut field = Vec::new();
         self.at += 1;
         loop {
-            let byte = self.peek().ok_or(RecordError::MatchQuotes)?;
+            let byte = self.peek().ok_or_else(|| self.stray_quote())?;
             self.at += 1;
             match byte {
                 b'"' if self.peek() == Some(b'"') => self.at += 1,
@@ -238,7 +291,7 @@ impl<'a> Scan<'a> {
                 _ => {}
             }
             if self.lines > RECORD_LINES_MAX || self.at > RECORD_BYTES_MAX {
-                return Err(RecordError::MatchQuotes);
+                return Err(Flaw::Limit(RecordError::MeasureRow));
             }
             field.push(byte);
         }

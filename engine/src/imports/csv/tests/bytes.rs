@@ -150,26 +150,3 @@ fn a_source_that_fails_ends_the_rows() {
     let errors = rows.by_ref().filter(Result::is_err).count();
     assert_eq!((errors, rows.next().is_none()), (1, true));
 }
-
-#[test]
-fn a_quoted_text_has_32_lines_at_the_most() {
-    let file = |breaks: usize| {
-        let note = "x\n".repeat(breaks);
-        let header = HEADER.replace("email", "email;notas");
-        let row = format!("A;10/03/2026;5,00;;Ana;;a@example.com;\"{note}\"");
-        told(format!("{header}\n{row}").as_bytes())
-    };
-    assert_eq!(file(31), ["A"]);
-    assert_eq!(file(32)[0], "2 row_quotes -");
-}
-
-#[test]
-fn lines_that_each_open_a_quote_for_the_next_are_given_up_one_by_one() {
-    let file = format!("{HEADER}\n{}", "a\";\"\n".repeat(1_000));
-    let told = told(file.as_bytes());
-    assert_eq!(told.len(), 1_000);
-    assert!(
-        told.iter().all(|line| line.ends_with("row_quotes -")),
-        "{told:?}"
-    );
-}

@@ -1,6 +1,7 @@
 //! Files as spreadsheets write them, and files as nobody should.
 
 mod bytes;
+mod quotes;
 mod sendable;
 
 use std::fmt::Write as _;
