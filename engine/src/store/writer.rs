@@ -1,8 +1,8 @@
 //! Group commit: a writer takes what waits, writes it in one transaction and answers all of it.
 //!
 //! Each part stands under a savepoint of its own: one that fails leaves the others. Nobody who
-//! waits for an answer can cut a transaction short by going away, and a panic ends one transaction, never
-//! the writer.
+//! waits for an answer can cut a transaction short by going away, and a panic ends one
+//! transaction, never the writer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
