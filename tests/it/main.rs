@@ -1,5 +1,6 @@
 //! One integration binary; a module per story.
 
+mod differential;
 mod simulation;
 mod store;
 mod tidy;
