@@ -14,6 +14,8 @@
 //!   what the model did is taken back.
 //! * A stop's cancel records have no versions in the model; what is finished has no next instant;
 //!   tallies are compared as far back as the rules look, and claims without outcome for an hour.
+//! * The model's look-ahead names tenants with claims in flight, too; the port promises only due
+//!   enrollments, facts and sweeps, and that is what is compared.
 //! * Facts of one call have no order among themselves, and parked ones keep the place in the inbox
 //!   at which they came.
 //! * Tenants are metered from their beginning or not at all; leases end by being given back; a

@@ -108,7 +108,10 @@ impl Reference {
             vec![format!("{count} dead, {parked} parked")],
         );
         let shards = [rows.shard];
-        let wakes = self.journal.look_ahead(&shards, look.until);
+        let mut settled = self.journal.clone();
+        let tenants = settled.tenants.values_mut();
+        tenants.for_each(|rows| rows.attempts.clear());
+        let wakes = settled.look_ahead(&shards, look.until);
         view.put(tenant, "look ahead", vec![format!("{wakes:?}")]);
     }
 

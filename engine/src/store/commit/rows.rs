@@ -79,10 +79,12 @@ const LOCK_OPEN: Sql = batch!(
 const ENROLL: Sql = batch!(
     "INSERT INTO enrollments (tenant_id, campaign_id, boleto_id, contact_id, done, occurrence,
          reminders, after_at, step_no, touch_occurrence, slot_at, expires_at, try_no,
-         channel_tries, channel_from, next_at)
+         channel_tries, channel_from, next_at, state)
      SELECT r.tenant, r.campaign, r.boleto, b.contact_id, r.done, r.occurrence, r.reminders,
          r.after_at, r.step_no, r.touch_occurrence, r.slot_at, r.expires_at, r.try_no,
-         r.channel_tries, r.channel_from, r.next_at
+         r.channel_tries, r.channel_from, r.next_at,
+         -- Nothing comes: nobody could say so later, for the id is not known yet.
+         CASE WHEN r.step_no IS NULL THEN 'finished' ELSE 'active' END
      FROM ",
     (1 "tenant" "bigint", 2 "campaign" "bigint", 3 "boleto" "bigint", 4 "done" "bigint",
      5 "occurrence" "bigint", 6 "reminders" "bigint", 7 "after_at" "bigint", 8 "step_no" "bigint",
@@ -132,8 +134,9 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         enrolled, ruled, ..
     } = plan;
     for of in enrolled.iter() {
-        if let Some(id) = ids.get(&(of.what.campaign.0, of.what.boleto.0)) {
-            ruled.extend(of.what.passed.iter().map(|what| (*id, passed(of, what))));
+        // Enrolled twice, by two sweeps: the first of them has the records.
+        if let Some(id) = ids.remove(&(of.what.campaign.0, of.what.boleto.0)) {
+            ruled.extend(of.what.passed.iter().map(|what| (id, passed(of, what))));
         }
     }
     Ok(())
@@ -223,8 +226,10 @@ const LOCK_REOPENED: Sql = batch!(
     "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
      JOIN boletos b ON b.tenant_id = r.tenant AND b.id = e.boleto_id
      JOIN contacts c ON c.tenant_id = r.tenant AND c.id = b.contact_id
+     JOIN campaigns k ON k.tenant_id = r.tenant AND k.id = e.campaign_id
      WHERE b.status = 'open'
        AND c.opted_out_at IS NULL
+       AND k.status <> 'archived'
        AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')",
     "FOR SHARE OF b, c"
 );

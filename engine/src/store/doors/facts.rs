@@ -101,6 +101,7 @@ async fn round(
                 saying: &fact.saying,
                 source: &fact.source,
                 at: fact.received_at,
+                occurred_at: fact.occurred_at,
             }),
             _ => answers[ord] = FactAnswer::Parked,
         }

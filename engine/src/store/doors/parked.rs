@@ -15,7 +15,7 @@ use crate::store::sql::{Batch, Sql, args, batch, both, row};
 const ANY: Sql = both("SELECT 1 FROM inbox WHERE tenant_id = $1 AND parked IS NOT NULL LIMIT 1");
 
 const WAITING: Sql = batch!(
-    "SELECT i.seq, i.source, i.received_at, i.body, r.subject, r.is_boleto FROM ",
+    "SELECT i.seq, i.source, i.received_at, i.occurred_at, i.body, r.subject, r.is_boleto FROM ",
     (1 "name" "text", 2 "subject" "bigint", 3 "is_boleto" "bigint"),
     "JOIN inbox i ON i.parked = r.name AND i.tenant_id = $4
      ORDER BY i.seq"
@@ -42,6 +42,7 @@ struct Waiting {
     seq: i64,
     source: String,
     at: Timestamp,
+    occurred_at: Timestamp,
     saying: Saying,
     subject: Subject,
 }
@@ -61,6 +62,7 @@ pub(super) async fn take_up(
             seq: row.int()?,
             source: row.text()?,
             at: Timestamp::from_unix_ms(row.int()?),
+            occurred_at: Timestamp::from_unix_ms(row.int()?),
             saying: row.json("parked fact")?,
             subject: match (row.int()?, row.int()?) {
                 (id, 1) => Subject::Boleto(BoletoId(id)),
@@ -81,6 +83,7 @@ pub(super) async fn take_up(
             saying: &one.saying,
             source: &one.source,
             at: one.at,
+            occurred_at: one.occurred_at,
         };
         act::all(conn, &[act]).await?;
     }

@@ -38,6 +38,26 @@ const OF_TENANT_BOLETOS: Sql = both(
      LIMIT $3",
 );
 
+/// Open boletos of a subject: while they were paid, or their contact was opted out, imports and
+/// launches passed them over.
+macro_rules! latecomers {
+    ($which:literal) => {
+        both(concat!(
+            "SELECT b.id, b.contact_id, b.due_on, b.amount_centavos, c.zones
+             FROM boletos b
+             JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
+             WHERE b.tenant_id = $1
+               AND b.status = 'open'
+               AND c.opted_out_at IS NULL ",
+            $which,
+            " ORDER BY b.id"
+        ))
+    };
+}
+
+const LATE_BOLETO: Sql = latecomers!("AND b.id = $2");
+const LATE_OF_CONTACT: Sql = latecomers!("AND b.contact_id = $2");
+
 /// An enrollment that stands: active, or stopped by what has been taken back.
 macro_rules! standing {
     ($which:literal) => {
@@ -47,6 +67,7 @@ macro_rules! standing {
                  e.try_no, e.channel_tries, e.channel_from, e.next_at, e.state, b.due_on,
                  b.amount_centavos, c.zones
              FROM enrollments e
+             JOIN campaigns k ON k.tenant_id = e.tenant_id AND k.id = e.campaign_id
              JOIN boletos b ON b.tenant_id = e.tenant_id AND b.id = e.boleto_id
              JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
              WHERE e.tenant_id = $1
@@ -54,6 +75,7 @@ macro_rules! standing {
                AND (e.state = 'active'
                  OR (e.state = 'stopped'
                    AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')
+                   AND k.status <> 'archived'
                    AND b.status = 'open'
                    AND c.opted_out_at IS NULL)) ",
             $which,
@@ -117,7 +139,26 @@ pub(super) async fn page(
             page.standing.push(standing);
         }
     }
+    if page.last {
+        page.candidates
+            .extend(latecomers(conn, tenant, sweep.kind).await?);
+    }
     Ok(page)
+}
+
+/// Reads the boletos that a re-plan of their subject may have to enroll.
+async fn latecomers(
+    conn: &mut Conn,
+    tenant: TenantId,
+    kind: SweepKind,
+) -> Result<Vec<Candidate>, StoreError> {
+    let (sql, subject) = match kind {
+        SweepKind::ReplanBoleto { boleto } => (&LATE_BOLETO, boleto.0),
+        SweepKind::ReplanContact { contact } => (&LATE_OF_CONTACT, contact.0),
+        _ => return Ok(Vec::new()),
+    };
+    let rows = conn.rows(sql, args![tenant.0, subject]).await?;
+    rows.into_iter().map(read_candidate).collect()
 }
 
 fn read_candidate(mut row: Row) -> Result<Candidate, StoreError> {
