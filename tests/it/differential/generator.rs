@@ -61,23 +61,53 @@ impl Generator {
             return self.archived(model, tenant, seq);
         }
         let tenant = TenantId(self.chance.range(1, TENANTS as i64));
+        if self.chance.percent(40)
+            && let Some(act) = self.set_up(model, tenant)
+        {
+            return act;
+        }
         match self.chance.range(0, 99) {
             0..14 => self.import(model, tenant),
-            14..44 => self.facts(model),
-            44..48 => Act::Draft {
+            14..36 => self.facts(model),
+            36..38 => Act::Draft {
                 tenant,
                 event_id: self.event_id(),
             },
-            48..51 => Act::Edit {
+            38..41 => Act::Edit {
                 tenant,
                 campaign: self.campaign(model, tenant),
                 event_id: self.event_id(),
             },
-            51..56 => self.set(model, tenant),
-            56..60 => self.lease(model),
-            60..62 => self.set_aside(model, tenant),
+            41..45 => self.set(model, tenant),
+            45..48 => self.lease(model),
+            48..50 => self.set_aside(model, tenant),
             _ => self.commit(model, tenant),
         }
+    }
+
+    /// Brings a tenant to where most things mean something: an owner, two running campaigns,
+    /// boletos.
+    fn set_up(&mut self, model: &Reference, tenant: TenantId) -> Option<Act> {
+        let (rows, names) = (model.rows(tenant), &model.names[&tenant]);
+        if !model.journal.leases.contains_key(&rows.shard) {
+            return Some(self.lease(model));
+        }
+        if rows.settings.campaigns.len() < 2 {
+            let event_id = self.event_id();
+            return Some(Act::Draft { tenant, event_id });
+        }
+        if let Some(campaign) = names.drafts.first() {
+            let said = Said {
+                tenant,
+                event_id: self.event_id(),
+                occurred_at: self.now,
+                saying: Saying::CampaignLaunched {
+                    campaign: *campaign,
+                },
+            };
+            return Some(Act::Facts(vec![said]));
+        }
+        (rows.boletos.len() < 10).then(|| self.import(model, tenant))
     }
 
     fn tenant(&mut self, number: usize) -> NewTenant {

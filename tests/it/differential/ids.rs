@@ -8,6 +8,9 @@ use actors::machine::input::{FactBody, Sweep, SweepKind};
 use actors::ports::Enrollment;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId};
 
+/// No row has a number from here on.
+const NOBODYS: i64 = 1_000_000_000;
+
 /// Pairs of one kind of row.
 #[derive(Clone, Debug, Default)]
 pub struct Pairs {
@@ -25,11 +28,12 @@ impl Pairs {
         self.theirs.contains_key(&model)
     }
 
-    /// What the model has no row for keeps a number that no row has, on either side.
+    /// What one side has no row for gets a number that no row has, and gets it back.
     fn of(pairs: &BTreeMap<i64, i64>, id: i64) -> i64 {
         match pairs.get(&id) {
             Some(known) => *known,
-            None if (1..1_000_000_000).contains(&id) => id + 1_000_000_000,
+            None if (1..NOBODYS).contains(&id) => id + NOBODYS,
+            None if (NOBODYS..2 * NOBODYS).contains(&id) => id - NOBODYS,
             None => id,
         }
     }

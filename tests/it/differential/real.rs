@@ -13,7 +13,7 @@ use tests::scene::two_steps;
 
 use super::ids::Ids;
 use super::operation::{Act, LEASE_MS, Operation, Said};
-use super::reference::{Reference, edited_name};
+use super::reference::{Names, Reference, edited_name};
 
 /// A store under test.
 pub struct Real {
@@ -285,9 +285,10 @@ impl Real {
         for (tenant, names) in &model.names {
             for (reference, id) in &names.references {
                 if !self.ids.boletos.knows(id.0) {
-                    self.learn_boleto(*tenant, reference, id.0, model).await;
+                    self.learn_boleto(*tenant, reference, id.0).await;
                 }
             }
+            self.learn_contacts(*tenant, names).await;
             self.learn_enrollments(*tenant, model).await;
             for fact in self.inbox(*tenant).await {
                 let event_id = self.event_id(&fact);
@@ -298,16 +299,40 @@ impl Real {
         }
     }
 
-    async fn learn_boleto(&mut self, tenant: TenantId, name: &str, id: i64, model: &Reference) {
+    async fn learn_boleto(&mut self, tenant: TenantId, name: &str, id: i64) {
         let found = self.store.boleto_named(tenant, name).await;
-        let Some(theirs) = found.expect("the database answers") else {
+        if let Some(theirs) = found.expect("the database answers") {
+            self.ids.boletos.learn(id, theirs.0);
+        }
+    }
+
+    /// A contact may be there without a boleto: nothing but the database itself names it then.
+    async fn learn_contacts(&mut self, tenant: TenantId, names: &Names) {
+        let new = self.new_points(names);
+        if new.is_empty() {
             return;
-        };
-        self.ids.boletos.learn(id, theirs.0);
-        let why = self.store.why_boleto(tenant, theirs).await;
-        let contact = why.expect("the boleto is there").boleto.contact;
-        let row = &model.rows(tenant).boletos[&schedules::id::BoletoId(id)];
-        self.ids.contacts.learn(row.contact.0, contact.0);
+        }
+        let sql = format!(
+            "SELECT id || ' ' || coalesce(phone_canonical, '') || ' ' ||
+                 coalesce(email_canonical, '')
+             FROM contacts WHERE tenant_id = {}",
+            tenant.0
+        );
+        for row in self.database.texts(&sql).await {
+            let mut words = row.split(' ');
+            let theirs = words.next().and_then(|id| id.parse().ok());
+            let theirs = theirs.expect("an identifier");
+            for word in words.filter(|word| !word.is_empty()) {
+                let known = new.iter().find(|(point, _)| point == word);
+                known.map(|(_, id)| self.ids.contacts.learn(*id, theirs));
+            }
+        }
+    }
+
+    fn new_points(&self, names: &Names) -> Vec<(String, i64)> {
+        let points = names.phones.iter().chain(&names.emails);
+        let new = points.filter(|(_, id)| !self.ids.contacts.knows(id.0));
+        new.map(|(point, id)| (point.clone(), id.0)).collect()
     }
 
     async fn learn_enrollments(&mut self, tenant: TenantId, model: &Reference) {

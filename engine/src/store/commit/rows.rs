@@ -93,6 +93,7 @@ const ENROLL: Sql = batch!(
      15 "next_at" "bigint"),
     "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto
      WHERE true
+     ORDER BY r.boleto, r.campaign
      ON CONFLICT (tenant_id, boleto_id, campaign_id) DO NOTHING
      RETURNING id, campaign_id, boleto_id"
 );
@@ -115,12 +116,16 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         .map(|row| row.small())
         .collect::<Result<Vec<usize>, _>>()?;
     open.sort_unstable();
+    let mut once = HashSet::new();
     for ord in open {
         let of = plan
             .enrolled
             .get(ord)
             .ok_or(StoreError::Unreadable { what: "ordinal" })?;
-        fresh.push(enrollment_cells(of));
+        // Two sweeps may have found the same boleto: the first of them enrolls it.
+        if once.insert((of.what.boleto, of.what.campaign)) {
+            fresh.push(enrollment_cells(of));
+        }
     }
     if fresh.is_empty() {
         return Ok(());
@@ -134,7 +139,6 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         enrolled, ruled, ..
     } = plan;
     for of in enrolled.iter() {
-        // Enrolled twice, by two sweeps: the first of them has the records.
         if let Some(id) = ids.remove(&(of.what.campaign.0, of.what.boleto.0)) {
             ruled.extend(of.what.passed.iter().map(|what| (id, passed(of, what))));
         }

@@ -30,8 +30,7 @@ const ADD_CONTACT: Sql = batch!(
     (1 "tenant" "bigint", 2 "name" "text", 3 "phone" "text", 4 "phone_canonical" "text",
      5 "email" "text", 6 "email_canonical" "text", 7 "zones" "text", 8 "created_at" "bigint"),
     "WHERE true
-     ON CONFLICT DO NOTHING
-     RETURNING id, phone_canonical, email_canonical"
+     ON CONFLICT DO NOTHING"
 );
 
 /// Returns the contact of each row. The tenant's gate is held: nobody else adds contacts.
@@ -43,6 +42,25 @@ pub(super) async fn contacts(
 ) -> Result<HashMap<usize, ContactId>, StoreError> {
     let mut known = Known::default();
     known.look_up(conn, tenant, rows).await?;
+    // Two that share an address but no phone are one, the first of them; whoever shares the phone
+    // of the other is then still to be added. The first of each round is.
+    while add(conn, tenant, rows, at, &known).await? {
+        known.look_up(conn, tenant, rows).await?;
+    }
+    Ok(rows
+        .iter()
+        .filter_map(|(row, contact)| Some((*row, known.of(contact)?)))
+        .collect())
+}
+
+/// Adds contacts that are not known, one a phone or address; returns false when there are none.
+async fn add(
+    conn: &mut Conn,
+    tenant: TenantId,
+    rows: &[(usize, &NewContact)],
+    at: Timestamp,
+    known: &Known,
+) -> Result<bool, StoreError> {
     let mut fresh = Batch::default();
     let mut adding = std::collections::HashSet::new();
     for (_, contact) in rows
@@ -53,23 +71,11 @@ pub(super) async fn contacts(
             fresh.push(contact_cells(tenant, contact, at));
         }
     }
-    if !fresh.is_empty() {
-        let wanted = fresh.len();
-        let added = conn.rows(&ADD_CONTACT, fresh.args(vec![])).await?;
-        let all_added = added.len() == wanted;
-        for mut row in added {
-            let id = ContactId(row.int()?);
-            known.learn(row.text_or_null()?, row.text_or_null()?, id);
-        }
-        // Two that share an address but no phone are one: the first of them was added.
-        if !all_added {
-            known.look_up(conn, tenant, rows).await?;
-        }
+    if fresh.is_empty() {
+        return Ok(false);
     }
-    Ok(rows
-        .iter()
-        .filter_map(|(row, contact)| Some((*row, known.of(contact)?)))
-        .collect())
+    conn.execute(&ADD_CONTACT, fresh.args(vec![])).await?;
+    Ok(true)
 }
 
 /// The contacts of a chunk by their points.
@@ -93,11 +99,6 @@ impl Known {
                 .and_then(|point| self.emails.get(&point.canonical))
         };
         by_phone.or_else(by_email).copied()
-    }
-
-    fn learn(&mut self, phone: Option<String>, email: Option<String>, id: ContactId) {
-        self.phones.extend(phone.map(|point| (point, id)));
-        self.emails.extend(email.map(|point| (point, id)));
     }
 
     async fn look_up(

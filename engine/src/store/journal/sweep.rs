@@ -58,26 +58,19 @@ macro_rules! latecomers {
 const LATE_BOLETO: Sql = latecomers!("AND b.id = $2");
 const LATE_OF_CONTACT: Sql = latecomers!("AND b.contact_id = $2");
 
-/// An enrollment that stands: active, or stopped by what has been taken back.
+/// An enrollment that stands, in `$1` and after `$2`.
 macro_rules! standing {
-    ($which:literal) => {
+    ($which:expr) => {
         both(concat!(
             "SELECT e.id, e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence,
                  e.reminders, e.after_at, e.step_no, e.touch_occurrence, e.slot_at, e.expires_at,
                  e.try_no, e.channel_tries, e.channel_from, e.next_at, e.state, b.due_on,
                  b.amount_centavos, c.zones
              FROM enrollments e
-             JOIN campaigns k ON k.tenant_id = e.tenant_id AND k.id = e.campaign_id
              JOIN boletos b ON b.tenant_id = e.tenant_id AND b.id = e.boleto_id
              JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
              WHERE e.tenant_id = $1
-               AND e.id > $2
-               AND (e.state = 'active'
-                 OR (e.state = 'stopped'
-                   AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')
-                   AND k.status <> 'archived'
-                   AND b.status = 'open'
-                   AND c.opted_out_at IS NULL)) ",
+               AND e.id > $2 ",
             $which,
             " ORDER BY e.id
               LIMIT $3"
@@ -85,10 +78,27 @@ macro_rules! standing {
     };
 }
 
-const OF_BOLETO: Sql = standing!("AND e.boleto_id = $4");
-const OF_CONTACT: Sql = standing!("AND b.contact_id = $4");
-const OF_CAMPAIGN: Sql = standing!("AND e.campaign_id = $4");
-const OF_TENANT: Sql = standing!("");
+/// Active, or stopped by what has been taken back, in a campaign that goes on.
+macro_rules! standing_or_stopped {
+    ($which:literal) => {
+        standing!(concat!(
+            $which,
+            " AND (e.state = 'active'
+                 OR (e.state = 'stopped'
+                   AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')
+                   AND b.status = 'open'
+                   AND c.opted_out_at IS NULL
+                   AND EXISTS (SELECT 1 FROM campaigns k
+                       WHERE k.tenant_id = e.tenant_id AND k.id = e.campaign_id
+                         AND k.status <> 'archived')))"
+        ))
+    };
+}
+
+const OF_BOLETO: Sql = standing_or_stopped!("AND e.boleto_id = $4");
+const OF_CONTACT: Sql = standing_or_stopped!("AND b.contact_id = $4");
+const OF_CAMPAIGN: Sql = standing!("AND e.campaign_id = $4 AND e.state = 'active'");
+const OF_TENANT: Sql = standing!("AND e.state = 'active'");
 
 /// Reads a page.
 pub(super) async fn page(
