@@ -1,6 +1,7 @@
 //! One integration binary; a module per story.
 
 mod commands;
+mod differential;
 mod kills;
 mod simulation;
 mod store;

@@ -17,17 +17,19 @@ impl SimJournal {
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Absent`].
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed, JournalError> {
-        self.check_fence(commit.fence)?;
+        self.check_fence(commit.tenant, commit.fence)?;
         self.apply_unfenced(commit)
     }
 
-    /// Looks at the lease, as the first statement of a commit does.
+    /// Looks at the lease and the tenant's shard, as the first statement of a commit does.
     ///
     /// # Errors
     /// [`JournalError::Fenced`].
-    pub fn check_fence(&self, fence: Fence) -> Result<(), JournalError> {
+    pub fn check_fence(&self, tenant: TenantId, fence: Fence) -> Result<(), JournalError> {
         let looks = self.bug != Some(PlantedBug::NoFenceCheck);
-        match looks && self.is_fenced(fence) {
+        let shard = self.tenants.get(&tenant).map(|rows| rows.shard);
+        let elsewhere = shard.is_some_and(|shard| shard != fence.shard);
+        match looks && (elsewhere || self.is_fenced(fence)) {
             true => Err(JournalError::Fenced),
             false => Ok(()),
         }
@@ -81,7 +83,7 @@ impl SimJournal {
         seq: i64,
         reason: &'static str,
     ) -> Result<(), JournalError> {
-        self.check_fence(fence)?;
+        self.check_fence(tenant, fence)?;
         let rows = self.tenants.get_mut(&tenant).ok_or(JournalError::Absent)?;
         if let Some(row) = rows.inbox.get_mut(&seq) {
             row.dead = Some(reason);
@@ -110,7 +112,7 @@ impl Step<'_> {
         {
             self.refused.insert(enrollment);
             if let Change::CameBack(back) = change {
-                self.cancel(back);
+                self.conclude(back);
             }
             return;
         }
@@ -168,12 +170,20 @@ impl Step<'_> {
         match change {
             Change::Reactivated(_) => match row.state {
                 EnrollmentState::Stopped(_) => self.rows.may_go_on(row),
-                EnrollmentState::Active => true,
-                EnrollmentState::Finished => false,
+                // Another sweep came first: its cursor may be under way already.
+                EnrollmentState::Active | EnrollmentState::Finished => false,
             },
-            Change::Claimed(_) => row.state == EnrollmentState::Active && self.runs(row),
+            Change::Claimed(claim) => {
+                row.state == EnrollmentState::Active && self.runs(row) && !self.bars(claim)
+            }
             _ => row.state == EnrollmentState::Active,
         }
+    }
+
+    /// Says whether the contact opted out of the claim's channel.
+    fn bars(&self, claim: &Claim) -> bool {
+        let contact = self.rows.contacts.get(&claim.contact);
+        contact.is_some_and(|row| row.contact.suppressed.contains(&claim.channel))
     }
 
     fn runs(&self, row: &EnrollmentRow) -> bool {
@@ -202,8 +212,13 @@ impl Step<'_> {
         }
     }
 
-    /// Writes the cancel record of a touch that a stop has kept from another look.
-    fn cancel(&mut self, back: &CameBack) {
+    /// Writes what became of a touch that gets no other look: it has failed for good, whatever
+    /// came first, or a stop has kept it from that look.
+    fn conclude(&mut self, back: &CameBack) {
+        if let Some(reason) = back.failed {
+            self.rows.rulings.push(back.ruled(Ruling::Skip, reason));
+            return;
+        }
         let row = self.rows.enrollments.get(&back.reminder.enrollment);
         if let Some(EnrollmentState::Stopped(reason)) = row.map(|row| row.state) {
             let record = back.ruled(Ruling::Cancel, Reason::Stopped(reason));
@@ -245,7 +260,12 @@ impl Step<'_> {
             let one = row.enrollment;
             (one.campaign, one.boleto) == (enrolled.campaign, enrolled.boleto)
         });
-        if known || !self.rows.may_be_reminded(enrolled.boleto, enrolled.contact) {
+        let campaigns = &self.rows.settings.campaigns;
+        let archived = !campaigns
+            .iter()
+            .any(|state| state.campaign.id == enrolled.campaign);
+        let reachable = self.rows.may_be_reminded(enrolled.boleto, enrolled.contact);
+        if known || archived || !reachable {
             return;
         }
         *self.last_enrollment += 1;

@@ -222,14 +222,17 @@ impl Door<'_> {
         let (now, occurred_at) = (self.now, self.event.occurred_at);
         match self.event.body {
             FactBody::ContactOptedOut { channel: None, .. } => {
+                row.said_at = match row.opted_out {
+                    true => row.said_at.max(occurred_at),
+                    false => occurred_at,
+                };
                 row.opted_out = true;
-                row.said_at = row.said_at.max(occurred_at);
                 if self.bug != Some(PlantedBug::OptOutStopsNothing) {
                     self.stop(Subject::Contact(contact), StopReason::OptedOut);
                 }
             }
             FactBody::ContactOptedIn { channel: None, .. } => {
-                if occurred_at < row.said_at {
+                if row.opted_out && occurred_at < row.said_at {
                     return false;
                 }
                 row.opted_out = false;
@@ -289,10 +292,11 @@ impl Door<'_> {
         let Some(row) = self.rows.boletos.get_mut(&boleto) else {
             return;
         };
+        let occurred_at = self.event.occurred_at;
         if row.status == BoletoStatus::Open {
-            row.status = status;
+            (row.status, row.status_at) = (status, occurred_at);
         }
-        row.status_at = row.status_at.max(self.event.occurred_at);
+        row.status_at = row.status_at.max(occurred_at);
         let reason = match status {
             BoletoStatus::Cancelled => StopReason::Cancelled,
             _ => StopReason::Paid,
@@ -305,6 +309,9 @@ impl Door<'_> {
         let Some(row) = self.rows.boletos.get_mut(&boleto) else {
             return true;
         };
+        if row.status == BoletoStatus::Open {
+            return true;
+        }
         if self.event.occurred_at < row.status_at {
             return false;
         }

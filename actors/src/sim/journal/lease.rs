@@ -36,6 +36,8 @@ impl SimJournal {
             && lease.owner == *node
             && lease.epoch == fence.epoch
         {
+            // Whoever takes it next, the same node too, takes it under a new epoch.
+            lease.owner = NodeId(String::new());
             lease.expires_at = now.plus_ms(-1);
         }
     }

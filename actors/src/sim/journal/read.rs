@@ -8,8 +8,8 @@ use schedules::id::{CampaignId, ContactId, EnrollmentId, TenantId};
 use schedules::time::{MINUTE_MS, Timestamp};
 use schedules::verdict::PastSend;
 
+use super::SimJournal;
 use super::rows::{BoletoRow, EnrollmentRow, EnrollmentState, TenantRows};
-use super::{BoletoStatus, SimJournal};
 use crate::machine::input::{InboxFact, Sweep, SweepKind};
 use crate::ports::{
     Candidate, Contact, DuePage, DueRow, JournalError, Mark, PageRequest, Settings, ShardId,
@@ -61,13 +61,15 @@ impl SimJournal {
         let marks = rows.marks();
         let ahead = || marks.range((Bound::Excluded(request.after), Bound::Unbounded));
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let page: Vec<Mark> = ahead()
+        let mut page: Vec<Mark> = ahead()
             .take_while(|mark| mark.next_at <= request.until)
-            .take(limit)
+            .take(limit.saturating_add(1))
             .copied()
             .collect();
+        let complete = page.len() <= limit;
+        page.truncate(limit);
         let read_to = match page.last() {
-            Some(last) if page.len() == limit => *last,
+            Some(last) if !complete => *last,
             _ => Mark {
                 next_at: request.until,
                 enrollment: EnrollmentId(i64::MAX),
@@ -157,7 +159,7 @@ impl TenantRows {
             .settings
             .campaigns
             .iter()
-            .filter(|state| state.running)
+            .filter(|state| state.running && self.settings.tenant.running)
             .map(|state| state.campaign.id)
             .collect();
         let active = self.enrollments.values().filter(|row| {
@@ -234,7 +236,7 @@ impl TenantRows {
             .boletos
             .values()
             .filter(|row| row.boleto.id.0 > after)
-            .filter(|row| row.status == BoletoStatus::Open && wanted(row))
+            .filter(|row| self.may_be_reminded(row.boleto.id, row.contact) && wanted(row))
             .take(limit + 1)
             .collect();
         let last = open.len() <= limit;

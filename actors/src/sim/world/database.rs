@@ -137,7 +137,7 @@ impl World {
             self.hit(Sometimes::CommitLost);
             return self.answer_with(id, Answer::Failed(JournalError::Unknown));
         }
-        if let Err(error) = self.journal.check_fence(commit.fence) {
+        if let Err(error) = self.journal.check_fence(commit.tenant, commit.fence) {
             self.hit(Sometimes::CommitFenced);
             self.record("fenced", [commit.tenant.0, commit.fence.epoch, 0]);
             return self.answer_with(id, Answer::Failed(error));

@@ -24,8 +24,10 @@ pub(super) struct Act<'a> {
     pub(super) subject: Subject,
     pub(super) saying: &'a Saying,
     pub(super) source: &'a str,
-    pub(super) occurred_at: Timestamp,
+    /// When the door took it.
     pub(super) at: Timestamp,
+    /// When it happened, by its source.
+    pub(super) occurred_at: Timestamp,
 }
 
 impl Act<'_> {
@@ -128,19 +130,22 @@ async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, 
     Ok(unchanged)
 }
 
+/// What is said twice is said at the later instant: an older word does not take it back.
 const BOLETO_CLOSED: Sql = batch!(
-    "UPDATE boletos SET status = r.new_status, status_at = r.at FROM ",
+    "UPDATE boletos
+     SET status = CASE boletos.status WHEN 'open' THEN r.new_status ELSE boletos.status END,
+         status_at = r.at
+     FROM ",
     (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "new_status" "text", 4 "at" "bigint"),
-    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status = 'open'"
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto
+       AND (boletos.status = 'open' OR boletos.status_at < r.at)"
 );
 
-/// I16: a reopening that happened before the payment does not undo it, however late it comes.
+/// Events come out of their order: a reopening from before the payment opens nothing.
 const BOLETO_REOPENED: Sql = batch!(
     "UPDATE boletos SET status = 'open', status_at = r.at FROM ",
     (1 "boleto" "bigint", 2 "tenant" "bigint", 3 "at" "bigint"),
-    "WHERE boletos.tenant_id = r.tenant
-       AND boletos.id = r.boleto
-       AND boletos.status <> 'open'
+    "WHERE boletos.tenant_id = r.tenant AND boletos.id = r.boleto AND boletos.status <> 'open'
        AND boletos.status_at <= r.at"
 );
 
@@ -159,8 +164,7 @@ async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     let (mut closed, mut reopened, mut changed) =
         (Batch::default(), Batch::default(), Batch::default());
     for act in acts {
-        let (id, tenant) = (act.subject_id(), act.tenant.0);
-        let at = act.occurred_at.unix_ms();
+        let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.occurred_at.unix_ms());
         match act.saying {
             Saying::BoletoPaid { .. } => closed.push(row![id, tenant, "paid", at]),
             Saying::BoletoCancelled { .. } => closed.push(row![id, tenant, "cancelled", at]),
@@ -180,16 +184,21 @@ async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     run(conn, &BOLETO_CHANGED, changed).await
 }
 
+/// As with a boleto's status: a word from before the opt-out does not take it back.
 const CONTACT_EVENT: Sql = batch!(
     "UPDATE contacts SET
          opted_out_at = CASE r.event
-             WHEN 'opted_out' THEN coalesce(contacts.opted_out_at, r.at)
-             WHEN 'opted_in' THEN NULL
+             WHEN 'opted_out' THEN
+                 CASE WHEN contacts.opted_out_at > r.occurred_at THEN contacts.opted_out_at
+                 ELSE r.occurred_at END
+             WHEN 'opted_in' THEN
+                 CASE WHEN contacts.opted_out_at > r.occurred_at THEN contacts.opted_out_at END
              ELSE contacts.opted_out_at END,
          replied_at = CASE r.event WHEN 'replied' THEN r.at ELSE contacts.replied_at END,
          promised_at = CASE r.event WHEN 'promised' THEN r.at ELSE contacts.promised_at END
      FROM ",
-    (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint"),
+    (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint",
+     5 "occurred_at" "bigint"),
     "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
 );
 
@@ -236,6 +245,9 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
     let (mut barred, mut freed) = (Batch::default(), Batch::default());
     for act in acts {
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
+        let mut event = |what: &str| {
+            events.push(row![id, tenant, what, at, act.occurred_at.unix_ms()]);
+        };
         match act.saying {
             Saying::ContactOptedOut {
                 channel: Some(channel),
@@ -251,10 +263,10 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
                 allowed.push(row![tenant, id, channel.as_str()]);
                 freed.push(row![channel_bit(*channel), tenant, id]);
             }
-            Saying::ContactOptedOut { .. } => events.push(row![id, tenant, "opted_out", at]),
-            Saying::ContactOptedIn { .. } => events.push(row![id, tenant, "opted_in", at]),
-            Saying::ContactReplied { .. } => events.push(row![id, tenant, "replied", at]),
-            Saying::ContactPromised { .. } => events.push(row![id, tenant, "promised", at]),
+            Saying::ContactOptedOut { .. } => event("opted_out"),
+            Saying::ContactOptedIn { .. } => event("opted_in"),
+            Saying::ContactReplied { .. } => event("replied"),
+            Saying::ContactPromised { .. } => event("promised"),
             _ => {}
         }
     }

@@ -38,39 +38,9 @@ const OF_TENANT_BOLETOS: Sql = both(
      LIMIT $3",
 );
 
-/// An enrollment that stands: active, or stopped by what has been taken back.
-macro_rules! standing {
-    ($which:literal) => {
-        both(concat!(
-            "SELECT e.id, e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence,
-                 e.reminders, e.after_at, e.step_no, e.touch_occurrence, e.slot_at, e.expires_at,
-                 e.try_no, e.channel_tries, e.channel_from, e.next_at, e.state, b.due_on,
-                 b.amount_centavos, c.zones
-             FROM enrollments e
-             JOIN boletos b ON b.tenant_id = e.tenant_id AND b.id = e.boleto_id
-             JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
-             WHERE e.tenant_id = $1
-               AND e.id > $2
-               AND (e.state = 'active'
-                 OR (e.state = 'stopped'
-                   AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')
-                   AND b.status = 'open'
-                   AND c.opted_out_at IS NULL)) ",
-            $which,
-            " ORDER BY e.id
-              LIMIT $3"
-        ))
-    };
-}
-
-const OF_BOLETO: Sql = standing!("AND e.boleto_id = $4");
-const OF_CONTACT: Sql = standing!("AND b.contact_id = $4");
-const OF_CAMPAIGN: Sql = standing!("AND e.campaign_id = $4");
-const OF_TENANT: Sql = standing!("");
-
-/// A boleto that was closed, or whose contact had opted out, when its import was swept is enrolled
-/// when that is taken back.
-macro_rules! open_boletos {
+/// Open boletos of a subject: while they were paid, or their contact was opted out, imports and
+/// launches passed them over.
+macro_rules! latecomers {
     ($which:literal) => {
         both(concat!(
             "SELECT b.id, b.contact_id, b.due_on, b.amount_centavos, c.zones
@@ -85,8 +55,50 @@ macro_rules! open_boletos {
     };
 }
 
-const OPEN_BOLETO: Sql = open_boletos!("AND b.id = $2");
-const OPEN_OF_CONTACT: Sql = open_boletos!("AND b.contact_id = $2");
+const LATE_BOLETO: Sql = latecomers!("AND b.id = $2");
+const LATE_OF_CONTACT: Sql = latecomers!("AND b.contact_id = $2");
+
+/// An enrollment that stands, in `$1` and after `$2`.
+macro_rules! standing {
+    ($which:expr) => {
+        both(concat!(
+            "SELECT e.id, e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence,
+                 e.reminders, e.after_at, e.step_no, e.touch_occurrence, e.slot_at, e.expires_at,
+                 e.try_no, e.channel_tries, e.channel_from, e.next_at, e.state, b.due_on,
+                 b.amount_centavos, c.zones
+             FROM enrollments e
+             JOIN boletos b ON b.tenant_id = e.tenant_id AND b.id = e.boleto_id
+             JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
+             WHERE e.tenant_id = $1
+               AND e.id > $2 ",
+            $which,
+            " ORDER BY e.id
+              LIMIT $3"
+        ))
+    };
+}
+
+/// Active, or stopped by what has been taken back, in a campaign that goes on.
+macro_rules! standing_or_stopped {
+    ($which:literal) => {
+        standing!(concat!(
+            $which,
+            " AND (e.state = 'active'
+                 OR (e.state = 'stopped'
+                   AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')
+                   AND b.status = 'open'
+                   AND c.opted_out_at IS NULL
+                   AND EXISTS (SELECT 1 FROM campaigns k
+                       WHERE k.tenant_id = e.tenant_id AND k.id = e.campaign_id
+                         AND k.status <> 'archived')))"
+        ))
+    };
+}
+
+const OF_BOLETO: Sql = standing_or_stopped!("AND e.boleto_id = $4");
+const OF_CONTACT: Sql = standing_or_stopped!("AND b.contact_id = $4");
+const OF_CAMPAIGN: Sql = standing!("AND e.campaign_id = $4 AND e.state = 'active'");
+const OF_TENANT: Sql = standing!("AND e.state = 'active'");
 
 /// Reads a page.
 pub(super) async fn page(
@@ -137,17 +149,26 @@ pub(super) async fn page(
             page.standing.push(standing);
         }
     }
-    let taken_back = match sweep.kind {
-        SweepKind::ReplanBoleto { boleto } if last => Some((&OPEN_BOLETO, boleto.0)),
-        SweepKind::ReplanContact { contact } if last => Some((&OPEN_OF_CONTACT, contact.0)),
-        _ => None,
-    };
-    if let Some((sql, id)) = taken_back {
-        for row in conn.rows(sql, args![tenant.0, id]).await? {
-            page.candidates.push(read_candidate(row)?);
-        }
+    if page.last {
+        page.candidates
+            .extend(latecomers(conn, tenant, sweep.kind).await?);
     }
     Ok(page)
+}
+
+/// Reads the boletos that a re-plan of their subject may have to enroll.
+async fn latecomers(
+    conn: &mut Conn,
+    tenant: TenantId,
+    kind: SweepKind,
+) -> Result<Vec<Candidate>, StoreError> {
+    let (sql, subject) = match kind {
+        SweepKind::ReplanBoleto { boleto } => (&LATE_BOLETO, boleto.0),
+        SweepKind::ReplanContact { contact } => (&LATE_OF_CONTACT, contact.0),
+        _ => return Ok(Vec::new()),
+    };
+    let rows = conn.rows(sql, args![tenant.0, subject]).await?;
+    rows.into_iter().map(read_candidate).collect()
 }
 
 fn read_candidate(mut row: Row) -> Result<Candidate, StoreError> {
