@@ -34,6 +34,9 @@ mod reference;
 mod seen;
 mod view;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use generator::Generator;
 use operation::Operation;
 use real::Real;
@@ -43,7 +46,7 @@ use tests::database::{Database, Engine, on};
 const SEEDS_ON_SQLITE: u64 = 30;
 const SEEDS_ON_POSTGRES: u64 = 12;
 /// Within so many seeds a store that forgets stops must be noticed.
-const SEEDS_TO_NOTICE: u64 = 5;
+const SEEDS_TO_NOTICE: u64 = 10;
 const OPERATIONS: usize = 220;
 /// Everything is looked at after so many operations.
 const LOOK_EVERY: usize = 10;
@@ -163,10 +166,11 @@ async fn postgres_does_what_the_model_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_forgets_every_twentieth_stop_is_noticed() {
     let (tell, told) = std::sync::mpsc::channel();
+    let stops = Arc::new(AtomicU32::new(0));
     for seed in 0..SEEDS_TO_NOTICE {
-        let tell = tell.clone();
+        let (tell, stops) = (tell.clone(), Arc::clone(&stops));
         on(Engine::Sqlite, move |database: Database| async move {
-            let outcome = play(seed, Real::forgetting(database, 20)).await;
+            let outcome = play(seed, Real::forgetting(database, 20, stops)).await;
             tell.send(outcome).expect("the test waits");
         })
         .await;

@@ -21,7 +21,7 @@ use super::reference::Reference;
 impl Generator {
     pub(super) fn commit(&mut self, model: &Reference, tenant: TenantId) -> Act {
         let mut changes = self.facts_applied(model, tenant);
-        if self.chance.percent(35) {
+        if self.chance.percent(60) {
             changes.extend(self.enrolled(model, tenant));
         }
         if self.chance.percent(25) {

@@ -1,5 +1,8 @@
 //! A real store beside the model: the same operations, answers in the model's identifiers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use actors::lease::Leases;
 use actors::machine::change::Change;
 use actors::machine::input::InboxFact;
@@ -24,10 +27,10 @@ pub struct Real {
 }
 
 /// A store that forgets to stop enrollments, now and then.
-#[derive(Clone, Copy)]
 struct Forgetting {
     every: u32,
-    stops: u32,
+    /// Counts over all seeds.
+    stops: Arc<AtomicU32>,
 }
 
 const EVERYTHING: u32 = 1_000_000;
@@ -43,9 +46,9 @@ impl Real {
     }
 
     /// Returns a store that leaves the enrollments of every so manieth stop active.
-    pub fn forgetting(database: Database, every: u32) -> Self {
+    pub fn forgetting(database: Database, every: u32, stops: Arc<AtomicU32>) -> Self {
         let mut real = Self::new(database);
-        real.forgetting = Some(Forgetting { every, stops: 0 });
+        real.forgetting = Some(Forgetting { every, stops });
         real
     }
 
@@ -160,17 +163,16 @@ impl Real {
     }
 
     /// Takes a stop of enrollments back, behind the store's back.
-    async fn forget(&mut self, answer: &FactAnswer) {
-        let (Some(forgetting), FactAnswer::Applied { seq, .. }) = (&mut self.forgetting, answer)
-        else {
+    async fn forget(&self, answer: &FactAnswer) {
+        let (Some(forgetting), FactAnswer::Applied { seq, .. }) = (&self.forgetting, answer) else {
             return;
         };
         let stopped = format!("SELECT id FROM enrollments WHERE stopped_by = {seq}");
         if self.database.numbers(&stopped).await.is_empty() {
             return;
         }
-        forgetting.stops += 1;
-        if forgetting.stops.is_multiple_of(forgetting.every) {
+        let count = forgetting.stops.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_multiple_of(forgetting.every) {
             let forgotten = format!(
                 "UPDATE enrollments SET state = 'active', stopped_by = NULL, stop_reason = NULL
                  WHERE stopped_by = {seq}"

@@ -2,6 +2,7 @@
 
 mod audit;
 mod commits;
+mod contract;
 mod doors;
 mod leases;
 mod pages;
