@@ -6,6 +6,7 @@
 
 mod audit;
 mod backend;
+mod bench;
 mod codec;
 mod commit;
 mod conn;
@@ -35,6 +36,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use audit::AuditReport;
+pub use bench::ScratchDatabase;
 pub use doors::campaign::NewCampaign;
 pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
