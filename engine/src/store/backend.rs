@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::folder::Folder;
 use super::migrate;
 use super::queue::Lane;
+use super::relay::Relay;
 use super::settings::{PostgresSettings, SqliteSettings};
 
 /// How long a caller waits for a free connection.
@@ -35,6 +36,8 @@ pub(super) enum Backend {
         commits: PgPool,
         doors: PgPool,
         readers: PgPool,
+        /// Carries the connections to a server over TCP.
+        _relay: Option<Relay>,
     },
 }
 
@@ -77,6 +80,7 @@ impl Backend {
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let base = PgConnectOptions::from_str(&settings.url)?.application_name("regua");
+        let (relay, base) = relayed(base);
         migrate_postgres(&base).await?;
         // A writer notices a dead connection by its first statement and takes another; who reads is
         // spared that.
@@ -109,6 +113,7 @@ impl Backend {
             commits,
             doors,
             readers,
+            _relay: relay,
         })
     }
 
@@ -159,6 +164,7 @@ impl Backend {
                 commits,
                 doors,
                 readers,
+                ..
             } => {
                 leases.close().await;
                 tokio::join!(
@@ -168,6 +174,21 @@ impl Backend {
                     readers.close()
                 );
             }
+        }
+    }
+}
+
+/// Leads a way over TCP through a relay; without one it is slower, but a way.
+fn relayed(options: PgConnectOptions) -> (Option<Relay>, PgConnectOptions) {
+    match Relay::start(&options) {
+        Ok(Some(relay)) => {
+            let options = options.socket(relay.folder());
+            (Some(relay), options)
+        }
+        Ok(None) => (None, options),
+        Err(error) => {
+            tracing::warn!(%error, "relay to the database could not be made");
+            (None, options)
         }
     }
 }

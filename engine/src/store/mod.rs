@@ -20,6 +20,7 @@ mod mailbox;
 mod migrate;
 mod outbox;
 mod queue;
+mod relay;
 mod remembered;
 mod settings;
 mod sql;
