@@ -59,14 +59,17 @@ pub enum Via {
 /// A database for one measurement.
 pub(super) enum Ground {
     Folder(TempDir),
-    Scratch(ScratchDatabase),
+    Scratch(Box<ScratchDatabase>),
 }
 
 impl Ground {
     pub(super) async fn prepare(choice: &StoreChoice) -> Result<Self, BenchError> {
         Ok(match choice {
             StoreChoice::Sqlite => Self::Folder(TempDir::new().map_err(BenchError::Folder)?),
-            StoreChoice::Postgres(url) => Self::Scratch(ScratchDatabase::create(url).await?),
+            StoreChoice::Postgres(url) => {
+                let scratch = ScratchDatabase::create(url).await?;
+                Self::Scratch(Box::new(scratch))
+            }
         })
     }
 

@@ -1,8 +1,8 @@
 //! The store's own limit: the plain batched update of the same rows, in the same run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::ground::BenchError;
+use super::ground::{BenchError, expect};
 use crate::store::Store;
 
 /// Rows a statement and transaction.
@@ -18,10 +18,13 @@ pub(super) struct Limit {
 impl Limit {
     /// Adds one more pass over all enrollments: a shared machine changes its pace.
     pub(super) async fn measure(&mut self, store: &Store) -> Result<(), BenchError> {
-        let (rows, took) = store.plain_update_limit(BATCH).await?;
-        self.rows += rows;
-        self.took += took;
-        Ok(())
+        let ids = store.copy_for_limit().await?;
+        let began = Instant::now();
+        let updated = store.update_limit_rows(&ids, BATCH).await?;
+        self.took += began.elapsed();
+        self.rows += updated;
+        store.drop_limit_rows().await?;
+        expect("rows updated", updated, ids.len())
     }
 
     pub(super) fn rows_per_s(&self) -> f64 {

@@ -163,9 +163,13 @@ fn report(
 
 /// Prints figures, as JSON or a figure a line.
 fn tell(figure: &impl Serialize, json: bool, out: &mut dyn Write) -> io::Result<Ended> {
-    let value = serde_json::to_value(figure)?;
-    match value {
-        Value::Object(figures) if !json => {
+    if json {
+        serde_json::to_writer(&mut *out, figure)?;
+        writeln!(out)?;
+        return Ok(Ended::Well);
+    }
+    match serde_json::to_value(figure)? {
+        Value::Object(figures) => {
             for (name, figure) in figures {
                 match figure.as_f64().filter(|_| figure.is_f64()) {
                     Some(figure) => writeln!(out, "{name:<28}{figure:>14.1}")?,

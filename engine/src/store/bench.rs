@@ -2,7 +2,6 @@
 //! rows in numbers, and the plain limit that the engine's figures stand beside.
 
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, try_join_all};
 use schedules::id::TenantId;
@@ -168,18 +167,12 @@ impl Store {
         .await
     }
 
-    /// Measures the plain batched update of all enrollments, `batch` a transaction, on a copy of
-    /// their table with a key and an index on the instant; returns the rows and the time.
-    ///
-    /// PostgreSQL is given as many connections as the owners' commits have, SQLite its one writer.
+    /// Copies the enrollments to a table with a key and an index on the instant, and returns their
+    /// ids, scattered.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn plain_update_limit(&self, batch: usize) -> Result<(usize, Duration), StoreError> {
-        let writers = match &*self.inner.backend {
-            Backend::Sqlite { .. } => 1,
-            Backend::Postgres { commits, .. } => commits.options().get_max_connections() as usize,
-        };
+    pub async fn copy_for_limit(&self) -> Result<Vec<i64>, StoreError> {
         let mut conn = self.inner.backend.writer(&[Lane::Commits]).await?;
         for sql in [
             &LIMIT_DROP,
@@ -191,21 +184,32 @@ impl Store {
             conn.steer(sql).await?;
         }
         let rows = conn.rows(&LIMIT_IDS, args![]).await?;
-        drop(conn);
-        let ids = rows.into_iter().map(|mut row| row.int());
-        let ids = ids.collect::<Result<Vec<i64>, _>>()?;
+        rows.into_iter().map(|mut row| row.int()).collect()
+    }
+
+    /// Updates those copies plainly, `batch` a transaction, and returns how many there were.
+    ///
+    /// PostgreSQL is given as many connections as the owners' commits have, SQLite its one writer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn update_limit_rows(&self, ids: &[i64], batch: usize) -> Result<usize, StoreError> {
+        let writers = match &*self.inner.backend {
+            Backend::Sqlite { .. } => 1,
+            Backend::Postgres { commits, .. } => commits.options().get_max_connections() as usize,
+        };
         let share = ids.len().div_ceil(writers).max(1);
-        let began = Instant::now();
         let shares = ids.chunks(share).map(|ids| self.update_plainly(ids, batch));
-        let updated: usize = try_join_all(shares).await?.into_iter().sum();
-        let took = began.elapsed();
+        Ok(try_join_all(shares).await?.into_iter().sum())
+    }
+
+    /// Removes the copies.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_limit_rows(&self) -> Result<(), StoreError> {
         let mut conn = self.inner.backend.writer(&[Lane::Commits]).await?;
-        conn.steer(&LIMIT_DROP).await?;
-        if updated == ids.len() {
-            Ok((updated, took))
-        } else {
-            Err(StoreError::Unreadable { what: "limit rows" })
-        }
+        conn.steer(&LIMIT_DROP).await
     }
 
     async fn update_plainly(&self, ids: &[i64], batch: usize) -> Result<usize, StoreError> {
