@@ -110,6 +110,8 @@ async fn measure(options: CycleOptions, ground: &Ground) -> Result<CycleFigure, 
     let burst = stage.burst(options).await?;
     limit.measure(&stage.engine.store).await?;
     let lateness = lateness(&burst.begun, &stage.members);
+    let early = lateness.iter().filter(|late| **late < 0).count();
+    expect("early hand-overs", early, 0)?;
     let cycles_per_s = per_second(options.enrollments, burst.took);
     let figure = CycleFigure {
         store: ground.via(),
