@@ -20,6 +20,7 @@ use super::{Shared, shard, watchdog};
 use crate::clock::Clock;
 use crate::dispatch::{DispatchLimits, Dispatcher, Home};
 use crate::lease::{LeaseTimes, Leases, NodeId};
+use crate::machine::HORIZON_MS;
 use crate::machine::effect::Subject;
 use crate::observe::{Activity, Alert, AlertKind, Alerts, NodeView, Presence, TenantView};
 use crate::ports::{Gateway, Journal, JournalError, ShardId};
@@ -362,10 +363,12 @@ fn look_again_in(shared: &Shared, ms: i64) {
 }
 
 fn foresee(shared: &Arc<Shared>, tenant: TenantId, at: Timestamp) {
-    let slot = shared.slot(tenant);
-    if at <= shared.ports.clock.now() {
+    let (slot, now) = (shared.slot(tenant), shared.ports.clock.now());
+    if at <= now {
         shared.post(&slot, Post::Facts);
     } else if shared.takes_work(slot.shard) && slot.is_vacant() {
-        shared.timer.bring_forward(Wake::Tenant(tenant), at);
+        // Before the instant, so that what comes due is in memory by then.
+        let ahead = at.plus_ms(-HORIZON_MS).max(now);
+        shared.timer.bring_forward(Wake::Tenant(tenant), ahead);
     }
 }

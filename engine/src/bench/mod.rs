@@ -1,4 +1,11 @@
 //! `regua bench`: the engine's figures, beside the limits they are to be read against.
 
+mod crowd;
+pub mod cycle;
 pub mod decide;
+pub mod ground;
+mod limit;
+pub mod memory;
+mod process;
+mod sink;
 pub mod synthetic;

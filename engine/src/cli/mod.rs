@@ -3,6 +3,7 @@
 //! Every argument is taken as the bytes it is. What a command finds goes to standard output, what
 //! is wrong with the command itself to standard error.
 
+mod bench;
 mod boleto;
 mod brcode;
 mod check;
@@ -45,6 +46,9 @@ enum Command {
     Migrate(serve::Migrate),
     /// Tells why a reminder was, or was not, sent.
     Why(why::Command),
+    /// Measures the engine on this machine.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Reads boletos and collection slips.
     #[command(subcommand)]
     Boleto(boleto::Command),
@@ -118,6 +122,7 @@ impl Command {
             Self::Serve(command) => command.run(err),
             Self::Migrate(command) => command.run(out, err),
             Self::Why(command) => command.run(out, err),
+            Self::Bench(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),
             Self::Brcode(command) => command.run(out),
             Self::Document(command) => command.run(out),

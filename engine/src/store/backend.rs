@@ -12,6 +12,7 @@ use super::conn::Conn;
 use super::error::StoreError;
 use super::folder::{self, Folder};
 use super::queue::Lane;
+use super::relay::Relay;
 use super::settings::{PostgresSettings, SqliteSettings};
 use super::{lease, migrate};
 
@@ -35,6 +36,8 @@ pub(super) enum Backend {
         commits: PgPool,
         doors: PgPool,
         readers: PgPool,
+        /// Carries the connections to a server over TCP.
+        _relay: Option<Relay>,
     },
     SqliteToRead(SqlitePool),
     PostgresToRead(PgPool),
@@ -79,7 +82,7 @@ impl Backend {
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let base = address(settings)?;
+        let (relay, base) = relayed(address(settings)?);
         migrate_postgres(&base).await?;
         // A writer notices a dead connection by its first statement and takes another; who reads is
         // spared that.
@@ -112,6 +115,7 @@ impl Backend {
             commits,
             doors,
             readers,
+            _relay: relay,
         })
     }
 
@@ -198,6 +202,7 @@ impl Backend {
                 commits,
                 doors,
                 readers,
+                ..
             } => {
                 leases.close().await;
                 tokio::join!(
@@ -221,6 +226,21 @@ fn address(settings: &PostgresSettings) -> Result<PgConnectOptions, StoreError> 
     }
     let options = PgConnectOptions::from_str(&settings.url).map_err(|_| StoreError::Address)?;
     Ok(options.application_name("regua"))
+}
+
+/// Leads a way over TCP through a relay; without one it is slower, but a way.
+fn relayed(options: PgConnectOptions) -> (Option<Relay>, PgConnectOptions) {
+    match Relay::start(&options) {
+        Ok(Some(relay)) => {
+            let options = options.socket(relay.folder());
+            (Some(relay), options)
+        }
+        Ok(None) => (None, options),
+        Err(error) => {
+            tracing::warn!(%error, "relay to the database could not be made");
+            (None, options)
+        }
+    }
 }
 
 /// Migrations may take long: they run without the time-outs of everyday work.

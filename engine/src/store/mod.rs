@@ -6,6 +6,7 @@
 
 mod audit;
 mod backend;
+mod bench;
 mod codec;
 mod commit;
 mod conn;
@@ -19,6 +20,7 @@ mod mailbox;
 mod migrate;
 mod outbox;
 mod queue;
+mod relay;
 mod remembered;
 mod settings;
 mod sql;
@@ -35,6 +37,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use audit::AuditReport;
+pub use bench::ScratchDatabase;
 pub use doors::campaign::NewCampaign;
 pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,

@@ -45,7 +45,7 @@ macro_rules! batch {
                 $head,
                 "(SELECT value ->> ", $n0, " AS ", $name0,
                 $(", value ->> ", $n, " AS ", $name,)*
-                " FROM json_each($1)) AS r ",
+                " FROM jsonb_each($1)) AS r ",
                 $tail
             ),
             postgres: concat!(
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(
             SQL.sqlite,
             "SELECT r.id FROM (SELECT value ->> 1 AS id, value ->> 2 AS name \
-             FROM json_each($1)) AS r WHERE true"
+             FROM jsonb_each($1)) AS r WHERE true"
         );
         assert_eq!(
             SQL.postgres,

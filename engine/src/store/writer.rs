@@ -1,8 +1,9 @@
 //! Group commit: a writer takes what waits, writes it in one transaction and answers all of it.
 //!
-//! Each part stands under a savepoint of its own: one that fails leaves the others. Nobody who
-//! waits for an answer can cut a transaction short by going away, and a panic ends one transaction,
-//! never the writer.
+//! Each of several parts stands under a savepoint of its own: one that fails leaves the others. A
+//! set that is alone has none, and if it fails its pieces are tried in a new transaction. Nobody
+//! who waits for an answer can cut a transaction short by going away, and a panic ends one
+//! transaction, never the writer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ impl Writer {
                 (Err(StoreError::GaveWay), _) => true,
                 // A connection that died while nobody used it: the next one may live.
                 (Err(StoreError::Unreachable), stage::CONNECTED) => true,
+                // One of a set cannot be done: each is tried alone.
+                (Err(error), stage::BEGUN) if !error.loses_transaction() => split_set(parts),
                 _ => false,
             };
             if !again || tries == TRIES_MAX {
@@ -121,6 +124,18 @@ impl Writer {
     }
 }
 
+/// Takes a set apart that was alone in its transaction; returns false when it was none.
+fn split_set(parts: &mut Vec<Part>) -> bool {
+    match parts.as_slice() {
+        [set] if !set.is_single() => {
+            let pieces = parts.drain(..).flat_map(Part::split).collect();
+            *parts = pieces;
+            true
+        }
+        _ => false,
+    }
+}
+
 async fn transact(
     conn: &mut Conn,
     parts: &mut Vec<Part>,
@@ -128,7 +143,8 @@ async fn transact(
 ) -> Result<(), StoreError> {
     conn.steer(&BEGIN).await?;
     reached.store(stage::BEGUN, Ordering::Relaxed);
-    let saved = parts.len() > 1 || parts.iter().any(|part| !part.is_single());
+    // What is alone needs no savepoint: it is the transaction.
+    let saved = parts.len() > 1;
     let mut at = 0;
     while at < parts.len() {
         match run_part(conn, &mut parts[at], saved).await {

@@ -106,15 +106,18 @@ fn statuses_follow_their_events(world: &World, found: &mut Found) {
     }
 }
 
-/// An end always counts; what takes it back counts unless it is older than the end.
+/// An end always counts; what takes it back counts unless it is older than the end, or than the
+/// latest of the ends since the last taking back.
 fn say<K: Ord>(said: &mut BTreeMap<K, Said>, of: K, open: bool, at: Timestamp) {
     let before = said.entry(of).or_insert(Said {
         open: true,
         at: Timestamp::default(),
     });
-    if open && at < before.at {
-        return;
+    match (before.open, open) {
+        (true, true) => {}
+        (false, true) if at < before.at => {}
+        (false, true) => before.open = true,
+        (true, false) => (before.open, before.at) = (false, at),
+        (false, false) => before.at = before.at.max(at),
     }
-    before.open = open;
-    before.at = if open { at } else { before.at.max(at) };
 }

@@ -1,0 +1,112 @@
+//! Where a measurement takes place: a database of its own, which goes away with it.
+
+use std::io;
+
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::boot::BootError;
+use crate::store::{PostgresSettings, ScratchDatabase, SqliteSettings, Store, StoreError};
+
+/// Which database is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// The embedded one, in a temporary folder.
+    Sqlite,
+    /// One on the PostgreSQL server of an address.
+    Postgres(String),
+}
+
+/// Why a measurement came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The temporary folder could not be made.
+    #[error("temporary folder could not be made")]
+    Folder(#[source] io::Error),
+    /// The store failed.
+    #[error("store failed")]
+    Store(#[from] StoreError),
+    /// The engine did not start.
+    #[error("engine did not start")]
+    Boot(#[from] BootError),
+    /// The process's own figures could not be read.
+    #[error("figures of the process could not be read")]
+    Process(#[source] io::Error),
+    /// Something else happened than what was to be measured.
+    #[error("{what}: {found} instead of {wanted}")]
+    Unexpected {
+        /// What was counted.
+        what: &'static str,
+        /// How many there were.
+        found: usize,
+        /// How many there should have been.
+        wanted: usize,
+    },
+}
+
+/// The way to the database, as it stands beside the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// SQLite, in the process.
+    Sqlite,
+    /// PostgreSQL over TCP.
+    PostgresTcp,
+    /// PostgreSQL over a Unix socket.
+    PostgresSocket,
+}
+
+/// A database for one measurement.
+pub(super) enum Ground {
+    Folder(TempDir),
+    Scratch(Box<ScratchDatabase>),
+}
+
+impl Ground {
+    pub(super) async fn prepare(choice: &StoreChoice) -> Result<Self, BenchError> {
+        Ok(match choice {
+            StoreChoice::Sqlite => Self::Folder(TempDir::new().map_err(BenchError::Folder)?),
+            StoreChoice::Postgres(url) => {
+                let scratch = ScratchDatabase::create(url).await?;
+                Self::Scratch(Box::new(scratch))
+            }
+        })
+    }
+
+    pub(super) async fn open(&self) -> Result<Store, StoreError> {
+        match self {
+            Self::Folder(folder) => Store::open_sqlite(&SqliteSettings::at(folder.path())).await,
+            Self::Scratch(scratch) => {
+                Store::open_postgres(&PostgresSettings::at(scratch.url())).await
+            }
+        }
+    }
+
+    pub(super) fn via(&self) -> Via {
+        match self {
+            Self::Folder(_) => Via::Sqlite,
+            Self::Scratch(scratch) if scratch.url().contains("host=/") => Via::PostgresSocket,
+            Self::Scratch(_) => Via::PostgresTcp,
+        }
+    }
+
+    /// Removes the database; its store must be closed.
+    pub(super) async fn remove(self) -> Result<(), BenchError> {
+        match self {
+            Self::Folder(folder) => folder.close().map_err(BenchError::Folder),
+            Self::Scratch(scratch) => Ok(scratch.remove().await?),
+        }
+    }
+}
+
+/// Fails unless as many were found as wanted.
+pub(super) fn expect(what: &'static str, found: usize, wanted: usize) -> Result<(), BenchError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(BenchError::Unexpected {
+        what,
+        found,
+        wanted,
+    })
+}

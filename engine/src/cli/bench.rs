@@ -1,0 +1,186 @@
+//! `regua bench`: the engine's figures on this machine, beside the limits they stand against.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Ended, runtime};
+use crate::bench::cycle::{self, CycleOptions};
+use crate::bench::decide;
+use crate::bench::ground::{BenchError, StoreChoice};
+use crate::bench::memory::{self, MemoryOptions};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Measures the decision of one due reminder, every gate included, without a store.
+    Decide(Decide),
+    /// Measures reminders from due to recorded, beside the plain update of the same rows.
+    Cycle(Cycle),
+    /// Measures memory for each enrollment and tenant, and the start on a large database.
+    Memory(Memory),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// How many reminders are due.
+    #[arg(long, default_value_t = 20_000)]
+    items: usize,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cycle {
+    #[command(flatten)]
+    place: Place,
+    /// How many enrollments come due.
+    #[arg(long, default_value_t = 50_000)]
+    enrollments: usize,
+    /// Over how many tenants they are spread evenly.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    tenants: u32,
+    /// Spreads the tenants' instants over this long; 0 for all at once.
+    #[arg(long, value_name = "MS", default_value_t = 0,
+          value_parser = clap::value_parser!(i64).range(0..=3_600_000))]
+    spread_ms: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Memory {
+    #[command(flatten)]
+    place: Place,
+    /// How many enrollments the database has that are far away.
+    #[arg(long, default_value_t = 1_000_000)]
+    enrollments: usize,
+    /// How many enrollments come into memory.
+    #[arg(long, default_value_t = 100_000)]
+    near: usize,
+    /// How many idle tenants the node sees.
+    #[arg(long, default_value_t = 20_000)]
+    idle_tenants: usize,
+}
+
+/// Where it is measured, and how that is told.
+#[derive(Debug, Args)]
+struct Place {
+    /// The store; it is made for the measurement and removed afterwards.
+    #[arg(long, value_enum)]
+    store: StoreKind,
+    /// The PostgreSQL server, for example postgres://regua@127.0.0.1:5432, or over a Unix socket
+    /// postgres:///?host=/run/postgresql&user=regua.
+    #[arg(long, env = "REGUA_TEST_POSTGRES", hide_env_values = true)]
+    url: Option<String>,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StoreKind {
+    Sqlite,
+    Postgres,
+}
+
+impl Command {
+    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        match self {
+            Self::Decide(command) => tell(&decide::run(command.items), command.json, out),
+            Self::Cycle(command) => command.run(out, err),
+            Self::Memory(command) => command.run(out, err),
+        }
+    }
+}
+
+impl Cycle {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        let tenants = self.tenants as usize;
+        let options = CycleOptions {
+            // As many for each.
+            enrollments: (self.enrollments / tenants).max(1) * tenants,
+            tenants,
+            spread_ms: self.spread_ms,
+        };
+        let json = self.place.json;
+        match self.place.choice(err)? {
+            Some(choice) => {
+                let figure = runtime()?.block_on(Box::pin(cycle::run(options, &choice)));
+                report(figure, json, out, err)
+            }
+            None => Ok(Ended::Failed),
+        }
+    }
+}
+
+impl Memory {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        let even = |count: usize| (count / memory::TENANTS).max(1) * memory::TENANTS;
+        let options = MemoryOptions {
+            enrollments: even(self.enrollments),
+            near: even(self.near),
+            idle_tenants: self.idle_tenants,
+        };
+        let json = self.place.json;
+        match self.place.choice(err)? {
+            Some(choice) => {
+                let figure = runtime()?.block_on(Box::pin(memory::run(options, &choice)));
+                report(figure, json, out, err)
+            }
+            None => Ok(Ended::Failed),
+        }
+    }
+}
+
+impl Place {
+    fn choice(self, err: &mut dyn Write) -> io::Result<Option<StoreChoice>> {
+        Ok(match (self.store, self.url) {
+            (StoreKind::Sqlite, _) => Some(StoreChoice::Sqlite),
+            (StoreKind::Postgres, Some(url)) => Some(StoreChoice::Postgres(url)),
+            (StoreKind::Postgres, None) => {
+                writeln!(err, "regua: --store postgres needs --url")?;
+                None
+            }
+        })
+    }
+}
+
+fn report(
+    figure: Result<impl Serialize, BenchError>,
+    json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Ended> {
+    match figure {
+        Ok(figure) => tell(&figure, json, out),
+        Err(error) => {
+            writeln!(err, "regua: {:#}", anyhow::Error::from(error))?;
+            Ok(Ended::Failed)
+        }
+    }
+}
+
+/// Prints figures, as JSON or a figure a line.
+fn tell(figure: &impl Serialize, json: bool, out: &mut dyn Write) -> io::Result<Ended> {
+    if json {
+        serde_json::to_writer(&mut *out, figure)?;
+        writeln!(out)?;
+        return Ok(Ended::Well);
+    }
+    match serde_json::to_value(figure)? {
+        Value::Object(figures) => {
+            for (name, figure) in figures {
+                match figure.as_f64().filter(|_| figure.is_f64()) {
+                    Some(figure) => writeln!(out, "{name:<28}{figure:>14.1}")?,
+                    None => {
+                        let plain = figure.to_string();
+                        writeln!(out, "{name:<28}{:>14}", plain.trim_matches('"'))?;
+                    }
+                }
+            }
+        }
+        value => writeln!(out, "{value}")?,
+    }
+    Ok(Ended::Well)
+}
