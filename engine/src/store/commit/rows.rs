@@ -96,6 +96,7 @@ const ENROLL: Sql = batch!(
      15 "next_at" "bigint"),
     "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto
      WHERE true
+     ORDER BY r.boleto, r.campaign
      ON CONFLICT (tenant_id, boleto_id, campaign_id) DO NOTHING
      RETURNING id, campaign_id, boleto_id"
 );
@@ -118,12 +119,16 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         .map(|row| row.small())
         .collect::<Result<Vec<usize>, _>>()?;
     open.sort_unstable();
+    let mut once = HashSet::new();
     for ord in open {
         let of = plan
             .enrolled
             .get(ord)
             .ok_or(StoreError::Unreadable { what: "ordinal" })?;
-        fresh.push(enrollment_cells(of));
+        // Two sweeps may have found the same boleto: the first of them enrolls it.
+        if once.insert((of.what.boleto, of.what.campaign)) {
+            fresh.push(enrollment_cells(of));
+        }
     }
     if fresh.is_empty() {
         return Ok(());
@@ -137,8 +142,8 @@ pub(super) async fn enroll(conn: &mut Conn, plan: &mut Plan<'_>) -> Result<(), S
         enrolled, ruled, ..
     } = plan;
     for of in enrolled.iter() {
-        if let Some(id) = ids.get(&(of.what.campaign.0, of.what.boleto.0)) {
-            ruled.extend(of.what.passed.iter().map(|what| (*id, passed(of, what))));
+        if let Some(id) = ids.remove(&(of.what.campaign.0, of.what.boleto.0)) {
+            ruled.extend(of.what.passed.iter().map(|what| (id, passed(of, what))));
         }
     }
     Ok(())
@@ -230,8 +235,10 @@ const LOCK_REOPENED: Sql = batch!(
     "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
      JOIN boletos b ON b.tenant_id = r.tenant AND b.id = e.boleto_id
      JOIN contacts c ON c.tenant_id = r.tenant AND c.id = b.contact_id
+     JOIN campaigns k ON k.tenant_id = r.tenant AND k.id = e.campaign_id
      WHERE b.status = 'open'
        AND c.opted_out_at IS NULL
+       AND k.status <> 'archived'
        AND e.stop_reason IN ('paid', 'cancelled', 'opted_out')",
     "FOR SHARE OF b, c"
 );
