@@ -146,7 +146,10 @@ impl Generator {
             } else if let Some(row) = self.chance.any(&rows)
                 && met.insert(row.enrollment.id)
             {
-                changes.extend(self.decision(model, row, &attempts));
+                // A barred claim takes back what its step decided before it; no machine does both.
+                let contact = &model.rows(tenant).contacts[&row.enrollment.contact].contact;
+                let free = contact.suppressed.is_empty();
+                changes.extend(self.decision(model, row, &attempts, free));
             }
         }
         changes
@@ -158,6 +161,7 @@ impl Generator {
         model: &Reference,
         row: &EnrollmentRow,
         attempts: &[&AttemptRow],
+        free: bool,
     ) -> Vec<Change> {
         let id = row.enrollment.id;
         let moved = Moved {
@@ -179,7 +183,7 @@ impl Generator {
                 Change::Finished { enrollment: id },
             ],
             15 => vec![Change::Finished { enrollment: id }],
-            16 => vec![
+            16 if free => vec![
                 self.ruled_row(row, touch, Ruling::Skip, Reason::StepRemoved),
                 self.claim(row, touch, attempts),
             ],

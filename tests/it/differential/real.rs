@@ -326,7 +326,9 @@ impl Real {
             let theirs = theirs.expect("an identifier");
             for word in words.filter(|word| !word.is_empty()) {
                 let known = new.iter().find(|(point, _)| point == word);
-                known.map(|(_, id)| self.ids.contacts.learn(*id, theirs));
+                if let Some((_, id)) = known {
+                    self.ids.contacts.learn(*id, theirs);
+                }
             }
         }
     }

@@ -267,6 +267,7 @@ impl Door<'_> {
                 import,
                 status: BoletoStatus::Open,
                 status_at: Timestamp::default(),
+                changed_at: Timestamp::default(),
             };
             self.rows.boletos.entry(new.boleto.id).or_insert(row);
         }
@@ -321,9 +322,16 @@ impl Door<'_> {
     }
 
     fn change(&mut self, boleto: BoletoId, amount_centavos: i64, due_on: NaiveDate) {
-        if let Some(row) = self.rows.boletos.get_mut(&boleto) {
+        let occurred_at = self.event.occurred_at;
+        if let Some(row) = self.rows.boletos.get_mut(&boleto)
+            && row.changed_at <= occurred_at
+        {
+            row.changed_at = occurred_at;
             row.boleto.amount_centavos = amount_centavos;
             row.boleto.due_on = due_on;
+            // They say the old amount and date.
+            row.boleto.digitable_line = None;
+            row.boleto.pix_code = None;
         }
     }
 

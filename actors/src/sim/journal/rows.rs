@@ -91,6 +91,8 @@ pub struct BoletoRow {
     pub status: BoletoStatus,
     /// When that status came about, by its source.
     pub status_at: Timestamp,
+    /// When amount and due date last changed, by the source.
+    pub changed_at: Timestamp,
 }
 
 /// What a boleto is.

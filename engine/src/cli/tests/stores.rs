@@ -57,11 +57,11 @@ fn why_makes_nothing_where_no_database_is() {
 }
 
 #[test]
-fn a_demo_on_a_folder_in_use_says_so_with_its_code() {
+fn a_demo_on_a_folder_of_another_kind_is_refused_before_it_is_touched() {
     let held = Held::new();
     let folder = held.folder.path().to_string_lossy().into_owned();
     let answer = run(&["demo", "--data", &folder]);
     assert_eq!(answer.code, FAILED);
-    assert!(answer.err.contains("[RG-STORE-006]"), "{}", answer.err);
+    assert!(answer.err.contains("no demo's"), "{}", answer.err);
     held.runtime.block_on(held.store.close());
 }
