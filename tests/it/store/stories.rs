@@ -1,9 +1,10 @@
 //! What a reader of the code feared, as cases: shared addresses, one channel, late and retold
 //! facts.
 
+use actors::machine::change::Change;
 use actors::machine::effect::Subject;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
-use engine::store::Point;
+use engine::store::{EnrollmentRecord, Point};
 use schedules::channel::Channel;
 use tests::database::Database;
 use tests::scene::{START, Scene, boleto, claim, contact, reference};
@@ -12,6 +13,7 @@ use super::store_suite;
 
 store_suite!(
     an_opt_out_by_a_shared_address_stops_everyone_who_has_it,
+    an_address_that_opted_out_is_barred_under_another_phone,
     a_claim_on_a_channel_that_was_opted_out_of_is_refused,
     a_channel_that_is_allowed_again_can_be_claimed,
     a_stop_that_is_told_again_finds_its_subject,
@@ -55,6 +57,31 @@ async fn an_opt_out_by_a_shared_address_stops_everyone_who_has_it(database: Data
         .map(|one| one.state)
         .collect();
     assert_eq!(states, ["stopped", "stopped", "active"]);
+}
+
+fn claim_by_email(record: &EnrollmentRecord) -> Change {
+    let Change::Claimed(mut claimed) = claim(record, 0, START) else {
+        unreachable!("a claim is one")
+    };
+    claimed.channel = Channel::Email;
+    Change::Claimed(claimed)
+}
+
+async fn an_address_that_opted_out_is_barred_under_another_phone(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let [mut former, mut later, other] = [0, 1, 2].map(|n| boleto(n, n));
+    former.contact.email = address("casal@exemplo.com.br");
+    later.contact.email = address("casal@exemplo.com.br");
+    scene.import("former", vec![former]).await;
+    scene.say("out", opt_out(contact(0), None)).await;
+    scene.import("later", vec![later, other]).await;
+    let enrolled = [1, 2].map(async |n| scene.enrolled(scene.boleto_id(n).await, START));
+    let enrolled = futures::future::join_all(enrolled).await;
+    scene.commit(enrolled).await.expect("a commit");
+    let all = scene.enrollments().await;
+    let by_email = all.iter().map(claim_by_email).collect();
+    let committed = scene.commit(by_email).await.expect("a commit");
+    assert_eq!(committed.refused, [all[0].enrollment.id]);
 }
 
 async fn a_claim_on_a_channel_that_was_opted_out_of_is_refused(database: Database) {

@@ -37,6 +37,19 @@ const ADD_CONTACT: Sql = batch!(
      RETURNING id, phone_canonical, email_canonical"
 );
 
+/// An address belongs to whoever reads it: somebody who opted out and comes again under another
+/// phone is not written to there.
+const ADDRESS_BARRED: Sql = batch!(
+    "INSERT INTO suppressions (tenant_id, contact_id, channel, since_at)
+     SELECT DISTINCT r.tenant, r.contact, 'email', r.at FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "email" "text", 4 "at" "bigint"),
+    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.email AND c.id <> r.contact
+     WHERE c.opted_out_at IS NOT NULL
+        OR EXISTS (SELECT 1 FROM suppressions s
+            WHERE s.tenant_id = c.tenant_id AND s.contact_id = c.id AND s.channel = 'email')
+     ON CONFLICT DO NOTHING"
+);
+
 /// Returns the contact of each row. The tenant's gate is held: nobody else adds contacts.
 ///
 /// Those with a phone come first: who has an address only may be one of them.
@@ -81,10 +94,18 @@ async fn add(
     if fresh.is_empty() {
         return Ok(());
     }
+    let mut addresses = Batch::default();
     for mut row in conn.rows(&ADD_CONTACT, fresh.args(vec![])).await? {
         let id = ContactId(row.int()?);
         let (phone, email) = (row.text_or_null()?, row.text_or_null()?);
+        if let Some(email) = &email {
+            addresses.push(row![tenant.0, id.0, email.as_str(), at.unix_ms()]);
+        }
         known.0.extend(phone.or(email).map(|point| (point, id)));
+    }
+    if !addresses.is_empty() {
+        conn.execute(&ADDRESS_BARRED, addresses.args(vec![]))
+            .await?;
     }
     Ok(())
 }
