@@ -84,10 +84,8 @@ impl Engine {
     /// closes the store.
     pub async fn stop(self) {
         let Self { store, node, doors } = self;
-        drop(doors);
-        if let Ok(node) = Arc::try_unwrap(node) {
-            node.drain().await;
-        }
+        node.drain().await;
+        drop((node, doors));
         store.close().await;
     }
 }

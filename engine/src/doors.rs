@@ -13,7 +13,7 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
-use crate::store::{InFlight, SHARDS, Store, StoreError};
+use crate::store::{Import, ImportOutcome, InFlight, NewBoleto, SHARDS, Store, StoreError};
 
 /// The doors of one node.
 #[derive(Clone)]
@@ -70,6 +70,28 @@ impl Doors {
             told.push(self.told(fact, answer).await?);
         }
         Ok(told)
+    }
+
+    /// Imports a chunk of boletos in one transaction.
+    ///
+    /// Whoever paid or opted out before the import is stopped by it: when this answers, nothing of
+    /// theirs that this node had not begun to hand over begins any more.
+    ///
+    /// # Errors
+    /// As [`Store::import_boletos`]; after [`StoreError::Unknown`] the same chunk may be given
+    /// again under its key.
+    pub async fn import(
+        &self,
+        tenant: TenantId,
+        import: Import,
+        boletos: Vec<NewBoleto>,
+    ) -> Result<ImportOutcome, StoreError> {
+        let outcome = self.store.import_boletos(tenant, import, boletos).await?;
+        for subject in &outcome.matched {
+            self.node.withdraw(tenant, *subject);
+        }
+        self.node.hint(tenant);
+        Ok(outcome)
     }
 
     async fn told(&self, fact: &Fact, answer: &FactAnswer) -> Result<Told, StoreError> {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod differential;
+mod doors;
 mod kills;
 mod simulation;
 mod store;

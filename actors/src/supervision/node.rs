@@ -260,8 +260,8 @@ impl Node {
     }
 
     /// Ends the node in order: begins nothing new, lets what is under way come back, gives the
-    /// shards back. Takes the configured time at most.
-    pub async fn drain(self) -> Drained {
+    /// shards back. Takes the configured time at most. The node owns nothing from then on.
+    pub async fn drain(&self) -> Drained {
         self.shared.dispatcher.drain();
         self.shared.shards.want(BTreeSet::new());
         // The shards' own limit is the same; a call more may follow it.

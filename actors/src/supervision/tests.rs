@@ -354,7 +354,7 @@ async fn a_drain_lets_what_has_begun_come_back_and_gives_the_shards_to_the_next_
     world
         .until(|state| (state.wire.len() == 2).then_some(()))
         .await;
-    let draining = tokio::spawn(first.drain());
+    let draining = tokio::spawn(async move { first.drain().await });
     world
         .until(|state| (state.commits.len() >= 2).then_some(()))
         .await;

@@ -33,4 +33,4 @@ macro_rules! store_suite {
     };
 }
 
-use store_suite;
+pub(crate) use store_suite;

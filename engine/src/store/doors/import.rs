@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use actors::machine::effect::Subject;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::contact::EmailAddress;
@@ -120,6 +121,9 @@ pub struct ImportOutcome {
     pub unchanged: u32,
     /// Boletos that were refused.
     pub refused: Vec<Refused>,
+    /// Those about whom facts waited that concern what is sent.
+    #[serde(default)]
+    pub matched: Vec<Subject>,
 }
 
 /// A refused boleto.
@@ -145,6 +149,8 @@ pub enum ImportRefusal {
 
 impl Store {
     /// Imports a chunk in one transaction; the owner hears of it by the fact `BoletosImported`.
+    /// Beside a running node this is done through its [`Doors`](crate::doors::Doors), which take
+    /// back what it has claimed of the [matched](ImportOutcome::matched).
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is no such tenant; [`StoreError::Conflict`] when the key
@@ -240,7 +246,7 @@ impl Chunk {
         };
         let contacts = self.contacts(conn, &mut outcome).await?;
         let landed = self.land(conn, import, &contacts, &mut outcome).await?;
-        self.take_up_parked(conn, &contacts, &landed).await?;
+        outcome.matched = self.take_up_parked(conn, &contacts, &landed).await?;
         self.conclude(conn, &landed, &outcome).await?;
         Ok(outcome)
     }
@@ -306,7 +312,7 @@ impl Chunk {
         conn: &mut Conn,
         contacts: &HashMap<usize, ContactId>,
         landed: &[(BoletoId, usize)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Subject>, StoreError> {
         let mut names = Names::default();
         for (id, row) in landed {
             names.boleto(&self.boletos[*row].reference, *id);

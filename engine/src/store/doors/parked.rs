@@ -47,18 +47,16 @@ struct Waiting {
     subject: Subject,
 }
 
-/// Gives parked facts their subjects, in their order.
+/// Gives parked facts their subjects, in their order; returns those of whom something was said
+/// that concerns what is sent.
 pub(super) async fn take_up(
     conn: &mut Conn,
     tenant: TenantId,
     names: Names,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Subject>, StoreError> {
     // A chunk of which every row was refused names nobody.
-    if names.0.is_empty() {
-        return Ok(());
-    }
-    if conn.first(&ANY, args![tenant.0]).await?.is_none() {
-        return Ok(());
+    if names.0.is_empty() || conn.first(&ANY, args![tenant.0]).await?.is_none() {
+        return Ok(Vec::new());
     }
     let mut waiting = Vec::new();
     for mut row in conn.rows(&WAITING, names.0.args(args![tenant.0])).await? {
@@ -91,5 +89,12 @@ pub(super) async fn take_up(
         };
         act::all(conn, &[act]).await?;
     }
-    Ok(())
+    let mut matched: Vec<Subject> = waiting
+        .iter()
+        .filter(|one| one.saying.concerns_sends())
+        .map(|one| one.subject)
+        .collect();
+    matched.sort_unstable();
+    matched.dedup();
+    Ok(matched)
 }

@@ -1,0 +1,222 @@
+//! The doors of a running node: what was claimed before a stop and has not begun never begins.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use actors::clock::JumpClock;
+use actors::lease::Leases;
+use actors::machine::effect::{HandOver, Subject};
+use actors::machine::input::{Abandoned, Outcome};
+use actors::ports::Gateway;
+use async_trait::async_trait;
+use engine::boot::{Engine, Pace};
+use engine::doors::Told;
+use engine::facts::{ContactName, Saying};
+use engine::store::{Import, NewBoleto, Point, Setting};
+use schedules::channel::Channel;
+use schedules::template::Template;
+use tests::database::Database;
+use tests::scene::{START, Scene, accepted, boleto, contact, edit, reference};
+use tokio::sync::Semaphore;
+
+use crate::store::store_suite;
+
+store_suite!(
+    a_stop_takes_back_what_has_not_begun,
+    a_stop_settles_when_what_has_begun_may_end,
+    an_import_that_meets_an_opt_out_takes_back_what_has_not_begun,
+    an_import_that_is_told_again_answers_the_same,
+);
+
+/// A provider whose messages wait at the door until the test lets them in, and inside until it
+/// lets them out.
+struct Turnstile {
+    at_the_door: Semaphore,
+    let_in: Semaphore,
+    inside: Semaphore,
+    let_out: Semaphore,
+    begun: AtomicU32,
+}
+
+impl Turnstile {
+    fn shut() -> Arc<Self> {
+        let none = || Semaphore::new(0);
+        Arc::new(Self {
+            at_the_door: none(),
+            let_in: none(),
+            inside: none(),
+            let_out: none(),
+            begun: AtomicU32::new(0),
+        })
+    }
+}
+
+async fn pass(semaphore: &Semaphore) {
+    semaphore.acquire().await.expect("it stays open").forget();
+}
+
+#[async_trait]
+impl Gateway for Turnstile {
+    async fn hand_over(&self, _: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome {
+        self.at_the_door.add_permits(1);
+        pass(&self.let_in).await;
+        if !begin() {
+            return Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            };
+        }
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.inside.add_permits(1);
+        pass(&self.let_out).await;
+        accepted()
+    }
+}
+
+/// A tenant with one message at the provider's door.
+struct Door {
+    database: Database,
+    scene: Scene,
+    engine: Engine,
+    turnstile: Arc<Turnstile>,
+}
+
+impl Door {
+    async fn with_one_waiting(database: Database) -> Self {
+        let scene = Scene::set(&database.store).await;
+        let template = Template {
+            code: "lembrete".to_owned(),
+            channel: Channel::Sms,
+            version: 1,
+            subject: None,
+            body: "Seu boleto vence logo.".to_owned(),
+            variables: Vec::new(),
+            ttl_ms: 0,
+        };
+        let put =
+            database
+                .store
+                .put_setting(scene.tenant, edit("template"), Setting::Template(template));
+        put.await.expect("a template");
+        scene.enroll(1, START).await;
+        scene
+            .say("out early", opted_out("ana@exemplo.com.br"))
+            .await;
+        let former = actors::lease::NodeId(format!("node-of-{}", scene.fence.shard.0));
+        let released = database.store.release(&former, scene.fence).await;
+        released.expect("the shard is free");
+        let turnstile = Turnstile::shut();
+        let gateway = Arc::clone(&turnstile) as Arc<dyn Gateway>;
+        let clock = Arc::new(JumpClock::starting_at(START));
+        let engine = Engine::start(database.store.clone(), gateway, clock, Pace::default())
+            .expect("the engine starts");
+        pass(&turnstile.at_the_door).await;
+        Self {
+            database,
+            scene,
+            engine,
+            turnstile,
+        }
+    }
+
+    async fn tell(&self, event_id: &str, saying: Saying) -> Told {
+        let facts = [self.scene.fact(event_id, saying)];
+        let told = self.engine.doors.tell(&facts).await;
+        told.expect("an answer").remove(0)
+    }
+
+    /// Lets everything in and out, and returns how much went in once its outcomes are written.
+    async fn let_go(&self) -> u32 {
+        self.turnstile.let_in.add_permits(10);
+        self.turnstile.let_out.add_permits(10);
+        let written = tokio::time::timeout(Duration::from_secs(20), async {
+            let open = "SELECT count(*) FROM attempts a WHERE NOT EXISTS (
+                SELECT 1 FROM outcomes o WHERE o.enrollment_id = a.enrollment_id
+                    AND o.step_no = a.step_no AND o.try_no = a.try_no)";
+            while self.database.numbers(open).await != [0] {
+                tokio::task::yield_now().await;
+            }
+        });
+        written.await.expect("the outcome is written");
+        self.turnstile.begun.load(Ordering::SeqCst)
+    }
+}
+
+fn opted_out(address: &str) -> Saying {
+    Saying::ContactOptedOut {
+        contact: ContactName::Point(address.to_owned()),
+        channel: None,
+    }
+}
+
+async fn a_stop_takes_back_what_has_not_begun(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let paid = Saying::BoletoPaid {
+        boleto: reference(0),
+    };
+    let subject = Subject::Boleto(door.scene.boleto_id(0).await);
+    assert_eq!(door.tell("paid", paid).await, Told::Stopped { subject });
+    assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
+
+async fn a_stop_settles_when_what_has_begun_may_end(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    door.turnstile.let_in.add_permits(1);
+    pass(&door.turnstile.inside).await;
+    let out = Saying::ContactOptedOut {
+        contact: contact(0),
+        channel: None,
+    };
+    let told = door.tell("out", out).await;
+    let Told::Settling {
+        in_flight: 1,
+        settled_by,
+        ..
+    } = told
+    else {
+        panic!("{told:?}")
+    };
+    assert!(settled_by > START);
+    assert_eq!(door.let_go().await, 1);
+    door.engine.stop().await;
+}
+
+fn second_chunk() -> (Import, Vec<NewBoleto>) {
+    let import = Import {
+        key: "second".to_owned(),
+        source: "test".to_owned(),
+        at: START,
+    };
+    let mut boleto = boleto(1, 0);
+    boleto.contact.email = Some(Point {
+        address: "ana@exemplo.com.br".to_owned(),
+        canonical: "ana@exemplo.com.br".to_owned(),
+    });
+    (import, vec![boleto])
+}
+
+/// Who opted out by an address turns out to be the contact whose message waits.
+async fn an_import_that_meets_an_opt_out_takes_back_what_has_not_begun(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let (import, chunk) = second_chunk();
+    let imported = door.engine.doors.import(door.scene.tenant, import, chunk);
+    let outcome = imported.await.expect("the import");
+    assert!(matches!(outcome.matched[..], [Subject::Contact(_)]));
+    assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
+
+async fn an_import_that_is_told_again_answers_the_same(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let mut outcomes = Vec::new();
+    for _ in 0..2 {
+        let (import, chunk) = second_chunk();
+        let imported = door.engine.doors.import(door.scene.tenant, import, chunk);
+        outcomes.push(imported.await.expect("the import"));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[1].matched.len(), 1);
+    assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
