@@ -4,10 +4,23 @@ use std::time::Duration;
 
 use actors::lease::{Leases, NodeId};
 use actors::ports::JournalError;
-use engine::store::{PostgresSettings, Store};
+use engine::facts::{ContactName, Saying};
+use engine::store::{Point, PostgresSettings, Store};
 use sqlx::{Connection, PgConnection};
 use tests::database::{Database, Engine, on};
-use tests::scene::{START, Scene, claim};
+use tests::scene::{START, Scene, boleto, claim};
+
+/// Opens a session of the test's own.
+async fn session(database: &Database) -> PgConnection {
+    PgConnection::connect(database.url())
+        .await
+        .expect("a connection")
+}
+
+async fn run(session: &mut PgConnection, sql: &'static str) {
+    let done = sqlx::raw_sql(sql).execute(session).await;
+    done.expect("the statement runs");
+}
 
 /// Waits until a query answers something else than zero.
 async fn until(conn: &mut PgConnection, query: &'static str) -> i64 {
@@ -35,14 +48,9 @@ async fn a_take_over_waits_for_an_open_commit_and_a_renewal_does_not() {
 async fn steal(database: Database) {
     let scene = Scene::set(&database.store).await;
     let (shard, owner) = (scene.fence.shard, NodeId("node-of-1".to_owned()));
-    let mut open = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
+    let mut open = session(&database).await;
     let pin = "BEGIN; SELECT 1 FROM leases WHERE shard = 1 FOR KEY SHARE";
-    sqlx::raw_sql(pin)
-        .execute(&mut open)
-        .await
-        .expect("the pin of a commit");
+    run(&mut open, pin).await;
     // The renewal goes through, and lets the lease end at once.
     let renewed = database.store.take_or_renew(&owner, shard, 0).await;
     assert_eq!(renewed, Ok(Some(scene.fence)));
@@ -52,18 +60,13 @@ async fn steal(database: Database) {
             .take_or_renew(&NodeId("thief".to_owned()), shard, 60_000)
             .await
     });
-    let mut eye = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
+    let mut eye = session(&database).await;
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO leases%'
           AND datname = current_database()";
     assert_eq!(until(&mut eye, waiting).await, 1);
     assert!(!thief.is_finished());
-    sqlx::raw_sql("COMMIT")
-        .execute(&mut open)
-        .await
-        .expect("the commit");
+    run(&mut open, "COMMIT").await;
     let taken = thief
         .await
         .expect("the thief")
@@ -85,13 +88,8 @@ async fn cut_in_commit(database: Database) {
         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON attempts
             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()";
     database.tamper(slow).await;
-    let mut eye = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
-    sqlx::raw_sql("SELECT pg_advisory_lock(42)")
-        .execute(&mut eye)
-        .await
-        .expect("the lock");
+    let mut eye = session(&database).await;
+    run(&mut eye, "SELECT pg_advisory_lock(42)").await;
     let claims = vec![claim(&all[0], 0, START)];
     let cut = tokio::spawn({
         let (scene, claims) = (scene.clone(), claims.clone());
@@ -104,10 +102,7 @@ async fn cut_in_commit(database: Database) {
         WHERE query = 'COMMIT' AND wait_event_type = 'Lock' AND datname = current_database()";
     until(&mut eye, end).await;
     assert_eq!(cut.await.expect("the commit"), Err(JournalError::Unknown));
-    sqlx::raw_sql("SELECT pg_advisory_unlock(42)")
-        .execute(&mut eye)
-        .await
-        .expect("the lock");
+    run(&mut eye, "SELECT pg_advisory_unlock(42)").await;
     database.tamper("DROP TRIGGER slow ON attempts").await;
     // The store goes on with another connection; this time nothing had happened.
     assert_eq!(scene.commit(claims).await.expect("a commit").refused, []);
@@ -121,31 +116,21 @@ async fn a_connection_cut_before_its_commit_can_be_tried_again() {
 async fn cut_before_commit(database: Database) {
     let scene = Scene::set(&database.store).await;
     let all = scene.enroll(1, START).await;
-    let mut open = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
+    let mut open = session(&database).await;
     let hold = "BEGIN; SELECT 1 FROM enrollments FOR UPDATE";
-    sqlx::raw_sql(hold)
-        .execute(&mut open)
-        .await
-        .expect("the lock");
+    run(&mut open, hold).await;
     let claims = vec![claim(&all[0], 0, START)];
     let cut = tokio::spawn({
         let (scene, claims) = (scene.clone(), claims.clone());
         async move { scene.commit(claims).await }
     });
-    let mut eye = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
+    let mut eye = session(&database).await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE query LIKE 'UPDATE enrollments%' AND wait_event_type = 'Lock'
           AND datname = current_database()";
     until(&mut eye, end).await;
     assert_eq!(cut.await.expect("the commit"), Err(JournalError::Retryable));
-    sqlx::raw_sql("ROLLBACK")
-        .execute(&mut open)
-        .await
-        .expect("the lock is given up");
+    run(&mut open, "ROLLBACK").await;
     assert_eq!(scene.commit(claims).await.expect("a commit").refused, []);
 }
 
@@ -160,24 +145,66 @@ async fn held_too_long(database: Database) {
         Scene::set(&database.store).await,
     );
     let (of_stuck, of_free) = (stuck.enroll(1, START).await, free.enroll(1, START).await);
-    let mut open = PgConnection::connect(database.url())
-        .await
-        .expect("a connection");
+    let mut open = session(&database).await;
     let hold = "BEGIN; SELECT 1 FROM leases WHERE shard = 1 FOR UPDATE";
-    sqlx::raw_sql(hold)
-        .execute(&mut open)
-        .await
-        .expect("the lock");
+    run(&mut open, hold).await;
     let (one, other) = tokio::join!(
         stuck.commit(vec![claim(&of_stuck[0], 0, START)]),
         free.commit(vec![claim(&of_free[0], 0, START)]),
     );
     assert_eq!(one, Err(JournalError::Retryable));
     assert_eq!(other.map(|committed| committed.refused), Ok(Vec::new()));
-    sqlx::raw_sql("ROLLBACK")
-        .execute(&mut open)
-        .await
-        .expect("the lock is given up");
+    run(&mut open, "ROLLBACK").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opt_out_by_an_address_waits_for_the_import_that_gives_it_to_another() {
+    on(Engine::Postgres, shared_address).await;
+}
+
+/// The import has added its contact, and waits to add its boleto, when the opt-out comes.
+async fn shared_address(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let at_address = |n| {
+        let mut boleto = boleto(n, n);
+        boleto.contact.email = Some(Point {
+            address: "casal@exemplo.com.br".to_owned(),
+            canonical: "casal@exemplo.com.br".to_owned(),
+        });
+        vec![boleto]
+    };
+    scene.import("first", at_address(1)).await;
+    let mut open = session(&database).await;
+    run(&mut open, "BEGIN; LOCK TABLE boletos IN SHARE MODE").await;
+    let mut eye = session(&database).await;
+    let import = tokio::spawn({
+        let (scene, chunk) = (scene.clone(), at_address(2));
+        async move { scene.import("second", chunk).await }
+    });
+    let adding = "SELECT count(*) FROM pg_stat_activity
+        WHERE query LIKE 'INSERT INTO boletos%' AND wait_event_type = 'Lock'
+          AND datname = current_database()";
+    until(&mut eye, adding).await;
+    let opt_out = tokio::spawn({
+        let scene = scene.clone();
+        let contact = ContactName::Point("casal@exemplo.com.br".to_owned());
+        let saying = Saying::ContactOptedOut {
+            contact,
+            channel: None,
+        };
+        async move { scene.say("out", saying).await }
+    });
+    // It has been answered, or it waits as well.
+    let told = "SELECT (SELECT count(*) FROM inbox WHERE event_id = 'out') + (
+        SELECT count(*) FROM pg_stat_activity
+        WHERE query LIKE '%import_gates%' AND wait_event_type = 'Lock'
+          AND datname = current_database())";
+    until(&mut eye, told).await;
+    run(&mut open, "ROLLBACK").await;
+    import.await.expect("the import");
+    opt_out.await.expect("the opt-out");
+    let opted_out = "SELECT count(*) FROM contacts WHERE opted_out_at IS NOT NULL";
+    assert_eq!(database.numbers(opted_out).await, [2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -82,16 +82,23 @@ pub(super) type Also = Vec<(usize, Subject)>;
 /// Resolves the subjects of facts, in their order, and whom else they are about.
 ///
 /// A name that nobody knows is looked up a second time when no import of its tenant is under way:
-/// either the import finds the parked fact, or the fact finds what was imported.
+/// either the import finds the parked fact, or the fact finds what was imported. An address is
+/// looked up only then, known or not: an import may be giving it to a further contact, and bars
+/// that one if it finds the opt-out.
 pub(super) async fn subjects(
     conn: &mut Conn,
     facts: &[&Fact],
 ) -> Result<(Vec<Resolved>, Also), StoreError> {
     let mut resolved = vec![Resolved::Unknown; facts.len()];
-    let mut also = look_up(conn, facts, &mut resolved).await?;
+    for (fact, resolved) in facts.iter().zip(&mut resolved) {
+        if names_an_address(&fact.saying) {
+            *resolved = Resolved::Awaited;
+        }
+    }
+    let mut also = look_up(conn, facts, Resolved::Unknown, &mut resolved).await?;
     if awaits(facts, &mut resolved) {
         wait_for_imports(conn, facts, &mut resolved).await?;
-        also.extend(look_up(conn, facts, &mut resolved).await?);
+        also.extend(look_up(conn, facts, Resolved::Awaited, &mut resolved).await?);
     }
     Ok((resolved, also))
 }
@@ -99,7 +106,7 @@ pub(super) async fn subjects(
 /// Resolves whom one fact is about, without waiting for imports.
 pub(super) async fn subjects_of(conn: &mut Conn, fact: &Fact) -> Result<Vec<Subject>, StoreError> {
     let mut resolved = [Resolved::Unknown];
-    let also = look_up(conn, &[fact], &mut resolved).await?;
+    let also = look_up(conn, &[fact], Resolved::Unknown, &mut resolved).await?;
     let Resolved::Found(first) = resolved[0] else {
         return Ok(Vec::new());
     };
@@ -108,14 +115,16 @@ pub(super) async fn subjects_of(conn: &mut Conn, fact: &Fact) -> Result<Vec<Subj
         .collect())
 }
 
+/// Looks for the subjects of those facts that are `yet` unknown, or awaited.
 async fn look_up(
     conn: &mut Conn,
     facts: &[&Fact],
+    yet: Resolved,
     resolved: &mut [Resolved],
 ) -> Result<Also, StoreError> {
     let mut asked = Asked::default();
     for (ord, fact) in facts.iter().enumerate() {
-        if !matches!(resolved[ord], Resolved::Found(_)) {
+        if resolved[ord] == yet {
             asked.about(ord as i64, fact);
         }
     }
@@ -199,6 +208,10 @@ impl Asked {
             (None, None, None) => self.tenants.push(row![ord, tenant]),
         }
     }
+}
+
+fn names_an_address(saying: &Saying) -> bool {
+    matches!(saying.contact(), Some(ContactName::Point(point)) if point.contains('@'))
 }
 
 /// Marks what may be imported later; returns whether there is any.
