@@ -65,15 +65,11 @@ pub trait Journal: Send + Sync {
         request: PageRequest,
     ) -> Result<DuePage, JournalError>;
 
-    /// Reads the oldest facts that the owner has not applied yet.
+    /// Reads the oldest facts that the owner has not applied yet, `limit` rows at most.
     ///
     /// # Errors
     /// [`JournalError`].
-    async fn inbox_page(
-        &self,
-        tenant: TenantId,
-        limit: u32,
-    ) -> Result<Vec<InboxFact>, JournalError>;
+    async fn inbox_page(&self, tenant: TenantId, limit: u32) -> Result<InboxPage, JournalError>;
 
     /// Reads the next rows of a sweep, in the order of their ids, after the sweep's cursor.
     ///
@@ -387,6 +383,16 @@ impl fmt::Debug for Contact {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// Rows of the inbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InboxPage {
+    /// The facts, oldest first.
+    pub facts: Vec<InboxFact>,
+    /// Rows that say nothing this program knows. What the fact stops is stopped all the same: its
+    /// door wrote that beside it.
+    pub unreadable: Vec<i64>,
 }
 
 /// Rows of a sweep.

@@ -2,7 +2,7 @@
 
 use actors::lease::{Leases, NodeId};
 use actors::machine::change::{CameBack, Change, Claim, Enrolled, Settled};
-use actors::machine::input::{Outcome, Sweep, SweepKind};
+use actors::machine::input::{InboxFact, Outcome, Sweep, SweepKind};
 use actors::ports::{Commit, Committed, Cursor, Fence, Journal, JournalError, Sender, ShardId};
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
@@ -232,6 +232,12 @@ impl Scene {
             cursor: cursor(1, next_at),
             passed: Vec::new(),
         })
+    }
+
+    /// Returns the facts that the owner has not applied.
+    pub async fn inbox(&self) -> Vec<InboxFact> {
+        let page = self.store.inbox_page(self.tenant, 100).await;
+        page.expect("the database answers").facts
     }
 
     /// Returns every enrollment of the tenant.

@@ -19,8 +19,8 @@ use schedules::verdict::{ContactEvents, Feed};
 use crate::machine::change::{Change, Claim};
 use crate::machine::input::{FactBody, InboxFact, Outcome};
 use crate::ports::{
-    Boleto, CampaignState, Contact, Cursor, DuePage, DueRow, Enrollment, Mark, PageRequest, Sender,
-    Settings, Snapshot, Tenant,
+    Boleto, CampaignState, Contact, Cursor, DuePage, DueRow, Enrollment, InboxPage, Mark,
+    PageRequest, Sender, Settings, Snapshot, Tenant,
 };
 
 const CAMPAIGN: CampaignId = CampaignId(1);
@@ -33,6 +33,8 @@ pub(crate) struct Books {
     pub(crate) inbox: Vec<InboxFact>,
     pub(crate) applied: BTreeSet<i64>,
     pub(crate) dead: Vec<i64>,
+    /// Facts that nobody can read.
+    pub(crate) smudged: BTreeSet<i64>,
     pub(crate) claims: BTreeMap<AttemptId, (Claim, Option<Outcome>)>,
     pub(crate) seals: usize,
 }
@@ -45,6 +47,7 @@ impl Books {
             inbox: Vec::new(),
             applied: BTreeSet::new(),
             dead: Vec::new(),
+            smudged: BTreeSet::new(),
             claims: BTreeMap::new(),
             seals: 0,
         }
@@ -104,6 +107,18 @@ impl Books {
     pub(super) fn waiting(&self) -> impl Iterator<Item = &InboxFact> {
         let done = |seq: &i64| self.applied.contains(seq) || self.dead.contains(seq);
         self.inbox.iter().filter(move |fact| !done(&fact.seq))
+    }
+
+    pub(super) fn inbox_page(&self, limit: usize) -> InboxPage {
+        let (unreadable, facts): (Vec<_>, Vec<_>) = self
+            .waiting()
+            .take(limit)
+            .cloned()
+            .partition(|fact| self.smudged.contains(&fact.seq));
+        InboxPage {
+            facts,
+            unreadable: unreadable.iter().map(|fact| fact.seq).collect(),
+        }
     }
 
     /// Returns the active rows in the order of their marks.

@@ -7,10 +7,10 @@ use schedules::time::Timestamp;
 use super::{Books, Fault, State, World};
 use crate::lease::{Leases, NodeId};
 use crate::machine::effect::HandOver;
-use crate::machine::input::{Abandoned, InboxFact, Outcome, Sweep};
+use crate::machine::input::{Abandoned, Outcome, Sweep};
 use crate::ports::{
-    Commit, Committed, DuePage, Fence, Gateway, Journal, JournalError, PageRequest, Settings,
-    ShardId, Snapshot, SweepPage,
+    Commit, Committed, DuePage, Fence, Gateway, InboxPage, Journal, JournalError, PageRequest,
+    Settings, ShardId, Snapshot, SweepPage,
 };
 
 impl World {
@@ -112,12 +112,8 @@ impl Journal for World {
             .await
     }
 
-    async fn inbox_page(
-        &self,
-        tenant: TenantId,
-        limit: u32,
-    ) -> Result<Vec<InboxFact>, JournalError> {
-        let page = |books: &Books| books.waiting().take(limit as usize).cloned().collect();
+    async fn inbox_page(&self, tenant: TenantId, limit: u32) -> Result<InboxPage, JournalError> {
+        let page = |books: &Books| books.inbox_page(limit as usize);
         self.read("inbox_page", tenant, page).await
     }
 

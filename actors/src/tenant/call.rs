@@ -12,10 +12,10 @@ use super::setback::Setback;
 use super::{INBOX_PAGE_MAX, TenantActor};
 use schedules::id::AttemptId;
 
-use crate::machine::input::{InboxFact, Input};
+use crate::machine::input::Input;
 use crate::machine::{Machine, Need};
 use crate::observe::AlertKind;
-use crate::ports::{JournalError, Snapshot};
+use crate::ports::{InboxPage, JournalError, Snapshot};
 
 /// How many rows of a sweep are read at once.
 const SWEEP_PAGE_MAX: u32 = 500;
@@ -23,7 +23,9 @@ const SWEEP_PAGE_MAX: u32 = 500;
 /// database's, as one may be ahead and the other behind.
 const CLOCKS_APART_MAX_MS: i64 = 10_000;
 /// The reason on the dead letter of a fact that the machine cannot take.
-const SET_ASIDE_REASON: &str = "the machine panicked on it";
+const PANICKED_ON: &str = "the machine panicked on it";
+/// The reason on the dead letter of a fact that nobody can read.
+const UNREADABLE: &str = "it says nothing this program knows";
 
 impl TenantActor {
     /// Runs a journal call on the runtime, and goes on with `then` when it succeeded.
@@ -140,34 +142,35 @@ impl TenantActor {
         // Before the call: a hint during it is about facts that the page may not have.
         self.facts_wait = false;
         let page = async move { journal.inbox_page(tenant, limit).await };
-        self.call(ctx, page, move |actor, ctx, facts| {
-            let more = facts.len() >= limit as usize;
+        self.call(ctx, page, move |actor, ctx, page| {
+            let more = page.facts.len() + page.unreadable.len() >= limit as usize;
             actor.facts_wait |= more;
             if !more {
                 actor.drained_mono_ms = asked_mono_ms;
             }
-            actor.follow(facts, ctx);
+            actor.follow(page, ctx);
         });
     }
 
-    fn follow(&mut self, facts: Vec<InboxFact>, ctx: &mut Context<Self>) {
-        let Some(first) = facts.first() else { return };
+    fn follow(&mut self, page: InboxPage, ctx: &mut Context<Self>) {
+        if let Some(seq) = page.unreadable.first() {
+            return self.set_aside(*seq, UNREADABLE, ctx);
+        }
+        let Some(first) = page.facts.first() else {
+            return;
+        };
         let seq = first.seq;
         if self.slot.with_trial(|trial| trial.condemns(seq)) {
-            return self.set_aside(seq, ctx);
+            return self.set_aside(seq, PANICKED_ON, ctx);
         }
-        self.step(vec![Input::Facts(facts)], ctx);
+        self.step(vec![Input::Facts(page.facts)], ctx);
     }
 
-    fn set_aside(&mut self, seq: i64, ctx: &mut Context<Self>) {
+    fn set_aside(&mut self, seq: i64, reason: &'static str, ctx: &mut Context<Self>) {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
         let fence = self.tenure.fence();
         self.facts_wait = true;
-        let set_aside = async move {
-            journal
-                .set_aside(tenant, fence, seq, SET_ASIDE_REASON)
-                .await
-        };
+        let set_aside = async move { journal.set_aside(tenant, fence, seq, reason).await };
         self.call(ctx, set_aside, move |actor, _, ()| {
             actor.slot.with_trial(|trial| trial.done(&[seq]));
             actor.slot.forgive();

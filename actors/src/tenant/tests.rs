@@ -329,6 +329,27 @@ async fn poisonous_facts_become_dead_letters_and_the_others_are_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fact_that_nobody_can_read_becomes_a_dead_letter_and_harms_nobody() {
+    let world = World::new();
+    world.open_with(TENANT, 1, ORIGIN);
+    world.say(TENANT, 3);
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.smudged.insert(2);
+    });
+    let node = world.settled(|_| {}).await;
+    let (dead, applied) = world.with(|state| {
+        let books = &state.books[&TENANT];
+        (books.dead.clone(), books.applied.clone())
+    });
+    assert_eq!(dead, [2]);
+    assert_eq!(applied.into_iter().collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(alerts(&node), [AlertKind::FactSetAside(2)]);
+    assert_eq!(node.tenant_view(TENANT).expect("seen").failures, 0);
+    assert_eq!(world.wire_of(TENANT).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sleeping_tenant_wakes_at_its_instant() {
     let world = World::new();
     let at = ORIGIN.plus_ms(30 * HOUR_MS);

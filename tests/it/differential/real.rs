@@ -367,7 +367,7 @@ impl Real {
     /// Reads the whole inbox of a tenant.
     pub async fn inbox(&self, tenant: TenantId) -> Vec<InboxFact> {
         let page = self.store.inbox_page(tenant, EVERYTHING).await;
-        page.expect("the database answers")
+        page.expect("the database answers").facts
     }
 
     /// Returns a fact's event id; that of an import has the import's number in it.

@@ -307,11 +307,7 @@ async fn a_fact_that_came_early_is_applied_at_the_import(database: Database) {
         channel: None,
     };
     assert_eq!(scene.say("early out", out).await, FactAnswer::Parked);
-    let waiting = database
-        .store
-        .inbox_page(scene.tenant, 100)
-        .await
-        .expect("facts");
+    let waiting = scene.inbox().await;
     assert!(
         waiting
             .iter()
@@ -321,11 +317,7 @@ async fn a_fact_that_came_early_is_applied_at_the_import(database: Database) {
         .import("chunk", (0..3).map(|n| boleto(n, n)).collect())
         .await;
     let (paid, open) = (scene.boleto_id(0).await, scene.boleto_id(2).await);
-    let facts = database
-        .store
-        .inbox_page(scene.tenant, 100)
-        .await
-        .expect("facts");
+    let facts = scene.inbox().await;
     assert!(
         facts
             .iter()
@@ -367,11 +359,7 @@ async fn a_stopped_touch_is_recorded_as_cancelled(database: Database) {
     assert_eq!(why.decisions[0].reason, Reason::Stopped(StopReason::Paid));
     assert_eq!(why.decisions[0].ruling, "cancel");
     assert_eq!(why.stops[0].seq, seq);
-    let facts = database
-        .store
-        .inbox_page(scene.tenant, 100)
-        .await
-        .expect("facts");
+    let facts = scene.inbox().await;
     assert!(facts.iter().all(|fact| fact.seq != seq));
 }
 

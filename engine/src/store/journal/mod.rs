@@ -7,8 +7,8 @@ mod sweep;
 
 use actors::machine::input::{InboxFact, Sweep};
 use actors::ports::{
-    Commit, Committed, DuePage, Fence, Journal, JournalError, PageRequest, Settings, ShardId,
-    Snapshot, SweepPage,
+    Commit, Committed, DuePage, Fence, InboxPage, Journal, JournalError, PageRequest, Settings,
+    ShardId, Snapshot, SweepPage,
 };
 use async_trait::async_trait;
 use schedules::id::TenantId;
@@ -74,15 +74,11 @@ impl Journal for Store {
         .await?)
     }
 
-    async fn inbox_page(
-        &self,
-        tenant: TenantId,
-        limit: u32,
-    ) -> Result<Vec<InboxFact>, JournalError> {
+    async fn inbox_page(&self, tenant: TenantId, limit: u32) -> Result<InboxPage, JournalError> {
         Ok(within(async {
             let mut conn = self.reader().await?;
-            let facts = inbox_page(&mut conn, tenant, limit).await?;
-            Ok(facts)
+            let page = inbox_page(&mut conn, tenant, limit).await?;
+            Ok(page)
         })
         .await?)
     }
@@ -157,16 +153,22 @@ async fn inbox_page(
     conn: &mut Conn,
     tenant: TenantId,
     limit: u32,
-) -> Result<Vec<InboxFact>, StoreError> {
-    let rows = conn.rows(&INBOX, args![tenant.0, i64::from(limit)]).await?;
-    let facts = rows.into_iter().map(|mut row| {
-        Ok(InboxFact {
-            seq: row.int()?,
-            event_id: row.text()?,
-            occurred_at: instant(&mut row)?,
-            received_at: instant(&mut row)?,
-            body: row.json("fact")?,
-        })
-    });
-    facts.collect()
+) -> Result<InboxPage, StoreError> {
+    let mut page = InboxPage::default();
+    for mut row in conn.rows(&INBOX, args![tenant.0, i64::from(limit)]).await? {
+        let seq = row.int()?;
+        let (event_id, occurred_at) = (row.text()?, instant(&mut row)?);
+        let received_at = instant(&mut row)?;
+        match row.json("fact") {
+            Ok(body) => page.facts.push(InboxFact {
+                seq,
+                event_id,
+                occurred_at,
+                received_at,
+                body,
+            }),
+            Err(_) => page.unreadable.push(seq),
+        }
+    }
+    Ok(page)
 }
