@@ -4,6 +4,8 @@
 
 use actors::ports::JournalError;
 
+use super::doors::InvalidSetting;
+
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -77,6 +79,9 @@ pub enum StoreError {
     /// The address of the database cannot be read; it is not repeated, for it may hold a password.
     #[error("address of the database, store.url, cannot be read")]
     Address,
+    /// A tenant, setting or campaign that cannot be followed; nothing of it was stored.
+    #[error("refused: {0}")]
+    Invalid(#[from] InvalidSetting),
     /// Any other error of the database, by its code.
     #[error("database error {code}")]
     Database {
@@ -87,7 +92,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Every code that [`StoreError::code`] returns.
-    pub const CODES: [&'static str; 18] = [
+    pub const CODES: [&'static str; 19] = [
         "RG-STORE-001",
         "RG-STORE-002",
         "RG-STORE-003",
@@ -106,6 +111,7 @@ impl StoreError {
         "RG-STORE-016",
         "RG-STORE-017",
         "RG-STORE-018",
+        "RG-STORE-019",
     ];
 
     /// Returns the code under which the runbook explains the error.
@@ -129,6 +135,7 @@ impl StoreError {
             StoreError::Missing => 15,
             StoreError::SchemaTooOld { .. } => 16,
             StoreError::Address => 17,
+            StoreError::Invalid(_) => 18,
         }]
     }
 
@@ -167,7 +174,7 @@ impl From<StoreError> for JournalError {
             | StoreError::Address
             | StoreError::Database { .. } => Self::Permanent,
             StoreError::Unreadable { .. } => Self::Corrupt,
-            StoreError::Conflict { .. } => Self::Conflict,
+            StoreError::Conflict { .. } | StoreError::Invalid(_) => Self::Conflict,
             StoreError::Fenced => Self::Fenced,
             StoreError::Absent { .. } => Self::Absent,
             StoreError::Unknown => Self::Unknown,

@@ -38,6 +38,7 @@ use tokio::task::JoinHandle;
 
 pub use audit::AuditReport;
 pub use bench::ScratchDatabase;
+pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
 pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,

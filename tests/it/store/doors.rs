@@ -17,6 +17,7 @@ use super::store_suite;
 
 store_suite!(
     settings_read_back_as_written,
+    settings_that_nobody_could_follow_are_refused,
     an_edit_given_again_changes_nothing,
     a_campaign_keeps_its_versions,
     an_import_given_again_answers_as_before,
@@ -60,6 +61,37 @@ async fn settings_read_back_as_written(database: Database) {
     assert_eq!(settings.templates[0].version, 1);
 }
 
+async fn settings_that_nobody_could_follow_are_refused(database: Database) {
+    let (store, scene) = (&database.store, Scene::set(&database.store).await);
+    let facts = "SELECT count(*) FROM inbox";
+    let before = database.numbers(facts).await;
+    let mut twice = RulePack::brazil();
+    twice.rules.push(twice.rules[0].clone());
+    let mut without_steps = two_steps();
+    without_steps.cadence.steps.clear();
+    let mut nameless = new_tenant();
+    nameless.name = "  ".to_owned();
+    let put = |setting| store.put_setting(scene.tenant, edit("bad"), setting);
+    let told = [
+        put(template("Olá, {{saldo}}")).await.map(drop),
+        put(Setting::Rules(twice)).await.map(drop),
+        store
+            .create_campaign(scene.tenant, edit("bad"), without_steps.clone())
+            .await
+            .map(drop),
+        store
+            .edit_campaign(scene.tenant, scene.campaign, edit("bad"), without_steps)
+            .await
+            .map(drop),
+        store.create_tenant(&nameless, START).await.map(drop),
+    ];
+    for told in told {
+        assert!(matches!(told, Err(StoreError::Invalid(_))), "{told:?}");
+    }
+    assert_eq!(database.numbers(facts).await, before);
+    assert_eq!(database.numbers("SELECT count(*) FROM tenants").await, [1]);
+}
+
 fn template(body: &str) -> Setting {
     Setting::Template(Template {
         code: "lembrete".to_owned(),
@@ -94,11 +126,7 @@ async fn an_edit_given_again_changes_nothing(database: Database) {
         (newest.len(), newest[0].version, newest[0].body.as_str()),
         (1, 2, "Bom dia")
     );
-    let facts = database
-        .store
-        .inbox_page(scene.tenant, 100)
-        .await
-        .expect("facts");
+    let facts = scene.inbox().await;
     let changed = facts
         .iter()
         .filter(|fact| fact.body == FactBody::SettingsChanged)
@@ -176,11 +204,7 @@ async fn an_import_given_again_answers_as_before(database: Database) {
         .import_boletos(scene.tenant, import, chunk[1..].to_vec())
         .await;
     assert!(matches!(other, Err(StoreError::Conflict { .. })));
-    let facts = database
-        .store
-        .inbox_page(scene.tenant, 100)
-        .await
-        .expect("facts");
+    let facts = scene.inbox().await;
     let imported = facts.iter().filter(|fact| {
         fact.body
             == FactBody::BoletosImported {

@@ -53,13 +53,15 @@ impl Store {
     /// Adds a campaign as a draft, in version 1; a fact launches it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the edit's id was used.
+    /// [`StoreError::Conflict`] when the edit's id was used; [`StoreError::Invalid`] when its steps
+    /// cannot be followed.
     pub async fn create_campaign(
         &self,
         tenant: TenantId,
         edit: Edit,
         campaign: NewCampaign,
     ) -> Result<CampaignId, StoreError> {
+        campaign.check()?;
         let new = Arc::new((edit, campaign));
         self.write(Lane::Doors, 4, move |conn| {
             create(conn, tenant, Arc::clone(&new))
@@ -71,7 +73,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is no such campaign, or it is archived;
-    /// [`StoreError::Conflict`] when the edit's id was used.
+    /// [`StoreError::Conflict`] when the edit's id was used; [`StoreError::Invalid`] when its steps
+    /// cannot be followed.
     pub async fn edit_campaign(
         &self,
         tenant: TenantId,
@@ -79,6 +82,7 @@ impl Store {
         edit: Edit,
         content: NewCampaign,
     ) -> Result<u32, StoreError> {
+        content.check()?;
         let new = Arc::new((edit, content));
         self.write(Lane::Doors, 4, move |conn| {
             replace(conn, tenant, campaign, Arc::clone(&new))

@@ -12,3 +12,6 @@ pub(super) mod in_flight;
 mod parked;
 mod resolve;
 pub(super) mod tenant;
+mod valid;
+
+pub use valid::InvalidSetting;

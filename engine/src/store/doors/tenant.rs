@@ -134,12 +134,13 @@ impl Store {
     /// Adds a tenant.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Invalid`] when its name is empty or its rules cannot be followed.
     pub async fn create_tenant(
         &self,
         tenant: &NewTenant,
         at: Timestamp,
     ) -> Result<TenantId, StoreError> {
+        tenant.check()?;
         let tenant = Arc::new(tenant.clone());
         self.write(Lane::Doors, 8, move |conn| {
             create(conn, Arc::clone(&tenant), at)
@@ -150,13 +151,15 @@ impl Store {
     /// Changes a setting of a tenant; returns false when the edit was known.
     ///
     /// # Errors
-    /// [`StoreError::Absent`] when there is no such tenant.
+    /// [`StoreError::Absent`] when there is no such tenant; [`StoreError::Invalid`] when the
+    /// setting cannot be followed.
     pub async fn put_setting(
         &self,
         tenant: TenantId,
         edit: Edit,
         setting: Setting,
     ) -> Result<bool, StoreError> {
+        setting.check()?;
         let change = Arc::new((edit, setting));
         self.write(Lane::Doors, 4, move |conn| {
             put(conn, tenant, Arc::clone(&change))
