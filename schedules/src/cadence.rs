@@ -172,6 +172,16 @@ pub enum CadenceError {
 }
 
 impl Cadence {
+    /// Returns a cadence for every boleto, without grace.
+    pub fn of(steps: Vec<Step>, reminders_max: u16) -> Self {
+        Self {
+            steps,
+            grace_business_days: 0,
+            reminders_max,
+            condition: Condition::default(),
+        }
+    }
+
     /// Returns the step of that number.
     pub fn step(&self, no: u8) -> Option<&Step> {
         self.steps.iter().find(|step| step.no == no)
@@ -207,6 +217,29 @@ impl Cadence {
 }
 
 impl Step {
+    /// Returns a step for every boleto, `days` calendar days from the due date as in
+    /// [`When::Offset`]; it may go out until a day after its slot.
+    pub fn on_calendar_day(
+        no: u8,
+        days: i32,
+        at: NaiveTime,
+        channels: &[Channel],
+        template: &str,
+    ) -> Self {
+        Self {
+            no,
+            when: When::Offset {
+                days,
+                unit: DayUnit::Calendar,
+                at,
+            },
+            channels: channels.to_vec(),
+            template: template.to_owned(),
+            expires_after_ms: DAY_MS,
+            condition: Condition::default(),
+        }
+    }
+
     fn collect_errors(&self, earlier: &[Step], errors: &mut Vec<CadenceError>) {
         let no = self.no;
         let mut refuse_if = |refused: bool, error: CadenceError| {

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine::store::{PostgresSettings, SqliteSettings, Store};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, Connection, Decode, PgConnection, Postgres, Row, Sqlite, SqliteConnection, Type,
+};
 use tempfile::TempDir;
 
 /// The variable with the address of a PostgreSQL server on which databases may be made.
@@ -120,18 +122,7 @@ impl Database {
     /// # Panics
     /// When the database refuses it.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
-        match &self.place {
-            Place::Folder(_) => {
-                let mut conn = self.sqlite_connection().await;
-                let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
-                rows.expect("rows").iter().map(|row| row.get(0)).collect()
-            }
-            Place::Url(url) => {
-                let mut conn = PgConnection::connect(url).await.expect("a connection");
-                let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
-                rows.expect("rows").iter().map(|row| row.get(0)).collect()
-            }
-        }
+        self.column(sql).await
     }
 
     /// Reads texts behind the store's back.
@@ -139,6 +130,14 @@ impl Database {
     /// # Panics
     /// When the database refuses it.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql).await
+    }
+
+    async fn column<T>(&self, sql: &str) -> Vec<T>
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
         match &self.place {
             Place::Folder(_) => {
                 let mut conn = self.sqlite_connection().await;

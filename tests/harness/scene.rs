@@ -11,7 +11,7 @@ use engine::store::{
     Edit, EnrollmentRecord, Import, ImportOutcome, NewBoleto, NewCampaign, NewContact, NewTenant,
     Point, SHARDS, Store,
 };
-use schedules::cadence::{Cadence, Condition, DayUnit, Step, When};
+use schedules::cadence::{Cadence, Step};
 use schedules::calendar::Calendar;
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, EnrollmentId, ReminderId, TenantId};
@@ -67,26 +67,14 @@ pub fn new_tenant() -> NewTenant {
 
 /// Returns a campaign of two steps.
 pub fn two_steps() -> NewCampaign {
-    let step = |no: u8, days: i32| Step {
-        no,
-        when: When::Offset {
-            days,
-            unit: DayUnit::Calendar,
-            at: NaiveTime::from_hms_opt(9, 0, 0).expect("a time of day"),
-        },
-        channels: vec![Channel::Sms],
-        template: "lembrete".to_owned(),
+    let nine = NaiveTime::from_hms_opt(9, 0, 0).expect("a time of day");
+    let step = |no, days| Step {
         expires_after_ms: 3_600_000,
-        condition: Condition::default(),
+        ..Step::on_calendar_day(no, days, nine, &[Channel::Sms], "lembrete")
     };
     NewCampaign {
         name: "Lembretes".to_owned(),
-        cadence: Cadence {
-            steps: vec![step(1, -3), step(2, 1)],
-            grace_business_days: 0,
-            reminders_max: 10,
-            condition: Condition::default(),
-        },
+        cadence: Cadence::of(vec![step(1, -3), step(2, 1)], 10),
     }
 }
 

@@ -2,29 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, NaiveTime};
-use chrono_tz::America::Sao_Paulo;
-use schedules::cadence::{Cadence, Campaign, Condition, DayUnit, Step, When};
-use schedules::calendar::Calendar;
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
-use schedules::pace::Pace;
+use schedules::id::{AttemptId, BoletoId, ContactId, EnrollmentId, TenantId};
 use schedules::plan::Touch;
-use schedules::retry::RetryPolicy;
-use schedules::rule::RulePack;
-use schedules::template::Template;
 use schedules::time::{DAY_MS, Timestamp};
-use schedules::verdict::{ContactEvents, Feed};
 
+use super::fixtures;
 use crate::machine::change::{Change, Claim};
 use crate::machine::input::{FactBody, InboxFact, Outcome};
 use crate::ports::{
-    Boleto, CampaignState, Contact, Cursor, DuePage, DueRow, Enrollment, InboxPage, Mark,
-    PageRequest, Sender, Settings, Snapshot, Tenant,
+    Cursor, DuePage, DueRow, Enrollment, InboxPage, Mark, PageRequest, Settings, Snapshot,
 };
 
-const CAMPAIGN: CampaignId = CampaignId(1);
-const DUE_ON: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 18).unwrap();
+const CHANNELS: [Channel; 1] = [Channel::Whatsapp];
 
 /// One tenant's rows.
 pub(crate) struct Books {
@@ -41,8 +31,9 @@ pub(crate) struct Books {
 
 impl Books {
     pub(super) fn open(tenant: TenantId, now: Timestamp) -> Self {
+        let step = fixtures::step(0, 0, &CHANNELS);
         Self {
-            settings: settings(tenant, now),
+            settings: fixtures::settings(tenant, now, vec![step], &CHANNELS),
             active: BTreeMap::new(),
             inbox: Vec::new(),
             applied: BTreeSet::new(),
@@ -63,7 +54,7 @@ impl Books {
         };
         let enrollment = Enrollment {
             id: EnrollmentId(id),
-            campaign: CAMPAIGN,
+            campaign: fixtures::CAMPAIGN,
             boleto: BoletoId(id),
             contact: ContactId(id),
             cursor: Cursor {
@@ -156,12 +147,15 @@ impl Books {
         let full = due.len() == request.limit as usize;
         let read_to = if full { *due[due.len() - 1].0 } else { end };
         DuePage {
-            contacts: due.iter().map(|(_, row)| contact(row.contact)).collect(),
+            contacts: due
+                .iter()
+                .map(|(_, row)| fixtures::contact(row.contact))
+                .collect(),
             rows: due
                 .iter()
                 .map(|(_, row)| DueRow {
                     enrollment: ***row,
-                    boleto: boleto(row.boleto),
+                    boleto: fixtures::boleto(row.boleto),
                 })
                 .collect(),
             read_to,
@@ -212,100 +206,5 @@ impl Books {
         if let Some(row) = self.active.get_mut(&enrollment) {
             row.cursor = to;
         }
-    }
-}
-
-fn contact(id: ContactId) -> Contact {
-    Contact {
-        id,
-        name: "Maria".into(),
-        phone: Some("+5511987654321".into()),
-        email: None,
-        zones: vec![Sao_Paulo],
-        suppressed: Vec::new(),
-        events: ContactEvents::default(),
-        sends: Vec::new(),
-    }
-}
-
-fn boleto(id: BoletoId) -> Boleto {
-    Boleto {
-        id,
-        reference: format!("B{}", id.0),
-        amount_centavos: 10_000,
-        due_on: DUE_ON,
-        digitable_line: None,
-        pix_code: None,
-        payment_link: None,
-    }
-}
-
-fn settings(tenant: TenantId, now: Timestamp) -> Settings {
-    let step = Step {
-        no: 0,
-        when: When::Offset {
-            days: 0,
-            unit: DayUnit::Calendar,
-            at: NaiveTime::from_hms_opt(9, 0, 0).unwrap(),
-        },
-        channels: vec![Channel::Whatsapp],
-        template: "lembrete".into(),
-        expires_after_ms: DAY_MS,
-        condition: Condition::default(),
-    };
-    let cadence = Cadence {
-        steps: vec![step],
-        grace_business_days: 0,
-        reminders_max: 10,
-        condition: Condition::default(),
-    };
-    let campaign = Campaign {
-        id: CAMPAIGN,
-        version: 1,
-        name: "régua".into(),
-        cadence,
-    };
-    Settings {
-        tenant: Tenant {
-            id: tenant,
-            name: "Escola".into(),
-            document: None,
-            zone: Sao_Paulo,
-            running: true,
-            rules: RulePack {
-                name: "nenhuma".into(),
-                version: 1,
-                rules: Vec::new(),
-            },
-            calendar: Calendar::brazil(),
-            charges: None,
-            feed: Feed {
-                silence_max_ms: None,
-                heard_at: now,
-            },
-            credits: None,
-            senders: vec![Sender {
-                channel: Channel::Whatsapp,
-                provider: "mailbox".into(),
-                pace: Pace {
-                    per_second: 100_000,
-                    burst: 100_000,
-                },
-            }],
-            retry: RetryPolicy::default(),
-        },
-        campaigns: vec![CampaignState {
-            campaign,
-            running: true,
-        }],
-        templates: vec![Template {
-            code: "lembrete".into(),
-            channel: Channel::Whatsapp,
-            version: 1,
-            subject: None,
-            body: "Seu boleto vence hoje.".into(),
-            variables: Vec::new(),
-            ttl_ms: 0,
-        }],
     }
 }

@@ -2,6 +2,7 @@
 //! leases, a gateway, and the faults of all three. It never waits for time, only to be told.
 
 mod books;
+pub(crate) mod fixtures;
 mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};

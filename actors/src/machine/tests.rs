@@ -1,19 +1,15 @@
 //! The machine's walk of one reminder, step by step. The simulation looks at everything else.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
 use chrono_tz::America::Sao_Paulo;
-use chrono_tz::Tz;
-use schedules::cadence::{Cadence, Campaign, Condition, DayUnit, Step, When};
-use schedules::calendar::Calendar;
+use schedules::cadence::Step;
 use schedules::channel::Channel;
-use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
-use schedules::pace::Pace;
+use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::stop::StopReason;
-use schedules::template::{Template, Variable};
 use schedules::time::{DAY_MS, Timestamp, resolve_local};
-use schedules::verdict::{ContactEvents, Feed, Reason, Ruling};
+use schedules::verdict::{Reason, Ruling};
 
 mod comebacks;
 mod meetings;
@@ -22,94 +18,33 @@ use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
 use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepKind};
 use super::{Machine, Need};
+use crate::fake::fixtures::{self, CAMPAIGN, DUE_ON};
 use crate::ports::{
-    Boleto, CampaignState, Candidate, Committed, Contact, Credits, Cursor, DuePage, DueRow,
-    Enrollment, Mark, Returned, Sender, Settings, Snapshot, SweepPage, Tenant,
+    Candidate, Committed, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned, Settings,
+    Snapshot, SweepPage,
 };
-
-const CAMPAIGN: CampaignId = CampaignId(5);
-const DUE_ON: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 10).unwrap();
 
 fn at(day: u32, hour: u32, minute: u32) -> Timestamp {
     let on = NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
     resolve_local(Sao_Paulo, on.and_hms_opt(hour, minute, 0).unwrap())
 }
 
+const CHANNELS: [Channel; 2] = [Channel::Whatsapp, Channel::Email];
+
 fn step(no: u8, days: i32) -> Step {
-    Step {
-        no,
-        when: When::Offset {
-            days,
-            unit: DayUnit::Calendar,
-            at: NaiveTime::from_hms_opt(9, 0, 0).unwrap(),
-        },
-        channels: vec![Channel::Whatsapp, Channel::Email],
-        template: "lembrete".into(),
-        expires_after_ms: DAY_MS,
-        condition: Condition::default(),
-    }
+    fixtures::step(no, days, &CHANNELS)
 }
 
-fn template(channel: Channel) -> Template {
-    Template {
-        code: "lembrete".into(),
-        channel,
-        version: 1,
-        subject: None,
-        body: "Olá {{contact_name}}, {{amount}} vence em {{due_on}}.".into(),
-        variables: vec![Variable::ContactName, Variable::Amount, Variable::DueOn],
-        ttl_ms: 0,
-    }
-}
-
+/// Returns a tenant under the Brazilian rules, with ten credits.
 fn settings() -> Settings {
-    let sender = |channel| Sender {
-        channel,
-        provider: "mailbox".into(),
-        pace: Pace {
-            per_second: 100,
-            burst: 100,
-        },
-    };
-    let cadence = Cadence {
-        steps: vec![step(0, -3), step(1, 0)],
-        grace_business_days: 0,
-        reminders_max: 10,
-        condition: Condition::default(),
-    };
-    let campaign = Campaign {
-        id: CAMPAIGN,
-        version: 1,
-        name: "régua".into(),
-        cadence,
-    };
-    Settings {
-        tenant: Tenant {
-            id: TenantId(1),
-            name: "Escola".into(),
-            document: None,
-            zone: Sao_Paulo,
-            running: true,
-            rules: RulePack::brazil(),
-            calendar: Calendar::brazil(),
-            charges: None,
-            feed: Feed {
-                silence_max_ms: None,
-                heard_at: at(1, 0, 0),
-            },
-            credits: Some(Credits {
-                balance: 10,
-                held: 0,
-            }),
-            senders: vec![sender(Channel::Whatsapp), sender(Channel::Email)],
-            retry: RetryPolicy::default(),
-        },
-        campaigns: vec![CampaignState {
-            campaign,
-            running: true,
-        }],
-        templates: vec![template(Channel::Whatsapp), template(Channel::Email)],
-    }
+    let steps = vec![step(0, -3), step(1, 0)];
+    let mut settings = fixtures::settings(TenantId(1), at(1, 0, 0), steps, &CHANNELS);
+    settings.tenant.rules = RulePack::brazil();
+    settings.tenant.credits = Some(Credits {
+        balance: 10,
+        held: 0,
+    });
+    settings
 }
 
 fn machine() -> Machine {
@@ -120,31 +55,6 @@ fn machine() -> Machine {
         sweeps: Vec::new(),
     };
     Machine::restore(snapshot)
-}
-
-fn boleto(id: i64) -> Boleto {
-    Boleto {
-        id: BoletoId(id),
-        reference: format!("B{id}"),
-        amount_centavos: 12_345,
-        due_on: DUE_ON,
-        digitable_line: None,
-        pix_code: None,
-        payment_link: None,
-    }
-}
-
-fn contact(id: i64, zone: Tz) -> Contact {
-    Contact {
-        id: ContactId(id),
-        name: "Maria".into(),
-        phone: Some("+5511987654321".into()),
-        email: Some("maria@example.com".into()),
-        zones: vec![zone],
-        suppressed: Vec::new(),
-        events: ContactEvents::default(),
-        sends: Vec::new(),
-    }
 }
 
 /// Enrolls boletos 1..=n of contact 1 by a sweep at `now`, and admits them as the journal would.
@@ -205,11 +115,11 @@ fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
             contact: one.contact,
             cursor: one.cursor,
         },
-        boleto: boleto(one.boleto.0),
+        boleto: fixtures::boleto(one.boleto),
     });
     machine.admit(DuePage {
         rows: rows.collect(),
-        contacts: vec![contact(1, Sao_Paulo)],
+        contacts: vec![fixtures::contact(ContactId(1))],
         read_to: mark(until),
         next_after_at: None,
     });

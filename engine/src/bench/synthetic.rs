@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use chrono_tz::America::Sao_Paulo;
-use schedules::cadence::{Cadence, Campaign, Condition, DayUnit, Step, When};
+use schedules::cadence::{Cadence, Campaign, Step};
 use schedules::calendar::Calendar;
 use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
@@ -37,27 +37,13 @@ const NINE: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
 
 /// D-3, D0, D+1, D+7 and D+15 at nine, over WhatsApp, then e-mail.
 pub fn cadence() -> Cadence {
-    let steps = [-3, 0, 1, 7, 15]
-        .into_iter()
-        .zip(0..)
-        .map(|(days, no)| Step {
-            no,
-            when: When::Offset {
-                days,
-                unit: DayUnit::Calendar,
-                at: NINE,
-            },
-            channels: vec![Channel::Whatsapp, Channel::Email],
-            template: "lembrete".to_owned(),
-            expires_after_ms: 3 * DAY_MS,
-            condition: Condition::default(),
-        });
-    Cadence {
-        steps: steps.collect(),
-        grace_business_days: 0,
-        reminders_max: 10,
-        condition: Condition::default(),
-    }
+    let channels = [Channel::Whatsapp, Channel::Email];
+    let steps = [-3, 0, 1, 7, 15].into_iter().zip(0..);
+    let steps = steps.map(|(days, no)| Step {
+        expires_after_ms: 3 * DAY_MS,
+        ..Step::on_calendar_day(no, days, NINE, &channels, "lembrete")
+    });
+    Cadence::of(steps.collect(), 10)
 }
 
 /// One text, for a channel.

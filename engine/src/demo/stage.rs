@@ -2,7 +2,7 @@
 
 use actors::ports::Sender;
 use chrono::NaiveTime;
-use schedules::cadence::{Cadence, Condition, DayUnit, Step, When};
+use schedules::cadence::{Cadence, Step};
 use schedules::calendar::Calendar;
 use schedules::channel::Channel;
 use schedules::id::{CampaignId, TenantId};
@@ -32,25 +32,17 @@ pub(super) struct Staged {
 
 /// Returns the demo's cadence, at nine in the contact's zone, WhatsApp first.
 pub(super) fn cadence() -> Cadence {
-    let steps = STEPS.into_iter().zip(0..).map(|(days, no)| Step {
-        no,
-        when: When::Offset {
-            days,
-            unit: DayUnit::Calendar,
-            at: NaiveTime::from_hms_opt(9, 0, 0).unwrap_or_default(),
-        },
-        channels: vec![Channel::Whatsapp, Channel::Email],
-        template: if days <= 0 { "lembrete" } else { "vencido" }.to_owned(),
-        // A weekend and a holiday long.
-        expires_after_ms: 4 * DAY_MS,
-        condition: Condition::default(),
+    let nine = NaiveTime::from_hms_opt(9, 0, 0).unwrap_or_default();
+    let channels = [Channel::Whatsapp, Channel::Email];
+    let steps = STEPS.into_iter().zip(0..).map(|(days, no)| {
+        let template = if days <= 0 { "lembrete" } else { "vencido" };
+        Step {
+            // A weekend and a holiday long.
+            expires_after_ms: 4 * DAY_MS,
+            ..Step::on_calendar_day(no, days, nine, &channels, template)
+        }
     });
-    Cadence {
-        steps: steps.collect(),
-        grace_business_days: 0,
-        reminders_max: 5,
-        condition: Condition::default(),
-    }
+    Cadence::of(steps.collect(), 5)
 }
 
 /// Makes a tenant, imports its file and launches its campaign; in a folder where a former life was

@@ -35,11 +35,11 @@ macro_rules! locking {
 /// the columns have the same numbers in both.
 macro_rules! batch {
     ($head:literal, ($n0:literal $name0:literal $ty0:literal
-        $(, $n:literal $name:literal $ty:literal)* $(,)?), $tail:literal) => {
+        $(, $n:literal $name:literal $ty:literal)* $(,)?), $tail:expr) => {
         batch!($head, ($n0 $name0 $ty0 $(, $n $name $ty)*), $tail, "")
     };
     ($head:literal, ($n0:literal $name0:literal $ty0:literal
-        $(, $n:literal $name:literal $ty:literal)* $(,)?), $tail:literal, $lock:literal) => {
+        $(, $n:literal $name:literal $ty:literal)* $(,)?), $tail:expr, $lock:literal) => {
         crate::store::sql::Sql {
             sqlite: concat!(
                 $head,

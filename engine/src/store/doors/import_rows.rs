@@ -6,16 +6,11 @@ use schedules::id::{BoletoId, ContactId, TenantId};
 use schedules::time::Timestamp;
 
 use super::import::{NewBoleto, NewContact};
+use super::resolve::CONTACTS_BY_PHONE;
 use crate::store::codec::{date, zones_to_text};
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Sql, batch, row};
-
-const BY_PHONE: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
-    "JOIN contacts c ON c.tenant_id = r.tenant AND c.phone_canonical = r.point"
-);
 
 /// Who has nothing but the address comes first; an address of several who have phones is nobody's.
 const BY_EMAIL: Sql = batch!(
@@ -137,7 +132,7 @@ impl Known {
                 .filter(move |(_, one)| one.phone.is_some() == with_phone);
             distinct(of.filter_map(|(_, one)| point_of(one).map(str::to_owned)))
         };
-        find(conn, &BY_PHONE, tenant, points(true), &mut self.0).await?;
+        find(conn, &CONTACTS_BY_PHONE, tenant, points(true), &mut self.0).await?;
         find(conn, &BY_EMAIL, tenant, points(false), &mut self.0).await
     }
 }

@@ -24,56 +24,40 @@ const CLOCKS_APART_MAX_MS: i64 = 2_000;
 /// How many claims are in flight, and from when on none is.
 pub type InFlight = (u32, Option<Timestamp>);
 
-const OF_BOLETOS: Sql = batch!(
-    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
-     5 "since_at" "bigint"),
+/// Counts the open claims `a` of the subjects `r` to which `$join` ties them.
+macro_rules! open_claims {
+    ($join:literal) => {
+        batch!(
+            "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
+            (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
+             5 "since_at" "bigint"),
+            concat!($join, "
+     WHERE a.deadline_at > r.after_at
+       AND NOT EXISTS (SELECT 1 FROM outcomes o
+           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
+             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
+     GROUP BY r.ord")
+        )
+    };
+}
+
+const OF_BOLETOS: Sql = open_claims!(
     "JOIN enrollments e ON e.boleto_id = r.subject AND e.tenant_id = r.tenant
-     JOIN attempts a ON a.tenant_id = r.tenant AND a.enrollment_id = e.id
-     WHERE a.deadline_at > r.after_at
-       AND NOT EXISTS (SELECT 1 FROM outcomes o
-           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
-             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
-     GROUP BY r.ord"
+     JOIN attempts a ON a.tenant_id = r.tenant AND a.enrollment_id = e.id"
 );
 
-const OF_CONTACTS: Sql = batch!(
-    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
-     5 "since_at" "bigint"),
+const OF_CONTACTS: Sql = open_claims!(
     "JOIN attempts a ON a.tenant_id = r.tenant AND a.contact_id = r.subject
-       AND a.claimed_at > r.since_at
-     WHERE a.deadline_at > r.after_at
-       AND NOT EXISTS (SELECT 1 FROM outcomes o
-           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
-             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
-     GROUP BY r.ord"
+       AND a.claimed_at > r.since_at"
 );
 
-const OF_CAMPAIGNS: Sql = batch!(
-    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
-     5 "since_at" "bigint"),
-    "JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at
-     WHERE a.campaign_id = r.subject
-       AND a.deadline_at > r.after_at
-       AND NOT EXISTS (SELECT 1 FROM outcomes o
-           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
-             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
-     GROUP BY r.ord"
+const OF_CAMPAIGNS: Sql = open_claims!(
+    "JOIN attempts a ON a.tenant_id = r.tenant AND a.campaign_id = r.subject
+       AND a.claimed_at > r.since_at"
 );
 
-const OF_TENANTS: Sql = batch!(
-    "SELECT r.ord, count(*), max(a.deadline_at) FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "subject" "bigint", 4 "after_at" "bigint",
-     5 "since_at" "bigint"),
-    "JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at
-     WHERE a.deadline_at > r.after_at
-       AND NOT EXISTS (SELECT 1 FROM outcomes o
-           WHERE o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
-             AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no)
-     GROUP BY r.ord"
-);
+const OF_TENANTS: Sql =
+    open_claims!("JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at");
 
 /// Subjects to look after, by their kind.
 #[derive(Default)]

@@ -20,41 +20,23 @@ pub(super) enum Resolved {
     Unknown,
 }
 
-const BOLETOS_BY_ID: Sql = batch!(
-    "SELECT r.ord, b.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "boleto" "bigint"),
-    "JOIN boletos b ON b.tenant_id = r.tenant AND b.id = r.boleto"
-);
+/// Finds the rows of `$table` whose `$column` is the name, in their tenant.
+macro_rules! named {
+    ($table:literal, $column:literal, $ty:literal) => {
+        batch!(
+            "SELECT r.ord, s.id FROM ",
+            (1 "ord" "bigint", 2 "tenant" "bigint", 3 "name" $ty),
+            concat!("JOIN ", $table, " s ON s.tenant_id = r.tenant AND s.", $column, " = r.name")
+        )
+    };
+}
 
-const BOLETOS_BY_REFERENCE: Sql = batch!(
-    "SELECT r.ord, b.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "reference" "text"),
-    "JOIN boletos b ON b.tenant_id = r.tenant AND b.reference = r.reference"
-);
-
-const CONTACTS_BY_ID: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
-    "JOIN contacts c ON c.tenant_id = r.tenant AND c.id = r.contact"
-);
-
-const CONTACTS_BY_PHONE: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
-    "JOIN contacts c ON c.tenant_id = r.tenant AND c.phone_canonical = r.point"
-);
-
-const CONTACTS_BY_EMAIL: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "point" "text"),
-    "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.point"
-);
-
-const CAMPAIGNS: Sql = batch!(
-    "SELECT r.ord, c.id FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "campaign" "bigint"),
-    "JOIN campaigns c ON c.tenant_id = r.tenant AND c.id = r.campaign"
-);
+const BOLETOS_BY_ID: Sql = named!("boletos", "id", "bigint");
+const BOLETOS_BY_REFERENCE: Sql = named!("boletos", "reference", "text");
+const CONTACTS_BY_ID: Sql = named!("contacts", "id", "bigint");
+pub(super) const CONTACTS_BY_PHONE: Sql = named!("contacts", "phone_canonical", "text");
+const CONTACTS_BY_EMAIL: Sql = named!("contacts", "email_canonical", "text");
+const CAMPAIGNS: Sql = named!("campaigns", "id", "bigint");
 
 const TENANTS: Sql = batch!(
     "SELECT r.ord, t.id FROM ",
@@ -141,19 +123,8 @@ async fn look_up(
     )
     .await?;
     look(conn, &CONTACTS_BY_ID, asked.contact_ids, contact, resolved).await?;
-    let mut also = Also::new();
-    // A phone that is somebody's e-mail address, too, does not exist: the forms differ.
-    also.extend(
-        look(
-            conn,
-            &CONTACTS_BY_EMAIL,
-            asked.points.clone(),
-            contact,
-            resolved,
-        )
-        .await?,
-    );
-    look(conn, &CONTACTS_BY_PHONE, asked.points, contact, resolved).await?;
+    look(conn, &CONTACTS_BY_PHONE, asked.phones, contact, resolved).await?;
+    let also = look(conn, &CONTACTS_BY_EMAIL, asked.addresses, contact, resolved).await?;
     look(conn, &CAMPAIGNS, asked.campaigns, campaign, resolved).await?;
     look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await?;
     Ok(also)
@@ -187,7 +158,8 @@ struct Asked {
     boleto_ids: Batch,
     references: Batch,
     contact_ids: Batch,
-    points: Batch,
+    phones: Batch,
+    addresses: Batch,
     campaigns: Batch,
     tenants: Batch,
 }
@@ -202,7 +174,11 @@ impl Asked {
             }
             (_, Some(ContactName::Id(id)), _) => self.contact_ids.push(row![ord, tenant, id.0]),
             (_, Some(ContactName::Point(text)), _) => {
-                self.points.push(row![ord, tenant, text.as_str()]);
+                let points = match names_an_address(saying) {
+                    true => &mut self.addresses,
+                    false => &mut self.phones,
+                };
+                points.push(row![ord, tenant, text.as_str()]);
             }
             (.., Some(campaign)) => self.campaigns.push(row![ord, tenant, campaign.0]),
             (None, None, None) => self.tenants.push(row![ord, tenant]),
