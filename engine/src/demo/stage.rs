@@ -16,9 +16,7 @@ use super::DemoError;
 use super::data::{FIRST_DAY, TenantData};
 use crate::facts::{Fact, Saying};
 use crate::imports::csv::{BoletoCsv, ImportLine, ImportRow, Refusal};
-use crate::store::{
-    Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Setting, Store, StoreError,
-};
+use crate::store::{Edit, Import, NewCampaign, NewTenant, Setting, Store, StoreError};
 
 /// The campaign's steps: days from the due date.
 const STEPS: [i32; 5] = [-3, 0, 1, 7, 15];
@@ -65,9 +63,8 @@ pub(super) async fn set(
         source: "demo".to_owned(),
         at: now,
     };
-    store
-        .import_boletos(id, import, rows.iter().map(new_boleto).collect())
-        .await?;
+    let boletos = rows.iter().map(|row| row.boleto(data.zone)).collect();
+    store.import_boletos(id, import, boletos).await?;
     let campaign = campaign(store, id, CampaignId(place), now).await?;
     launch(store, id, campaign, now).await?;
     Ok(Staged { id, rows, refused })
@@ -213,26 +210,4 @@ fn read(csv: &str) -> Result<(Vec<ImportRow>, Vec<Refusal>), DemoError> {
         }
     }
     Ok((rows, refused))
-}
-
-fn new_boleto(row: &ImportRow) -> NewBoleto {
-    let ImportRow { contact, .. } = row;
-    NewBoleto {
-        reference: row.reference.clone(),
-        amount_centavos: row.amount_centavos,
-        due_on: row.due_on,
-        digitable_line: row.digitable_line.clone(),
-        pix_code: row.pix_code.clone(),
-        payment_link: row.payment_link.clone(),
-        contact: NewContact {
-            name: contact.name.clone(),
-            phone: contact.phone.as_ref().map(Into::into),
-            email: contact.email.as_ref().map(Into::into),
-            // Nothing tells the zone of an address: then it is the capital's.
-            zones: match contact.zones.as_slice() {
-                [] => vec![chrono_tz::Tz::America__Sao_Paulo],
-                zones => zones.to_vec(),
-            },
-        },
-    }
 }

@@ -8,10 +8,10 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::Store;
 use super::conn::Conn;
 use super::error::StoreError;
 use super::sql::{Batch, Sql, args, batch, both};
-use super::{Store, within};
 
 /// What a check of the audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,12 +127,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; a chain that does not fit is no error but [`AuditReport::broken_at`].
     pub async fn verify_audit(&self, tenant: TenantId) -> Result<AuditReport, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let report = verify(&mut conn, tenant).await?;
-            Ok(report)
-        })
-        .await
+        self.read(async |conn| verify(conn, tenant).await).await
     }
 }
 

@@ -9,12 +9,12 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
 
+use super::Store;
 use super::backend::Backend;
 use super::conn::Conn;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
-use super::{Store, within};
 
 /// A PostgreSQL database that a measurement makes and removes.
 pub struct ScratchDatabase {
@@ -159,8 +159,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn active_enrollments(&self) -> Result<u64, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let row = conn.first(&COUNT, args![]).await?;
             row.ok_or(StoreError::Unreadable { what: "count" })?.small()
         })

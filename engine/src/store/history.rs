@@ -11,11 +11,11 @@ use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 use schedules::verdict::Reason;
 
+use super::Store;
 use super::codec::{cursor, instant, instant_or_null};
 use super::conn::{Conn, Row};
 use super::error::StoreError;
 use super::sql::{Sql, args, both};
-use super::{Store, within};
 
 /// An attempt and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,15 +178,12 @@ impl Store {
         after: EnrollmentId,
         limit: u32,
     ) -> Result<Vec<EnrollmentRecord>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let args = args![tenant.0, after.0, i64::from(limit)];
             let rows = conn.rows(&ENROLLMENTS, args).await?;
-            let records = rows
-                .into_iter()
+            rows.into_iter()
                 .map(read_enrollment)
-                .collect::<Result<_, _>>()?;
-            Ok(records)
+                .collect::<Result<_, _>>()
         })
         .await
     }
@@ -201,12 +198,8 @@ impl Store {
         after: EnrollmentId,
         up_to: EnrollmentId,
     ) -> Result<Vec<AttemptRecord>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let records = attempts(&mut conn, tenant, after, up_to).await?;
-            Ok(records)
-        })
-        .await
+        self.read(async |conn| attempts(conn, tenant, after, up_to).await)
+            .await
     }
 
     /// Reads the decisions about the enrollments in `(after, up_to]`, oldest first.
@@ -219,12 +212,8 @@ impl Store {
         after: EnrollmentId,
         up_to: EnrollmentId,
     ) -> Result<Vec<DecisionRecord>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let records = decisions(&mut conn, tenant, after, up_to).await?;
-            Ok(records)
-        })
-        .await
+        self.read(async |conn| decisions(conn, tenant, after, up_to).await)
+            .await
     }
 
     /// Counts a tenant's rows by their states.
@@ -232,8 +221,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn report(&self, tenant: TenantId) -> Result<Report, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let mut counts = Vec::with_capacity(COUNTS.len());
             for sql in &COUNTS {
                 let mut of = Vec::new();

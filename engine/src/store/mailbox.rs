@@ -7,13 +7,13 @@ use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
 use schedules::time::Timestamp;
 
+use super::Store;
 use super::codec::instant;
 use super::conn::{Conn, Row};
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
 use super::work::{Asked, Work};
-use super::{Store, within};
 
 /// A message in the mailbox.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,15 +121,12 @@ impl Store {
         from: Timestamp,
         limit: u32,
     ) -> Result<Vec<Letter>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let args = args![tenant.0, from.unix_ms(), i64::from(limit)];
             let rows = conn.rows(&LIST, args).await?;
-            let letters = rows
-                .into_iter()
+            rows.into_iter()
                 .map(|row| read(tenant, row))
-                .collect::<Result<_, _>>()?;
-            Ok(letters)
+                .collect::<Result<_, _>>()
         })
         .await
     }

@@ -28,7 +28,6 @@ mod why;
 mod work;
 mod writer;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,8 +171,7 @@ impl Store {
 
     /// Says whether the database answers.
     pub async fn answers(&self) -> bool {
-        let asked = within(async {
-            let mut conn = self.reader().await?;
+        let asked = self.read(async |conn| {
             let answered = conn.first(&sql::both("SELECT 1"), Vec::new()).await?;
             Ok(answered.is_some())
         });
@@ -228,14 +226,17 @@ impl Store {
         .await
     }
 
-    async fn reader(&self) -> Result<Conn, StoreError> {
-        self.inner.backend.reader().await
+    /// Reads on a connection of its own; cut short when it takes too long.
+    async fn read<A>(
+        &self,
+        reading: impl AsyncFnOnce(&mut Conn) -> Result<A, StoreError>,
+    ) -> Result<A, StoreError> {
+        let reading = async {
+            let mut conn = self.inner.backend.reader().await?;
+            reading(&mut conn).await
+        };
+        tokio::time::timeout(READ_MAX, reading)
+            .await
+            .unwrap_or(Err(StoreError::Unreachable))
     }
-}
-
-/// Cuts a reading short that takes too long.
-async fn within<A>(reading: impl Future<Output = Result<A, StoreError>>) -> Result<A, StoreError> {
-    tokio::time::timeout(READ_MAX, reading)
-        .await
-        .unwrap_or(Err(StoreError::Unreachable))
 }

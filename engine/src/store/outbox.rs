@@ -5,11 +5,11 @@ use std::sync::Arc;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
+use super::Store;
 use super::codec::instant;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
-use super::{Store, within};
 
 /// One announcement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn outbox_page(&self, limit: u32) -> Result<Vec<Announced>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let rows = conn.rows(&PAGE, args![i64::from(limit)]).await?;
             let page = rows.into_iter().map(|mut row| {
                 Ok(Announced {

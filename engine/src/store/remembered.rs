@@ -5,10 +5,10 @@ use std::sync::Arc;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
+use super::Store;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Sql, args, both};
-use super::{Store, within};
 
 const REMEMBERED: Sql =
     both("SELECT fingerprint, response FROM idempotency_keys WHERE tenant_id = $1 AND key = $2");
@@ -29,8 +29,7 @@ impl Store {
         tenant: TenantId,
         key: &str,
     ) -> Result<Option<(String, String)>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let row = conn.first(&REMEMBERED, args![tenant.0, key]).await?;
             row.map(|mut row| Ok((row.text()?, row.text()?)))
                 .transpose()

@@ -76,36 +76,6 @@ pub(super) enum Column {
     Texts(Vec<Option<String>>),
 }
 
-impl From<i64> for Arg {
-    fn from(value: i64) -> Self {
-        Arg::Int(Some(value))
-    }
-}
-
-impl From<Option<i64>> for Arg {
-    fn from(value: Option<i64>) -> Self {
-        Arg::Int(value)
-    }
-}
-
-impl From<&str> for Arg {
-    fn from(value: &str) -> Self {
-        Arg::Text(Some(value.to_owned()))
-    }
-}
-
-impl From<String> for Arg {
-    fn from(value: String) -> Self {
-        Arg::Text(Some(value))
-    }
-}
-
-impl From<Option<String>> for Arg {
-    fn from(value: Option<String>) -> Self {
-        Arg::Text(value)
-    }
-}
-
 /// Arguments, written as a list of values.
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$(crate::store::sql::Arg::from($value)),*] };
@@ -120,35 +90,44 @@ pub(super) enum Cell {
     Text(Option<String>),
 }
 
-impl From<i64> for Cell {
-    fn from(value: i64) -> Self {
-        Cell::Int(Some(value))
-    }
+/// What a scalar and a value in a row are made of.
+macro_rules! from_values {
+    ($($name:ident),*) => {
+        $(
+            impl From<i64> for $name {
+                fn from(value: i64) -> Self {
+                    Self::Int(Some(value))
+                }
+            }
+
+            impl From<Option<i64>> for $name {
+                fn from(value: Option<i64>) -> Self {
+                    Self::Int(value)
+                }
+            }
+
+            impl From<&str> for $name {
+                fn from(value: &str) -> Self {
+                    Self::Text(Some(value.to_owned()))
+                }
+            }
+
+            impl From<String> for $name {
+                fn from(value: String) -> Self {
+                    Self::Text(Some(value))
+                }
+            }
+
+            impl From<Option<String>> for $name {
+                fn from(value: Option<String>) -> Self {
+                    Self::Text(value)
+                }
+            }
+        )*
+    };
 }
 
-impl From<Option<i64>> for Cell {
-    fn from(value: Option<i64>) -> Self {
-        Cell::Int(value)
-    }
-}
-
-impl From<&str> for Cell {
-    fn from(value: &str) -> Self {
-        Cell::Text(Some(value.to_owned()))
-    }
-}
-
-impl From<String> for Cell {
-    fn from(value: String) -> Self {
-        Cell::Text(Some(value))
-    }
-}
-
-impl From<Option<String>> for Cell {
-    fn from(value: Option<String>) -> Self {
-        Cell::Text(value)
-    }
-}
+from_values!(Arg, Cell);
 
 /// Rows in bulk, gathered row by row.
 #[derive(Clone, Debug, Default)]

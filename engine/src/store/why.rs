@@ -7,12 +7,12 @@ use actors::ports::Boleto;
 use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
 use schedules::time::Timestamp;
 
+use super::Store;
 use super::codec::{date, instant, instant_or_null};
 use super::conn::Conn;
 use super::error::StoreError;
 use super::history::{self, AttemptRecord, DecisionRecord, EnrollmentRecord};
 use super::sql::{Sql, args, both};
-use super::{Store, within};
 
 /// A boleto and its state.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,12 +91,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Absent`] when there is no such boleto.
     pub async fn why_boleto(&self, tenant: TenantId, boleto: BoletoId) -> Result<Why, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let why = why(&mut conn, tenant, boleto).await?;
-            Ok(why)
-        })
-        .await
+        self.read(async |conn| why(conn, tenant, boleto).await)
+            .await
     }
 
     /// Reads all that was decided about an enrollment's boleto; reminders and attempts are named
@@ -109,16 +105,14 @@ impl Store {
         tenant: TenantId,
         enrollment: EnrollmentId,
     ) -> Result<Why, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let row = conn
                 .first(&BOLETO_OF, args![tenant.0, enrollment.0])
                 .await?;
             let boleto = row
                 .ok_or(StoreError::Absent { what: "enrollment" })?
                 .int()?;
-            let why = why(&mut conn, tenant, BoletoId(boleto)).await?;
-            Ok(why)
+            why(conn, tenant, BoletoId(boleto)).await
         })
         .await
     }
@@ -132,8 +126,7 @@ impl Store {
         tenant: TenantId,
         reference: &str,
     ) -> Result<Option<BoletoId>, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let row = conn
                 .first(&BOLETO_NAMED, args![tenant.0, reference])
                 .await?;

@@ -100,8 +100,7 @@ impl Store {
         id: CampaignId,
         version: u32,
     ) -> Result<Campaign, StoreError> {
-        crate::store::within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let row = conn
                 .first(&READ, args![id.0, i64::from(version), tenant.0])
                 .await?;

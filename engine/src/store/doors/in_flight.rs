@@ -12,11 +12,11 @@ use schedules::time::Timestamp;
 use super::act::Act;
 use super::resolve;
 use crate::facts::Fact;
+use crate::store::Store;
 use crate::store::commit::CLAIM_LASTS_MAX_MS;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Sql, batch, row};
-use crate::store::{Store, within};
 
 /// How far the clock of the owner that set a deadline and that of a door may be apart.
 const CLOCKS_APART_MAX_MS: i64 = 2_000;
@@ -114,14 +114,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn standing(&self, fact: &Fact) -> Result<(Vec<Subject>, InFlight), StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
-            let subjects = resolve::subjects_of(&mut conn, fact).await?;
+        self.read(async |conn| {
+            let subjects = resolve::subjects_of(conn, fact).await?;
             let mut asked = Asked::default();
             for subject in &subjects {
                 asked.about(0, fact.tenant, *subject, fact.received_at);
             }
-            let counts = asked.count(&mut conn).await?;
+            let counts = asked.count(conn).await?;
             Ok((subjects, counts.get(&0).copied().unwrap_or_default()))
         })
         .await
@@ -138,11 +137,10 @@ impl Store {
         subject: Subject,
         now: Timestamp,
     ) -> Result<InFlight, StoreError> {
-        within(async {
-            let mut conn = self.reader().await?;
+        self.read(async |conn| {
             let mut asked = Asked::default();
             asked.about(0, tenant, subject, now);
-            let counts = asked.count(&mut conn).await?;
+            let counts = asked.count(conn).await?;
             Ok(counts.get(&0).copied().unwrap_or_default())
         })
         .await

@@ -20,7 +20,7 @@ use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Sql, args, both};
 use super::work::{Asked, Work};
-use super::{Store, audit, lease, within};
+use super::{Store, audit, lease};
 
 const INBOX: Sql = both(
     "SELECT seq, event_id, occurred_at, received_at, body FROM inbox
@@ -44,21 +44,15 @@ const NOW: Sql = Sql {
 #[async_trait]
 impl Journal for Store {
     async fn load(&self, tenant: TenantId) -> Result<Snapshot, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let snapshot = load::snapshot(&mut conn, tenant).await?;
-            Ok(snapshot)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| load::snapshot(conn, tenant).await)
+            .await?)
     }
 
     async fn settings(&self, tenant: TenantId) -> Result<Settings, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let settings = load::settings(&mut conn, tenant).await?;
-            Ok(settings)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| load::settings(conn, tenant).await)
+            .await?)
     }
 
     async fn due_page(
@@ -66,21 +60,15 @@ impl Journal for Store {
         tenant: TenantId,
         request: PageRequest,
     ) -> Result<DuePage, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let page = due::page(&mut conn, tenant, request).await?;
-            Ok(page)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| due::page(conn, tenant, request).await)
+            .await?)
     }
 
     async fn inbox_page(&self, tenant: TenantId, limit: u32) -> Result<InboxPage, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let page = inbox_page(&mut conn, tenant, limit).await?;
-            Ok(page)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| inbox_page(conn, tenant, limit).await)
+            .await?)
     }
 
     async fn sweep_page(
@@ -89,12 +77,9 @@ impl Journal for Store {
         sweep: &Sweep,
         limit: u32,
     ) -> Result<SweepPage, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let page = sweep::page(&mut conn, tenant, sweep, limit).await?;
-            Ok(page)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| sweep::page(conn, tenant, sweep, limit).await)
+            .await?)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, JournalError> {
@@ -140,12 +125,9 @@ impl Journal for Store {
         shards: &[ShardId],
         until: Timestamp,
     ) -> Result<Vec<(TenantId, Timestamp)>, JournalError> {
-        Ok(within(async {
-            let mut conn = self.reader().await?;
-            let tenants = look_ahead::tenants(&mut conn, shards, until).await?;
-            Ok(tenants)
-        })
-        .await?)
+        Ok(self
+            .read(async |conn| look_ahead::tenants(conn, shards, until).await)
+            .await?)
     }
 }
 
