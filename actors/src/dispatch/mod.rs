@@ -148,14 +148,18 @@ impl Dispatcher {
             for ticket in &tickets {
                 let message = &ticket.message;
                 let live = state.live.entry(message.tenant).or_default();
-                live.insert(
-                    message.attempt,
-                    Live {
-                        ticket: Arc::clone(ticket),
-                        place: Place::Announced,
-                        _token: self.activity.token(),
-                    },
-                );
+                let is_on_its_way = |live: &Live| live.place != Place::Announced;
+                // An owner that is outdated and does not know it yet claims what another has sent.
+                if !live.get(&message.attempt).is_some_and(is_on_its_way) {
+                    live.insert(
+                        message.attempt,
+                        Live {
+                            ticket: Arc::clone(ticket),
+                            place: Place::Announced,
+                            _token: self.activity.token(),
+                        },
+                    );
+                }
             }
         }
         Announced {

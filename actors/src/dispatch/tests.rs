@@ -186,6 +186,24 @@ async fn what_was_not_committed_is_forgotten_without_an_outcome() {
 }
 
 #[tokio::test]
+async fn an_outdated_owner_hides_no_message_of_the_present_one_from_a_stop() {
+    let desk = desk(DispatchLimits::default());
+    desk.mood(|mood| mood.connects_slowly = true);
+    let sent = desk.send_one(1);
+    desk.connecting(1).await;
+    // The former owner thaws, decides the same claim from what it remembers, and is ended.
+    drop(desk.announce(&[desk.message(TENANT, 1)]));
+    assert_eq!(
+        desk.dispatcher.inherit(TENANT),
+        BTreeSet::from([sent.attempt])
+    );
+    assert_eq!(desk.dispatcher.withdraw(TENANT, boleto(1)), 0);
+    desk.mood(|mood| mood.connects_slowly = false);
+    assert_eq!(desk.outcomes().await, [(1, abandoned(Abandoned::Stopped))]);
+    assert_eq!(desk.wire_len(), 0);
+}
+
+#[tokio::test]
 async fn a_new_life_of_the_owner_inherits_what_was_released_only() {
     let desk = desk(DispatchLimits::default());
     desk.mood(|mood| mood.connects_slowly = true);

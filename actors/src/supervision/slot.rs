@@ -5,7 +5,7 @@
 //! kept under the one lock:
 //!
 //! - at most one actor acts for a slot: the one with the slot's current `number`; who is outdated
-//!   (frozen, and back later) is told so at its next step;
+//!   (frozen, and back later) calls the journal no more, and is told so at its next look;
 //! - `busy` holds a token from the moment something waits or an actor works until the actor rests;
 //! - an actor rests or leaves only in the same breath in which it sees that nothing waits;
 //! - outcomes stay until they are committed;
@@ -210,6 +210,11 @@ impl Slot {
         inner.nudged = false;
         inner.stirred = false;
         Look::Current(std::mem::take(&mut inner.facts_wait))
+    }
+
+    /// Says whether the actor with this number acts for the slot.
+    pub(crate) fn is_acted_for_by(&self, number: u64) -> bool {
+        lock(&self.inner).is_acted_for_by(number)
     }
 
     /// Returns the oldest outcomes that are not committed.

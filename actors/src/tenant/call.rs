@@ -32,7 +32,8 @@ impl TenantActor {
     ///
     /// The slot's gate is held until the call has ended, whoever has asked for it and however long
     /// he waited: nothing is loaded while a commit may still happen. Places in the gate's line are
-    /// taken in the order of the calls, so a new life loads after the last call of the former one.
+    /// taken in the order of the calls, so a new life loads after the last call of the former one,
+    /// and a former one that thaws later calls no more.
     pub(super) fn call<T: Send + 'static>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -80,6 +81,7 @@ impl TenantActor {
         // The first look takes the place in the line.
         let taken = turn.as_mut().now_or_never();
         let token = self.shared.activity.token();
+        let (slot, number) = (Arc::clone(&self.slot), self.number);
         self.shared.runtime.spawn(async move {
             let _token = token;
             let turn = match taken {
@@ -89,6 +91,9 @@ impl TenantActor {
                     () = reply.closed() => return,
                 },
             };
+            if !slot.is_acted_for_by(number) {
+                return;
+            }
             let answer = call.await;
             drop(turn);
             drop(reply.send(answer));

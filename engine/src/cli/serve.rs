@@ -16,7 +16,7 @@ use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
 use crate::http::health::{self, ListenError, Readiness};
 use crate::imports::csv::ImportError;
-use crate::providers::mailbox::{Mailbox, MailboxBehaviour};
+use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
@@ -141,20 +141,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mailbox = Mailbox::new(
-        store.clone(),
-        Arc::clone(&clock),
-        MailboxBehaviour::default(),
-    );
+    let mailbox = Mailbox::new(store.clone(), Arc::clone(&clock), config.mailbox);
     let gateway = Arc::new(Registry::default().with("mailbox", mailbox));
-    let lease = LeaseTimes {
-        ttl_ms: config.node.lease_ms,
-        margin_ms: config.node.lease_margin_ms,
-        renew_every_ms: config.node.lease_renew_every_ms,
-    };
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
-        lease,
+        lease: config.node.lease_times(),
         arbiters,
         look_ahead_every_ms: None,
     };

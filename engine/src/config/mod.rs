@@ -17,6 +17,8 @@ use std::path::PathBuf;
 use actors::lease::LeaseTimes;
 use serde::Serialize;
 
+use crate::providers::mailbox::MailboxBehaviour;
+
 pub use layers::Sources;
 pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
@@ -36,6 +38,8 @@ pub struct Config {
     pub node: NodeConfig,
     /// What it listens on.
     pub serve: ServeConfig,
+    /// How the provider behaves that sends nothing.
+    pub mailbox: MailboxBehaviour,
     /// What it says about itself.
     pub log: LogConfig,
 }
@@ -107,18 +111,24 @@ impl Config {
         let store = read_section(&mut root, "store", &mut problems, read_store);
         let node = read_section(&mut root, "node", &mut problems, read_node);
         let serve = read_section(&mut root, "serve", &mut problems, read_serve);
+        let mailbox = read_section(&mut root, "mailbox", &mut problems, read_mailbox);
         let log = read_section(&mut root, "log", &mut problems, read_log);
         problems.extend(
             root.keys()
                 .map(|key| Problem::new(key, ProblemKind::KnowKey)),
         );
-        match (store, node, serve, log) {
-            (Some(store), Some(node), Some(serve), Some(log)) if problems.is_empty() => Ok(Self {
-                store,
-                node,
-                serve,
-                log,
-            }),
+        match (store, node, serve, mailbox, log) {
+            (Some(store), Some(node), Some(serve), Some(mailbox), Some(log))
+                if problems.is_empty() =>
+            {
+                Ok(Self {
+                    store,
+                    node,
+                    serve,
+                    mailbox,
+                    log,
+                })
+            }
             _ => Err(Problems(problems)),
         }
     }
@@ -185,6 +195,26 @@ fn read_serve(section: &mut Section<'_>) -> Option<ServeConfig> {
     Some(ServeConfig {
         listen: section.parsed("listen", "an address and a port")?,
     })
+}
+
+fn read_mailbox(section: &mut Section<'_>) -> Option<MailboxBehaviour> {
+    let latency_ms_max = section.whole("latency_ms_max", 0..=60_000, None);
+    let mut share = |key| section.whole(key, 0..=10_000, None);
+    let (rejected, throttled) = (share("rejected"), share("throttled"));
+    let (unavailable, lost) = (share("unavailable"), share("lost"));
+    let seed = section.whole("seed", 0..=i64::MAX, None);
+    let behaviour = MailboxBehaviour {
+        latency_ms_max: latency_ms_max?,
+        rejected: rejected?,
+        throttled: throttled?,
+        unavailable: unavailable?,
+        lost: lost?,
+        seed: seed?,
+    };
+    if behaviour.rejected + behaviour.throttled + behaviour.unavailable > 10_000 {
+        section.refuse("rejected", ProblemKind::AgreeFaults);
+    }
+    Some(behaviour)
 }
 
 fn read_log(section: &mut Section<'_>) -> Option<LogConfig> {

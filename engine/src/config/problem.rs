@@ -51,6 +51,9 @@ pub enum ProblemKind {
     /// A lease that ends before it could be renewed.
     #[error("the lease is not longer than its margin and its renewal together")]
     AgreeLeaseTimes,
+    /// More faults than messages.
+    #[error("the shares of 10000 messages are more than all of them together")]
+    AgreeFaults,
 }
 
 impl ProblemKind {
@@ -66,6 +69,7 @@ impl ProblemKind {
             Self::HideSecret => "RG-CONFIG-007",
             Self::ReadSecretFile => "RG-CONFIG-008",
             Self::AgreeLeaseTimes => "RG-CONFIG-009",
+            Self::AgreeFaults => "RG-CONFIG-010",
         }
     }
 }

@@ -142,6 +142,15 @@ fn a_lease_must_outlast_its_margin_and_its_renewal() {
 }
 
 #[test]
+fn the_mailbox_has_no_more_faults_than_messages() {
+    let config = Config::load(&overrides(&["mailbox.lost=10000", "mailbox.rejected=1"]));
+    let mailbox = config.expect("settings").mailbox;
+    assert_eq!((mailbox.lost, mailbox.rejected), (10_000, 1));
+    let sources = overrides(&["mailbox.rejected=9000", "mailbox.unavailable=1001"]);
+    assert_eq!(problems(&sources), ["RG-CONFIG-010 mailbox.rejected"]);
+}
+
+#[test]
 fn variables_of_others_are_left_alone_and_misspelt_settings_are_not() {
     let foreign = [
         ("REGUA_SERVICE_HOST", "10.0.0.1"),

@@ -13,11 +13,12 @@ use actors::machine::input::{Abandoned, Outcome};
 use actors::ports::Gateway;
 use async_trait::async_trait;
 use schedules::id::AttemptId;
+use serde::Serialize;
 
 use crate::store::{Letter, Store};
 
 /// How the mailbox behaves.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MailboxBehaviour {
     /// The longest answer, in milliseconds; each is between nothing and this.
     pub latency_ms_max: u64,
