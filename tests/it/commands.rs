@@ -1,5 +1,6 @@
 //! Stories over the real binary: what an operator types, and what comes back, bad input included.
 
+mod demo;
 mod serve;
 
 use std::path::Path;
@@ -36,7 +37,7 @@ fn on_store(folder: &Path, name: &str, arguments: &[&str]) -> Output {
     binary::run(&arguments)
 }
 
-fn demo(seed: &str, folder: &Path) -> Output {
+fn demo_of(seed: &str, folder: &Path) -> Output {
     let folder = folder.to_str().expect("utf-8");
     binary::run(&["demo", "--seed", seed, "--data", folder, "--json"])
 }
@@ -132,7 +133,7 @@ fn all_that_is_wrong_with_the_settings_is_told_at_once() {
 #[test]
 fn a_demo_folder_can_be_asked_why() {
     let folder = TempDir::new().expect("a folder");
-    let first = demo("11", folder.path());
+    let first = demo_of("11", folder.path());
     assert_eq!(code(&first), 0, "{}", err(&first));
     let why =
         |arguments: &[&str]| on_store(folder.path(), "regua.db", &[&["why"], arguments].concat());
@@ -156,10 +157,10 @@ fn a_demo_folder_can_be_asked_why() {
 
 /// A demo that is over says the same again, and its folder is nobody else's.
 fn asked_again(folder: &Path, events: &serde_json::Value) {
-    let again = demo("11", folder);
+    let again = demo_of("11", folder);
     assert_eq!(code(&again), 0, "{}", err(&again));
     assert_eq!(answer(&again)["events"], *events);
-    let other = demo("12", folder);
+    let other = demo_of("12", folder);
     assert_eq!((code(&other), out(&other).as_str()), (1, ""));
     assert_eq!(
         err(&other),
@@ -185,7 +186,7 @@ fn a_second_process_on_a_data_folder_is_refused() {
     let notebook = folder.path().join("notebook.jsonl");
     assert!(binary::observe(20_000, || notebook.exists()));
     for second in [
-        demo("13", folder.path()),
+        demo_of("13", folder.path()),
         on_store(folder.path(), "regua.db", &["migrate"]),
     ] {
         assert_eq!((code(&second), out(&second).as_str()), (1, ""));

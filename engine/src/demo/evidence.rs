@@ -1,20 +1,19 @@
 //! Gathers what the judge looks at: the witness's notebook beside the journal's own records.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use actors::machine::input::Outcome;
 use chrono_tz::Tz;
 use schedules::calendar::Calendar;
-use schedules::id::{ReminderId, TenantId};
-use schedules::plan::{PlanInput, Progress, upcoming};
-use schedules::time::{DAY_MS, Timestamp};
+use schedules::id::{BoletoId, TenantId};
+use schedules::plan::{PlanInput, Progress, Touch, upcoming};
+use schedules::time::Timestamp;
 
 use super::DemoError;
 use super::data::TenantData;
 use super::stage::{self, Staged};
-use super::verify::Evidence;
+use super::verify::{Evidence, Reminder};
 use super::witness::Seen;
 use crate::imports::csv::ImportRow;
-use crate::store::{EnrollmentRecord, Store, Why};
+use crate::store::{AttemptRecord, DecisionRecord, Store, Why};
 
 /// Returns the evidence, and how many tenants' audit chains are broken.
 pub(super) async fn gather(
@@ -26,12 +25,7 @@ pub(super) async fn gather(
 ) -> Result<(Evidence, usize), DemoError> {
     let mut evidence = Evidence {
         seen,
-        zones: BTreeMap::new(),
-        tenant_zones: BTreeMap::new(),
-        counting: BTreeSet::new(),
-        attempts: BTreeSet::new(),
-        finals: BTreeMap::new(),
-        due: BTreeSet::new(),
+        ..Evidence::default()
     };
     let mut broken_audits = 0;
     for (data, tenant) in tenants.iter().zip(staged) {
@@ -42,13 +36,19 @@ pub(super) async fn gather(
             let why = store.why_boleto(tenant.id, boleto).await?;
             evidence.add(tenant.id, row, &why, ends_at);
         }
+        let letters = store.letters(tenant.id, Timestamp::from_unix_ms(0), u32::MAX);
+        let keys = letters.await?.into_iter();
+        let keys = keys.map(|letter| (tenant.id, letter.attempt));
+        evidence.letters.extend(keys);
         broken_audits += usize::from(store.verify_audit(tenant.id).await?.broken_at.is_some());
     }
     Ok((evidence, broken_audits))
 }
 
 impl Evidence {
+    /// Adds a row of a tenant's file, and what the journal says of its boleto.
     fn add(&mut self, tenant: TenantId, row: &ImportRow, why: &Why, ends_at: Timestamp) {
+        let boleto = why.boleto.boleto.id;
         let zones = match row.contact.zones.as_slice() {
             [] => vec![Tz::America__Sao_Paulo],
             zones => zones.to_vec(),
@@ -56,68 +56,223 @@ impl Evidence {
         self.zones
             .insert((tenant, why.boleto.contact), zones.clone());
         for record in &why.attempts {
-            self.attempts.insert((tenant, record.attempt));
-            if record
-                .outcome
-                .as_ref()
-                .is_none_or(|(_, outcome)| outcome.counts())
-            {
-                self.counting.insert((tenant, record.attempt));
-                self.finish(tenant, record.attempt.reminder);
+            self.attempt(tenant, boleto, record);
+        }
+        for record in &why.decisions {
+            if record.ruling != "hold" {
+                self.finish((tenant, boleto, record.reminder.step_no));
             }
         }
-        let finals = why
-            .decisions
-            .iter()
-            .filter(|record| record.ruling != "hold");
-        for record in finals {
-            self.finish(tenant, record.reminder);
-        }
-        for enrollment in &why.enrollments {
-            let stopped_at = why.stops.first().map(|fact| fact.received_at);
-            let until = stopped_at.map_or(ends_at, |at| at.min(ends_at));
-            self.expect(tenant, row, enrollment, zones[0], until);
+        for touch in touches(row, zones[0]) {
+            let is_due = touch.slot_at < stopped_at(why).unwrap_or(ends_at).min(ends_at);
+            if is_due && !is_held_beyond(ends_at, touch.step_no, &why.decisions) {
+                self.due.insert((tenant, boleto, touch.step_no));
+            }
         }
     }
 
-    fn finish(&mut self, tenant: TenantId, reminder: ReminderId) {
-        *self.finals.entry((tenant, reminder)).or_default() += 1;
-    }
-
-    /// Adds the reminders that came due before `until`: each owes a final verdict, but for one that
-    /// is still held.
-    fn expect(
-        &mut self,
-        tenant: TenantId,
-        row: &ImportRow,
-        record: &EnrollmentRecord,
-        zone: Tz,
-        until: Timestamp,
-    ) {
-        let (cadence, calendar) = (stage::cadence(), Calendar::brazil());
-        let input = PlanInput {
-            cadence: &cadence,
-            calendar: &calendar,
-            zone,
-            due_on: row.due_on,
-            amount_centavos: row.amount_centavos,
-            progress: Progress::beginning_at(super::begins_at().plus_ms(-DAY_MS)),
+    fn attempt(&mut self, tenant: TenantId, boleto: BoletoId, record: &AttemptRecord) {
+        let key = (tenant, record.attempt);
+        self.attempts.insert(key);
+        let outcome = record.outcome.as_ref().map(|(_, outcome)| outcome);
+        if outcome.is_none_or(Outcome::counts) {
+            self.counting.insert(key);
+            self.finish((tenant, boleto, record.attempt.reminder.step_no));
+        }
+        match outcome {
+            Some(Outcome::Accepted { .. }) => self.accepted.insert(key),
+            Some(Outcome::Unknown) => self.unknown.insert(key),
+            _ => false,
         };
-        let held = record
-            .enrollment
-            .cursor
-            .touch
-            .filter(|_| record.state == "active");
-        for touch in upcoming(&input, cadence.steps.len()) {
-            let reminder = ReminderId {
-                enrollment: record.enrollment.id,
-                step_no: touch.step_no,
-                occurrence: touch.occurrence,
-            };
-            let is_held = held.is_some_and(|held| held.step_no == touch.step_no);
-            if touch.slot_at < until && !is_held {
-                self.due.insert((tenant, reminder));
-            }
+    }
+
+    fn finish(&mut self, reminder: Reminder) {
+        *self.finals.entry(reminder).or_default() += 1;
+    }
+}
+
+/// Returns every touch of an imported row, whether the engine knows of it or not.
+fn touches(row: &ImportRow, zone: Tz) -> Vec<Touch> {
+    let (cadence, calendar) = (stage::cadence(), Calendar::brazil());
+    let input = PlanInput {
+        cadence: &cadence,
+        calendar: &calendar,
+        zone,
+        due_on: row.due_on,
+        amount_centavos: row.amount_centavos,
+        // What was over before the demo began is recorded as skipped.
+        progress: Progress::beginning_at(Timestamp::from_unix_ms(0)),
+    };
+    upcoming(&input, cadence.steps.len())
+}
+
+/// Returns when the first thing happened after which nothing of the boleto comes due.
+///
+/// A stop stands at its enrollment; where there is no enrollment, boleto and contact tell.
+fn stopped_at(why: &Why) -> Option<Timestamp> {
+    let stops = why.stops.iter().map(|fact| fact.received_at);
+    let closed_at = (why.boleto.status != "open").then_some(why.boleto.status_at);
+    let ended = closed_at.into_iter().chain(why.boleto.opted_out_at);
+    stops.min().or_else(|| ended.min())
+}
+
+/// Says whether the last thing decided about a step is a hold that lasts longer than the demo.
+fn is_held_beyond(ends_at: Timestamp, step_no: u8, decisions: &[DecisionRecord]) -> bool {
+    let of_step = decisions
+        .iter()
+        .filter(|record| record.reminder.step_no == step_no);
+    let last = of_step.max_by_key(|record| record.id);
+    last.is_some_and(|record| {
+        record.ruling == "hold" && record.hold_until.is_some_and(|until| until > ends_at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actors::ports::Boleto;
+    use schedules::id::{AttemptId, CampaignId, ContactId, EnrollmentId, ReminderId};
+    use schedules::verdict::Reason;
+
+    use super::super::data::{DAYS, FIRST_DAY};
+    use super::super::verify::{Findings, judge};
+    use super::*;
+    use crate::imports::csv::{BoletoCsv, ImportLine};
+    use crate::store::BoletoRecord;
+
+    const TENANT: TenantId = TenantId(1);
+
+    /// Imports a boleto that is due on a day of the demo.
+    fn row(due_on: &str) -> ImportRow {
+        let csv = format!("reference;name;email;due_on;amount\nN1;Ana;a@x.example;{due_on};10,00");
+        let mut lines = BoletoCsv::open(csv.as_bytes(), FIRST_DAY).expect("a header");
+        match lines.next().expect("a line").expect("a file") {
+            ImportLine::Row(row) => *row,
+            ImportLine::Refused(refusal) => panic!("{}", refusal.code()),
         }
+    }
+
+    /// Returns a boleto of whose reminders nothing is known.
+    fn nothing(row: &ImportRow) -> Why {
+        let boleto = Boleto {
+            id: BoletoId(1),
+            reference: row.reference.clone(),
+            amount_centavos: row.amount_centavos,
+            due_on: row.due_on,
+            digitable_line: None,
+            pix_code: None,
+            payment_link: None,
+        };
+        Why {
+            boleto: BoletoRecord {
+                boleto,
+                status: "open".to_owned(),
+                status_at: super::super::begins_at(),
+                contact: ContactId(1),
+                contact_name: String::new(),
+                opted_out_at: None,
+            },
+            enrollments: Vec::new(),
+            attempts: Vec::new(),
+            decisions: Vec::new(),
+            stops: Vec::new(),
+        }
+    }
+
+    fn ends_at() -> Timestamp {
+        super::super::begins_at().plus_ms(DAYS as i64 * schedules::time::DAY_MS)
+    }
+
+    fn reminder(step_no: u8) -> ReminderId {
+        ReminderId {
+            enrollment: EnrollmentId(1),
+            step_no,
+            occurrence: 0,
+        }
+    }
+
+    fn decided(step_no: u8, ruling: &str, hold_until: Option<Timestamp>) -> DecisionRecord {
+        DecisionRecord {
+            id: 1 + i64::from(step_no),
+            reminder: reminder(step_no),
+            try_no: 0,
+            versions: [1, 1],
+            decided_at: ends_at().plus_ms(-1),
+            slot_at: ends_at().plus_ms(-1),
+            ruling: ruling.to_owned(),
+            reason: Reason::CapReached,
+            hold_until,
+            rule: None,
+        }
+    }
+
+    fn attempted(step_no: u8, outcome: Outcome) -> AttemptRecord {
+        AttemptRecord {
+            attempt: AttemptId {
+                reminder: reminder(step_no),
+                try_no: 0,
+            },
+            boleto: BoletoId(1),
+            contact: ContactId(1),
+            campaign: CampaignId(1),
+            versions: [1, 1, 1],
+            channel: schedules::channel::Channel::Email,
+            claimed_at: ends_at(),
+            deadline_at: ends_at(),
+            epoch: 1,
+            outcome: Some((ends_at(), outcome)),
+        }
+    }
+
+    fn judged(row: &ImportRow, why: &Why) -> Findings {
+        let mut evidence = Evidence::default();
+        evidence.add(TENANT, row, why, ends_at());
+        judge(&evidence)
+    }
+
+    #[test]
+    fn a_row_of_whose_boleto_nothing_was_decided_owes_every_reminder() {
+        let row = row("2026-11-24");
+        let why = nothing(&row);
+        assert_eq!(judged(&row, &why).without_verdict, 5);
+        let mut paid = why.clone();
+        paid.boleto.status = "paid".to_owned();
+        assert!(judged(&row, &paid).is_clean());
+        let mut opted_out = why;
+        opted_out.boleto.opted_out_at = Some(super::super::begins_at());
+        assert!(judged(&row, &opted_out).is_clean());
+    }
+
+    #[test]
+    fn only_a_hold_that_lasts_longer_than_the_demo_excuses_a_reminder() {
+        let row = row("2026-11-24");
+        let mut why = nothing(&row);
+        why.decisions = (0..4).map(|no| decided(no, "skip", None)).collect();
+        assert_eq!(judged(&row, &why).without_verdict, 1);
+        for (until, found) in [(ends_at(), 1), (ends_at().plus_ms(1), 0)] {
+            let mut held = why.clone();
+            held.decisions.push(decided(4, "hold", Some(until)));
+            assert_eq!(judged(&row, &held).without_verdict, found, "{until}");
+        }
+        why.decisions.push(decided(0, "cancel", None));
+        why.decisions.push(decided(4, "skip", None));
+        assert_eq!(judged(&row, &why).with_two_verdicts, 1);
+    }
+
+    #[test]
+    fn an_accepted_attempt_is_a_final_verdict_and_needs_its_letter() {
+        let row = row("2026-11-24");
+        let mut why = nothing(&row);
+        why.decisions = (1..5).map(|no| decided(no, "skip", None)).collect();
+        let provider_ref = "ref".to_owned();
+        why.attempts = vec![attempted(0, Outcome::Accepted { provider_ref })];
+        let wanted = Findings {
+            accepted_without_letter: 1,
+            ..Findings::default()
+        };
+        assert_eq!(judged(&row, &why), wanted);
+        why.attempts = vec![attempted(0, Outcome::Unknown)];
+        assert!(judged(&row, &why).is_clean());
+        why.attempts = vec![attempted(0, Outcome::Unavailable)];
+        assert_eq!(judged(&row, &why).without_verdict, 1);
     }
 }

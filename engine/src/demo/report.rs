@@ -13,6 +13,9 @@ use super::verify::Findings;
 use crate::store::{StateCounts, Store, Why};
 use crate::why;
 
+/// How many stories are told.
+const STORIES: usize = 3;
+
 /// The demo's report.
 #[derive(Clone, Debug, Serialize)]
 pub struct DemoReport {
@@ -52,12 +55,16 @@ pub struct TenantReport {
 }
 
 impl DemoReport {
-    /// Says whether every promise was kept and every row was read as it was meant.
+    /// Says whether every promise was kept, every row was read as it was meant, and something was
+    /// sent at all: where nothing happens, no promise is broken.
     pub fn is_true(&self) -> bool {
-        let read = |tenant: &TenantReport| {
-            tenant.refused.values().sum::<usize>() == tenant.meant_to_be_refused
+        let worked = |tenant: &TenantReport| {
+            let refused: usize = tenant.refused.values().sum();
+            let sent = tenant.attempts.get("accepted").copied().unwrap_or_default();
+            refused == tenant.meant_to_be_refused && sent > 0
         };
-        self.findings.is_clean() && self.tenants.iter().all(read)
+        let worked = !self.tenants.is_empty() && self.tenants.iter().all(worked);
+        worked && self.why.len() == STORIES && self.findings.is_clean()
     }
 }
 
@@ -104,7 +111,7 @@ fn map(counts: StateCounts) -> BTreeMap<String, u64> {
 /// Tells of a boleto that was paid after a reminder, of one that a rule held, and of one whose
 /// attempt took more than one try.
 async fn stories(store: &Store, staged: &[Staged]) -> Result<Vec<Vec<String>>, DemoError> {
-    let tellable: [fn(&Why) -> bool; 3] = [
+    let tellable: [fn(&Why) -> bool; STORIES] = [
         |why| !why.stops.is_empty() && !why.attempts.is_empty(),
         |why| why.decisions.iter().any(|record| record.ruling == "hold"),
         |why| why.attempts.iter().any(|record| record.attempt.try_no > 0),
@@ -176,6 +183,8 @@ impl DemoReport {
             over_caps,
             handed_over_twice,
             without_attempt,
+            accepted_without_letter,
+            letters_without_outcome,
             without_verdict,
             with_two_verdicts,
             broken_audits,
@@ -190,6 +199,8 @@ impl DemoReport {
             (over_caps, "envios acima do limite por contato"),
             (handed_over_twice, "tentativas entregues duas vezes"),
             (without_attempt, "envios sem registro de tentativa"),
+            (accepted_without_letter, "envios aceitos sem carta"),
+            (letters_without_outcome, "cartas sem envio aceito"),
             (without_verdict, "lembretes vencidos sem decisão final"),
             (with_two_verdicts, "lembretes com duas decisões finais"),
             (broken_audits, "trilhas de auditoria rompidas"),
@@ -218,4 +229,49 @@ fn section<'a>(
         writeln!(f, "    {count:>6}  {name}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> DemoReport {
+        let tenant = TenantReport {
+            name: "Escola".to_owned(),
+            imported: 2,
+            refused: [("line_length".to_owned(), 1)].into(),
+            meant_to_be_refused: 1,
+            boletos: BTreeMap::new(),
+            attempts: [("accepted".to_owned(), 1)].into(),
+            decisions: BTreeMap::new(),
+        };
+        DemoReport {
+            tenants: vec![tenant],
+            events: 0,
+            duplicate_events: 0,
+            settled_later: 0,
+            jumps: 0,
+            findings: Findings::default(),
+            why: vec![vec!["Boleto".to_owned()]; STORIES],
+        }
+    }
+
+    #[test]
+    fn a_report_is_true_only_where_something_was_done() {
+        assert!(report().is_true());
+        let faults: [fn(&mut DemoReport); 6] = [
+            |report| report.findings.without_verdict = 1,
+            |report| report.why.truncate(2),
+            |report| report.tenants.clear(),
+            |report| report.tenants[0].attempts.clear(),
+            |report| report.tenants[0].refused.clear(),
+            |report| report.tenants[0].meant_to_be_refused = 2,
+        ];
+        for (number, fault) in faults.iter().enumerate() {
+            let mut report = report();
+            fault(&mut report);
+            assert!(!report.is_true(), "fault {number}");
+            assert!(report.to_string().ends_with("PROMESSA QUEBRADA.\n"));
+        }
+    }
 }

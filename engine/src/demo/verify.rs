@@ -6,12 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, Timelike, Weekday};
 use chrono_tz::Tz;
-use schedules::id::{AttemptId, ContactId, TenantId};
+use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
 use schedules::time::{DAY_MS, Timestamp};
 
 use super::witness::{Seen, SeenHandOver};
 
+/// A reminder by what it is about, a boleto and a step: an enrollment that is missing has no id.
+pub(super) type Reminder = (TenantId, BoletoId, u8);
+
 /// What the judge looks at.
+#[derive(Default)]
 pub(super) struct Evidence {
     /// What the witness saw, in order.
     pub(super) seen: Vec<Seen>,
@@ -23,10 +27,16 @@ pub(super) struct Evidence {
     pub(super) counting: BTreeSet<(TenantId, AttemptId)>,
     /// Every attempt of the journal.
     pub(super) attempts: BTreeSet<(TenantId, AttemptId)>,
-    /// How many final records each due reminder has, by the journal.
-    pub(super) finals: BTreeMap<(TenantId, schedules::id::ReminderId), usize>,
-    /// Due reminders, by the planner.
-    pub(super) due: BTreeSet<(TenantId, schedules::id::ReminderId)>,
+    /// Attempts that the provider has accepted, by the journal.
+    pub(super) accepted: BTreeSet<(TenantId, AttemptId)>,
+    /// Attempts of which nobody knows whether the provider has accepted them, by the journal.
+    pub(super) unknown: BTreeSet<(TenantId, AttemptId)>,
+    /// Attempts whose letter lies in the mailbox.
+    pub(super) letters: BTreeSet<(TenantId, AttemptId)>,
+    /// How many final records each reminder has, by the journal.
+    pub(super) finals: BTreeMap<Reminder, usize>,
+    /// Reminders that owe a final record, by the imported rows and the planner.
+    pub(super) due: BTreeSet<Reminder>,
 }
 
 /// What was found; all zero is the promise kept.
@@ -42,6 +52,10 @@ pub struct Findings {
     pub handed_over_twice: usize,
     /// I25: hand-overs without an attempt in the journal.
     pub without_attempt: usize,
+    /// Attempts that were accepted, and whose letter the mailbox does not have.
+    pub accepted_without_letter: usize,
+    /// Letters in the mailbox whose attempt is not accepted, nor of unknown outcome.
+    pub letters_without_outcome: usize,
     /// I12: due reminders without a final verdict.
     pub without_verdict: usize,
     /// I11: reminders with more than one final verdict.
@@ -75,6 +89,12 @@ pub(super) fn judge(evidence: &Evidence) -> Findings {
         without_attempt: hand_overs
             .iter()
             .filter(|one| !evidence.attempts.contains(&(one.tenant, one.attempt)))
+            .count(),
+        accepted_without_letter: evidence.accepted.difference(&evidence.letters).count(),
+        letters_without_outcome: evidence
+            .letters
+            .iter()
+            .filter(|key| !evidence.accepted.contains(key) && !evidence.unknown.contains(key))
             .count(),
         without_verdict: evidence
             .due
@@ -168,7 +188,7 @@ fn is_holiday(on: NaiveDate) -> bool {
 mod tests {
     use actors::machine::effect::Subject;
     use schedules::channel::Channel;
-    use schedules::id::{BoletoId, CampaignId, EnrollmentId, ReminderId};
+    use schedules::id::{CampaignId, EnrollmentId, ReminderId};
     use schedules::time::{HOUR_MS, resolve_local};
 
     use super::*;
@@ -205,10 +225,7 @@ mod tests {
             seen,
             zones: [((TENANT, ContactId(1)), vec![Tz::America__Sao_Paulo])].into(),
             tenant_zones: [(TENANT, Tz::America__Sao_Paulo)].into(),
-            counting: BTreeSet::new(),
-            attempts: BTreeSet::new(),
-            finals: BTreeMap::new(),
-            due: BTreeSet::new(),
+            ..Evidence::default()
         };
         let keys: BTreeSet<_> = evidence
             .hand_overs()
@@ -271,12 +288,35 @@ mod tests {
     #[test]
     fn a_due_reminder_needs_exactly_one_final_verdict() {
         let mut evidence = evidence(Vec::new());
-        let reminder = hand_over(1, at(10, 9)).attempt.reminder;
-        evidence.due.insert((TENANT, reminder));
+        let reminder = (TENANT, BoletoId(1), 0);
+        evidence.due.insert(reminder);
         assert_eq!(judge(&evidence).without_verdict, 1);
-        evidence.finals.insert((TENANT, reminder), 1);
+        evidence.finals.insert(reminder, 1);
         assert!(judge(&evidence).is_clean());
-        evidence.finals.insert((TENANT, reminder), 2);
+        evidence.finals.insert(reminder, 2);
         assert_eq!(judge(&evidence).with_two_verdicts, 1);
+    }
+
+    #[test]
+    fn a_hand_over_that_the_journal_does_not_know_is_found() {
+        let mut evidence = evidence(vec![Seen::HandOver(hand_over(1, at(10, 9)))]);
+        assert!(judge(&evidence).is_clean());
+        evidence.attempts.clear();
+        assert_eq!(judge(&evidence).without_attempt, 1);
+    }
+
+    #[test]
+    fn a_letter_and_its_outcome_need_each_other() {
+        let key = (TENANT, hand_over(1, at(10, 9)).attempt);
+        let mut evidence = Evidence::default();
+        evidence.letters.insert(key);
+        assert_eq!(judge(&evidence).letters_without_outcome, 1);
+        evidence.unknown.insert(key);
+        assert!(judge(&evidence).is_clean());
+        evidence.unknown.clear();
+        evidence.accepted.insert(key);
+        assert!(judge(&evidence).is_clean());
+        evidence.letters.clear();
+        assert_eq!(judge(&evidence).accepted_without_letter, 1);
     }
 }
