@@ -335,7 +335,8 @@ fn read_zones(text: &str) -> Result<Vec<Tz>, RowError> {
         .map(str::parse)
         .collect::<Result<_, _>>()
         .map_err(|_| RowError::FindZone)?;
-    if zones.len() > ZONES_MAX {
+    // Separators alone name no zone, and would stand for that of the area code.
+    if !(1..=ZONES_MAX).contains(&zones.len()) {
         return Err(RowError::FindZone);
     }
     Ok(zones)

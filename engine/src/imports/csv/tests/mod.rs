@@ -252,7 +252,9 @@ fn optional_columns_are_checked_as_well() {
         told_with("", "", &format!("{pix}1D3E")),
         "2 brcode_checksum pix_code"
     );
-    assert_eq!(told_with("", "Mars/Olympus", ""), "2 zone_unknown zones");
+    for zones in ["Mars/Olympus", "|", "| |"] {
+        assert_eq!(told_with("", zones, ""), "2 zone_unknown zones", "{zones}");
+    }
     assert_eq!(
         told_with(
             "HTTPS://example.com",
