@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use schedules::id::AttemptId;
 use serde::Serialize;
 
-use crate::store::{Letter, Store};
+use crate::store::{Letter, Store, StoreError};
 
 /// How the mailbox behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,9 +93,18 @@ impl Gateway for Mailbox {
             Ok(()) => Outcome::Accepted {
                 provider_ref: message.attempt.to_string(),
             },
-            // It may be kept: nobody knows.
-            Err(_) => Outcome::Unknown,
+            Err(error) => lost(message.attempt, &error),
         }
+    }
+}
+
+/// Returns what a failing store makes of an attempt: only where nobody knows whether the letter is
+/// kept must it never be tried again.
+fn lost(attempt: AttemptId, error: &StoreError) -> Outcome {
+    tracing::warn!(%attempt, code = error.code(), "letter was not kept");
+    match error {
+        StoreError::Unknown => Outcome::Unknown,
+        _ => Outcome::Unavailable,
     }
 }
 
@@ -120,4 +129,82 @@ fn hash(attempt: AttemptId, seed: u64) -> u64 {
         });
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ (mixed >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use actors::clock::SystemClock;
+    use schedules::channel::Channel;
+    use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId};
+    use schedules::template::{Rendered, Template};
+    use schedules::time::Timestamp;
+
+    use super::*;
+    use crate::store::SqliteSettings;
+
+    fn message() -> HandOver {
+        let template = Template {
+            code: "lembrete".to_owned(),
+            channel: Channel::Sms,
+            version: 1,
+            subject: None,
+            body: "Olá".to_owned(),
+            variables: Vec::new(),
+            ttl_ms: 0,
+        };
+        let reminder = ReminderId {
+            enrollment: EnrollmentId(1),
+            step_no: 0,
+            occurrence: 0,
+        };
+        HandOver {
+            attempt: AttemptId {
+                reminder,
+                try_no: 0,
+            },
+            tenant: TenantId(1),
+            boleto: BoletoId(1),
+            contact: ContactId(1),
+            campaign: CampaignId(1),
+            channel: Channel::Sms,
+            provider: "mailbox".to_owned(),
+            to: "+5511987651234".to_owned(),
+            template: Arc::new(template),
+            rendered: Rendered {
+                subject: None,
+                body: "Olá".to_owned(),
+                parameters: Vec::new(),
+            },
+            deadline_at: Timestamp::from_unix_ms(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_was_not_kept_is_tried_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = SqliteSettings::at(folder.path());
+        let made = Store::open_sqlite(&settings).await.expect("a store");
+        made.close().await;
+        // What is written to a store that only reads does not happen.
+        let store = Store::read_sqlite(&settings).await.expect("a store");
+        let clock = Arc::new(SystemClock::start());
+        let mailbox = Mailbox::new(store.clone(), clock, MailboxBehaviour::default());
+        let outcome = mailbox.hand_over(&message(), &|| true).await;
+        assert_eq!(outcome, Outcome::Unavailable);
+        store.close().await;
+    }
+
+    #[test]
+    fn only_a_letter_that_may_be_kept_is_of_unknown_outcome() {
+        let attempt = message().attempt;
+        assert_eq!(lost(attempt, &StoreError::Unknown), Outcome::Unknown);
+        for error in [
+            StoreError::Unreachable,
+            StoreError::Locked,
+            StoreError::DiskFull,
+            StoreError::GaveWay,
+        ] {
+            assert_eq!(lost(attempt, &error), Outcome::Unavailable, "{error}");
+        }
+    }
 }
