@@ -49,12 +49,10 @@ impl Evidence {
     /// Adds a row of a tenant's file, and what the journal says of its boleto.
     fn add(&mut self, tenant: TenantId, row: &ImportRow, why: &Why, ends_at: Timestamp) {
         let boleto = why.boleto.boleto.id;
-        let zones = match row.contact.zones.as_slice() {
-            [] => vec![Tz::America__Sao_Paulo],
-            zones => zones.to_vec(),
-        };
-        self.zones
-            .insert((tenant, why.boleto.contact), zones.clone());
+        let at_home = self.tenant_zones.get(&tenant).copied().unwrap_or(Tz::UTC);
+        let zones = row.zones(at_home);
+        let touches = touches(row, zones[0]);
+        self.zones.insert((tenant, why.boleto.contact), zones);
         for record in &why.attempts {
             self.attempt(tenant, boleto, record);
         }
@@ -63,7 +61,7 @@ impl Evidence {
                 self.finish((tenant, boleto, record.reminder.step_no));
             }
         }
-        for touch in touches(row, zones[0]) {
+        for touch in touches {
             let is_due = touch.slot_at < stopped_at(why).unwrap_or(ends_at).min(ends_at);
             if is_due && !is_held_beyond(ends_at, touch.step_no, &why.decisions) {
                 self.due.insert((tenant, boleto, touch.step_no));

@@ -23,6 +23,7 @@ pub(super) struct Planned {
 /// What fates are drawn for.
 pub(super) struct Cast<'a> {
     pub(super) tenant: TenantId,
+    pub(super) at_home: Tz,
     pub(super) cadence: &'a Cadence,
     pub(super) calendar: &'a Calendar,
     pub(super) begins_at: Timestamp,
@@ -72,16 +73,10 @@ impl Cast<'_> {
     }
 
     fn slots(&self, row: &ImportRow) -> Vec<Timestamp> {
-        let zone = row
-            .contact
-            .zones
-            .first()
-            .copied()
-            .unwrap_or(Tz::America__Sao_Paulo);
         let input = PlanInput {
             cadence: self.cadence,
             calendar: self.calendar,
-            zone,
+            zone: row.zones(self.at_home)[0],
             due_on: row.due_on,
             amount_centavos: row.amount_centavos,
             progress: Progress::beginning_at(self.begins_at),

@@ -183,6 +183,7 @@ fn events(staged: &[Staged], begins_at: Timestamp, ends_at: Timestamp, seed: u64
     for tenant in staged {
         let cast = Cast {
             tenant: tenant.id,
+            at_home: tenant.zone,
             cadence: &cadence,
             calendar: &calendar,
             begins_at,

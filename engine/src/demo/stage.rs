@@ -2,6 +2,7 @@
 
 use actors::ports::Sender;
 use chrono::NaiveTime;
+use chrono_tz::Tz;
 use schedules::cadence::{Cadence, Step};
 use schedules::calendar::Calendar;
 use schedules::channel::Channel;
@@ -24,6 +25,8 @@ const STEPS: [i32; 5] = [-3, 0, 1, 7, 15];
 /// A tenant on the stage.
 pub(super) struct Staged {
     pub(super) id: TenantId,
+    /// Where it is at home.
+    pub(super) zone: Tz,
     pub(super) rows: Vec<ImportRow>,
     pub(super) refused: Vec<Refusal>,
 }
@@ -67,7 +70,12 @@ pub(super) async fn set(
     store.import_boletos(id, import, boletos).await?;
     let campaign = campaign(store, id, CampaignId(place), now).await?;
     launch(store, id, campaign, now).await?;
-    Ok(Staged { id, rows, refused })
+    Ok(Staged {
+        id,
+        zone: data.zone,
+        rows,
+        refused,
+    })
 }
 
 /// Adds a template, and before the first one the tenant.
