@@ -9,6 +9,8 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
+use crate::behind;
+
 /// The variable with the address of a PostgreSQL server on which databases may be made.
 pub const POSTGRES_VARIABLE: &str = "REGUA_TEST_POSTGRES";
 
@@ -157,12 +159,7 @@ impl Database {
     /// # Panics
     /// On the other engine.
     pub async fn sqlite_connection(&self) -> SqliteConnection {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.folder().join("regua.db"))
-            .busy_timeout(std::time::Duration::from_secs(10));
-        SqliteConnection::connect_with(&options)
-            .await
-            .expect("a connection")
+        behind::connect(&self.folder().join("regua.db")).await
     }
 }
 

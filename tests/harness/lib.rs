@@ -1,5 +1,6 @@
 //! The harness that the integration tests share.
 
+pub mod behind;
 pub mod binary;
 pub mod database;
 pub mod scene;

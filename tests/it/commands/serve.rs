@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
+use tests::behind;
 use tests::binary::{self, Running};
 
 /// How long an observation may take, in looks of a millisecond.
@@ -98,8 +97,8 @@ fn a_service_that_was_killed_owns_everything_again_at_once() {
     let folder = TempDir::new().expect("a folder");
     let database = folder.path().join("regua.db");
     let owned_once = |epoch: i64| {
-        let leases = leases(&database);
-        leases.len() == 64 && leases.iter().all(|found| *found == epoch)
+        let leases = behind::rows(&database, "SELECT epoch FROM leases WHERE owner <> ''");
+        leases.len() == 64 && leases.iter().all(|found| found[0] == epoch)
     };
     let (first, _) = start(folder.path());
     assert!(binary::observe(LOOKS_MAX, || owned_once(1)));
@@ -110,23 +109,6 @@ fn a_service_that_was_killed_owns_everything_again_at_once() {
         binary::observe(3_000, || owned_once(2)),
         "it waits for itself"
     );
-}
-
-/// Returns the epochs of the leases that somebody holds.
-fn leases(database: &Path) -> Vec<i64> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.expect("a runtime").block_on(async {
-        let options = SqliteConnectOptions::new()
-            .filename(database)
-            .read_only(true);
-        let mut conn = SqliteConnection::connect_with(&options)
-            .await
-            .expect("a database");
-        let epochs = sqlx::query_scalar("SELECT epoch FROM leases WHERE owner <> ''");
-        epochs.fetch_all(&mut conn).await.expect("rows")
-    })
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, Row, SqliteConnection};
+use tests::behind;
 
 /// A tenant and an attempt: enrollment, step, occurrence, try.
 type AttemptKey = [i64; 5];
@@ -102,35 +101,20 @@ impl History {
 
     /// Returns what is wrong between the notebook and the database.
     pub(super) fn faults_beside(&self, database: &Path) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(async {
-            let options = SqliteConnectOptions::new()
-                .filename(database)
-                .read_only(true);
-            let mut conn = SqliteConnection::connect_with(&options)
-                .await
-                .expect("a database");
-            let mut faults = self.lost_stops(&mut conn).await;
-            faults.extend(self.letters(&mut conn).await);
-            let waiting = numbers(&mut conn, WAITING).await;
-            faults.extend(
-                waiting
-                    .iter()
-                    .map(|row| format!("not applied: fact {row:?}")),
-            );
-            faults
-        })
+        let mut faults = self.lost_stops(database);
+        faults.extend(self.letters(database));
+        let waiting = behind::rows(database, WAITING);
+        let waiting = waiting.iter();
+        faults.extend(waiting.map(|row| format!("not applied: fact {row:?}")));
+        faults
     }
 
     /// Every acknowledged stop holds, and no enrollment of its subject goes on.
-    async fn lost_stops(&self, conn: &mut SqliteConnection) -> Vec<String> {
+    fn lost_stops(&self, database: &Path) -> Vec<String> {
         let mut stopped = BTreeSet::new();
         for (kind, rows) in [
-            ("Boleto", numbers(conn, STOPPED_BOLETOS).await),
-            ("Contact", numbers(conn, STOPPED_CONTACTS).await),
+            ("Boleto", behind::rows(database, STOPPED_BOLETOS)),
+            ("Contact", behind::rows(database, STOPPED_CONTACTS)),
         ] {
             stopped.extend(
                 rows.into_iter()
@@ -143,11 +127,11 @@ impl History {
     }
 
     /// Every letter was seen to go out, and no reminder reached anybody twice, under whichever try.
-    async fn letters(&self, conn: &mut SqliteConnection) -> Vec<String> {
+    fn letters(&self, database: &Path) -> Vec<String> {
         let seen: BTreeSet<AttemptKey> = self.hand_overs.iter().copied().collect();
         let mut reminders = BTreeSet::new();
         let mut faults = Vec::new();
-        let letters = numbers(conn, LETTERS).await;
+        let letters = behind::rows(database, LETTERS);
         for letter in &letters {
             let key: AttemptKey = letter.as_slice().try_into().expect("five columns");
             if !seen.contains(&key) {
@@ -174,12 +158,6 @@ const STOPPED_CONTACTS: &str = "SELECT c.tenant_id, c.id FROM contacts c
           WHERE e.tenant_id = c.tenant_id AND e.contact_id = c.id AND e.state = 'active')";
 const LETTERS: &str = "SELECT tenant_id, enrollment_id, step_no, occurrence, try_no FROM mailbox";
 const WAITING: &str = "SELECT seq FROM inbox WHERE applied_at IS NULL";
-
-async fn numbers(conn: &mut SqliteConnection, sql: &'static str) -> Vec<Vec<i64>> {
-    let rows = sqlx::query(sql).fetch_all(conn).await.expect("rows");
-    let numbers = |row: &sqlx::sqlite::SqliteRow| (0..row.len()).map(|at| row.get(at)).collect();
-    rows.iter().map(numbers).collect()
-}
 
 fn number(value: &Value) -> i64 {
     value
