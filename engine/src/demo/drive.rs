@@ -2,7 +2,7 @@
 //!
 //! Latencies, deadlines and the races of payments with due reminders keep their real length.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use actors::clock::{Clock, JumpClock};
@@ -35,7 +35,8 @@ pub(super) struct Driver {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Walked {
     pub(super) events: usize,
-    pub(super) duplicates: usize,
+    /// Events that were published before, under the same tenant, source and id.
+    pub(super) repeated: usize,
     pub(super) settled_later: usize,
     pub(super) jumps: usize,
 }
@@ -49,7 +50,11 @@ impl Driver {
         progress: impl Fn(Timestamp),
     ) -> Result<Walked, DemoError> {
         let mut events = VecDeque::from(events);
-        let mut walked = Walked::default();
+        let mut walked = Walked {
+            events: events.len(),
+            repeated: repeated(&events),
+            ..Walked::default()
+        };
         loop {
             self.node.at_rest().await;
             let event_at = events.front().map(|planned| planned.at);
@@ -98,7 +103,6 @@ impl Driver {
         }
         while let Some(joined) = under_way.join_next().await {
             let (tenant, told) = joined.map_err(|_| DemoError::Interrupted)??;
-            walked.events += 1;
             self.acknowledged(tenant, told, walked).await?;
         }
         Ok(())
@@ -111,13 +115,8 @@ impl Driver {
         walked: &mut Walked,
     ) -> Result<(), DemoError> {
         let subject = match told {
-            // A boleto that was paid is not cancelled any more, and the other way round.
-            Told::Duplicate | Told::Unchanged => {
-                walked.duplicates += 1;
-                return Ok(());
-            }
-            // A reply only starts a cooldown.
-            Told::Taken => return Ok(()),
+            // A boleto that was paid is not cancelled any more, and a reply starts a cooldown only.
+            Told::Duplicate | Told::Unchanged | Told::Taken => return Ok(()),
             Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
             Told::Stopped { subject } => subject,
             Told::Settling {
@@ -154,4 +153,20 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// Counts the events that repeat an earlier one. What they are answered does not tell: who repeats
+/// a stop is told how it stands.
+fn repeated(events: &VecDeque<Planned>) -> usize {
+    let mut once = BTreeSet::new();
+    let key = |planned: &Planned| {
+        let envelope = &planned.envelope;
+        (
+            envelope.tenant,
+            envelope.source.clone(),
+            envelope.id.clone(),
+        )
+    };
+    let repeats = events.iter().filter(|planned| !once.insert(key(planned)));
+    repeats.count()
 }

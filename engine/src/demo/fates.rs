@@ -68,7 +68,8 @@ impl Cast<'_> {
         if dice.percent(66) && !slots.is_empty() {
             return dice.pick(&slots).plus_ms(dice.between(-10, 25));
         }
-        let span_ms = self.ends_at.since(self.begins_at);
+        // An hour from both ends: a repetition comes within the demo as well.
+        let span_ms = self.ends_at.since(self.begins_at) - HOUR_MS;
         self.begins_at.plus_ms(dice.between(HOUR_MS, span_ms))
     }
 

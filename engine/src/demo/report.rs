@@ -21,10 +21,10 @@ const STORIES: usize = 3;
 pub struct DemoReport {
     /// One part for each tenant.
     pub tenants: Vec<TenantReport>,
-    /// Events that were told, duplicates included.
+    /// Events that were told, repeated ones included.
     pub events: usize,
-    /// Events that had been told before.
-    pub duplicate_events: usize,
+    /// Events that repeat one that was told before: the others have a row in the inbox each.
+    pub repeated_events: usize,
     /// Stops that met a hand-over under way, and were acknowledged when it had come back.
     pub settled_later: usize,
     /// How often the clock jumped.
@@ -96,7 +96,7 @@ pub(super) async fn write(
     Ok(DemoReport {
         tenants: reports,
         events: walked.events,
-        duplicate_events: walked.duplicates,
+        repeated_events: walked.repeated,
         settled_later: walked.settled_later,
         jumps: walked.jumps,
         findings,
@@ -163,7 +163,7 @@ impl fmt::Display for DemoReport {
         writeln!(
             f,
             "\n{} eventos ({} repetidos); {} pararam com um envio em curso; o relógio saltou {} vezes.",
-            self.events, self.duplicate_events, self.settled_later, self.jumps
+            self.events, self.repeated_events, self.settled_later, self.jumps
         )?;
         writeln!(f, "\nPor quê? Três histórias:")?;
         for story in &self.why {
@@ -247,7 +247,7 @@ mod tests {
         DemoReport {
             tenants: vec![tenant],
             events: 0,
-            duplicate_events: 0,
+            repeated_events: 0,
             settled_later: 0,
             jumps: 0,
             findings: Findings::default(),

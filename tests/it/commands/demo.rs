@@ -1,57 +1,59 @@
 //! `regua demo` over a folder whose data was tampered with: its judge is no rubber stamp.
 
-use std::path::Path;
-
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use serde_json::Value;
 use tempfile::TempDir;
+use tests::behind;
 
-use super::{answer, code, demo_of as demo, err};
+use super::{answer, code, demo_of, err};
 
-/// Runs statements on the demo's database behind its back.
-fn tamper(folder: &Path, statements: &[&'static str]) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.expect("a runtime").block_on(async {
-        let options = SqliteConnectOptions::new().filename(folder.join("regua.db"));
-        let mut conn = SqliteConnection::connect_with(&options)
-            .await
-            .expect("a database");
-        for statement in statements {
-            let done = sqlx::query(*statement).execute(&mut conn).await;
-            done.expect("the statement runs");
-        }
-    });
-}
+const EVENTS: &str = "SELECT count(*) FROM inbox
+    WHERE event_id LIKE 'boleto.%' OR event_id LIKE 'contact.%'";
 
 #[test]
-fn a_demo_without_its_history_is_not_called_right() {
+fn a_demo_is_judged_by_what_it_should_have_done() {
     let folder = TempDir::new().expect("a folder");
-    let whole = demo("21", folder.path());
-    assert_eq!(code(&whole), 0, "{}", err(&whole));
-    tamper(folder.path(), &["DELETE FROM mailbox"]);
-    let findings = |output: &_| answer(output)["findings"].clone();
-    let without_letters = demo("21", folder.path());
-    assert_eq!(code(&without_letters), 1);
-    let found = findings(&without_letters);
-    let accepted = answer(&whole)["tenants"]
-        .as_array()
-        .expect("tenants")
-        .iter()
-        .map(|tenant| tenant["attempts"]["accepted"].as_u64().expect("a count"))
-        .sum::<u64>();
-    assert_eq!(found["accepted_without_letter"], accepted, "{found}");
-    let statements = [
-        "DELETE FROM outcomes",
-        "DELETE FROM attempts",
-        "DELETE FROM decisions",
-        "DELETE FROM enrollments",
-    ];
-    tamper(folder.path(), &statements);
-    let without_history = demo("21", folder.path());
-    assert_eq!(code(&without_history), 1);
-    let found = findings(&without_history);
-    let owed = found["without_verdict"].as_u64().expect("a count");
-    assert!(owed > 500, "{found}");
+    let database = folder.path().join("regua.db");
+    let output = demo_of("21", folder.path());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let whole = answer(&output);
+    events_add_up(&whole, behind::number(&database, EVENTS));
+
+    behind::tamper(&database, "DELETE FROM mailbox");
+    let accepted = whole["tenants"].as_array().expect("tenants").iter();
+    let accepted: i64 = accepted
+        .map(|tenant| count(&tenant["attempts"], "accepted"))
+        .sum();
+    let found = found_again(&folder);
+    assert_eq!(
+        count(&found, "accepted_without_letter"),
+        accepted,
+        "{found}"
+    );
+
+    let history = ["outcomes", "attempts", "decisions", "enrollments"];
+    for table in history {
+        behind::tamper(&database, &format!("DELETE FROM {table}"));
+    }
+    let found = found_again(&folder);
+    assert!(count(&found, "without_verdict") > 500, "{found}");
+}
+
+/// Every event that is no repetition has its row in the inbox.
+fn events_add_up(report: &Value, rows: i64) {
+    let repeated = count(report, "repeated_events");
+    assert!(repeated > 10, "{repeated}");
+    assert_eq!(count(report, "events") - repeated, rows);
+}
+
+/// Lets the demo judge its folder again, which it must find at fault.
+fn found_again(folder: &TempDir) -> Value {
+    let output = demo_of("21", folder.path());
+    assert_eq!(code(&output), 1, "{}", err(&output));
+    answer(&output)["findings"].clone()
+}
+
+fn count(of: &Value, name: &str) -> i64 {
+    of[name]
+        .as_i64()
+        .unwrap_or_else(|| panic!("no {name}: {of}"))
 }
