@@ -164,7 +164,7 @@ fn asked_again(folder: &Path, events: &serde_json::Value) {
     assert_eq!((code(&other), out(&other).as_str()), (1, ""));
     assert_eq!(
         err(&other),
-        "regua: data folder holds a demo of another seed\n"
+        "regua: data folder holds a demo of another seed [RG-DEMO-002]\n"
     );
 }
 

@@ -44,6 +44,19 @@ pub enum BenchError {
     },
 }
 
+impl BenchError {
+    /// Returns the code under which the runbook explains the error; `None` where the error that
+    /// caused it has one.
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Folder(_) => Some("RG-BENCH-001"),
+            Self::Process(_) => Some("RG-BENCH-002"),
+            Self::Unexpected { .. } => Some("RG-BENCH-003"),
+            Self::Store(_) | Self::Boot(_) => None,
+        }
+    }
+}
+
 /// The way to the database, as it stands beside the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Ended, runtime};
+use super::{Ended, runtime, serve};
 use crate::bench::cycle::{self, CycleOptions};
 use crate::bench::decide;
 use crate::bench::ground::{BenchError, StoreChoice};
@@ -154,10 +154,7 @@ fn report(
 ) -> io::Result<Ended> {
     match figure {
         Ok(figure) => tell(&figure, json, out),
-        Err(error) => {
-            writeln!(err, "regua: {:#}", anyhow::Error::from(error))?;
-            Ok(Ended::Failed)
-        }
+        Err(error) => serve::report(Err(error.into()), err),
     }
 }
 

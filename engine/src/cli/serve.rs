@@ -11,8 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
+use crate::bench::ground::BenchError;
 use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
+use crate::demo::DemoError;
 use crate::http::health::{self, ListenError, Readiness};
 use crate::imports::csv::ImportError;
 use crate::providers::mailbox::Mailbox;
@@ -94,7 +96,10 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let boot = || error.downcast_ref::<BootError>().map(BootError::code);
     let listen = || error.downcast_ref::<ListenError>().map(ListenError::code);
     let import = || error.downcast_ref::<ImportError>().map(ImportError::code);
-    store.or_else(boot).or_else(listen).or_else(import)
+    let demo = || error.downcast_ref().and_then(DemoError::code);
+    let bench = || error.downcast_ref().and_then(BenchError::code);
+    let engine = store.or_else(boot).or_else(listen).or_else(import);
+    engine.or_else(demo).or_else(bench)
 }
 
 /// Opens the configured store, and brings its schema up to date.
@@ -182,6 +187,7 @@ fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::local::NotTaken;
 
     fn said_of(error: impl Into<anyhow::Error>) -> String {
         let mut err = Vec::new();
@@ -204,6 +210,12 @@ mod tests {
         assert!(said.ends_with("[RG-STORE-016]\n"), "{said}");
         let said = said_of(crate::demo::DemoError::Import(ImportError::FindHeader));
         assert!(said.ends_with("[RG-IMPORT-002]\n"), "{said}");
+        let said = said_of(DemoError::Bus(NotTaken::Store(StoreError::DiskFull)));
+        assert!(said.ends_with("[RG-STORE-003]\n"), "{said}");
+        let said = said_of(DemoError::Bus(NotTaken::Closed));
+        assert!(said.ends_with("[RG-DEMO-005]\n"), "{said}");
+        let said = said_of(BenchError::Process(io::ErrorKind::NotFound.into()));
+        assert!(said.ends_with("[RG-BENCH-002]\n"), "{said}");
         assert_eq!(said_of(anyhow::anyhow!("anything")), "regua: anything\n");
     }
 

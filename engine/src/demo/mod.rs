@@ -88,6 +88,25 @@ pub enum DemoError {
     Interrupted,
 }
 
+impl DemoError {
+    /// Returns the code under which the runbook explains the error; `None` where the error that
+    /// caused it has one.
+    pub const fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Folder(_) => "RG-DEMO-001",
+            Self::OtherSeed => "RG-DEMO-002",
+            Self::NoDemo => "RG-DEMO-003",
+            Self::Notebook(_) => "RG-DEMO-004",
+            Self::Bus(NotTaken::Unusable(_) | NotTaken::Closed) => "RG-DEMO-005",
+            Self::LostSubject => "RG-DEMO-006",
+            Self::Interrupted => "RG-DEMO-007",
+            Self::Store(_) | Self::Boot(_) | Self::Import(_) | Self::Bus(NotTaken::Store(_)) => {
+                return None;
+            }
+        })
+    }
+}
+
 /// Runs the demo; `progress` hears how far the accelerated time has come, from 0 to 1.
 ///
 /// # Errors
