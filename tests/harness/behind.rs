@@ -53,6 +53,25 @@ pub fn tamper(database: &Path, sql: &str) {
     });
 }
 
+/// Overwrites the pages of a table or an index, but for the first; what lies in its log goes into
+/// the file before. Nobody may have it open.
+///
+/// # Panics
+/// When there is no such table or index, or the file cannot be written.
+pub fn damage(database: &Path, name: &str) {
+    tamper(database, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let pages = format!("SELECT pageno FROM dbstat WHERE name = '{name}' ORDER BY pageno");
+    let pages = rows(database, &pages);
+    assert!(!pages.is_empty(), "there is no {name}");
+    let size = usize::try_from(number(database, "PRAGMA page_size")).expect("a size");
+    let mut bytes = std::fs::read(database).expect("a database");
+    for page in pages.iter().skip(usize::from(pages.len() > 1)) {
+        let number = usize::try_from(page[0]).expect("a page");
+        bytes[(number - 1) * size..number * size].fill(0x5a);
+    }
+    std::fs::write(database, bytes).expect("the file is written");
+}
+
 fn wait<A>(future: impl Future<Output = A>) -> A {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use actors::clock::{Clock, JumpClock};
 use actors::machine::effect::Subject;
+use actors::observe::AlertKind;
+use actors::ports::{Journal, JournalError, ShardId};
 use actors::supervision::node::Node;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
@@ -17,10 +19,13 @@ use super::fates::Planned;
 use super::witness::{Notebook, Seen};
 use crate::bus::local::LocalBus;
 use crate::doors::Told;
-use crate::store::Store;
+use crate::store::{SHARDS, Store};
 
 /// Events this close to now are set off together with what comes due.
 const TOGETHER_MS: i64 = 60;
+
+/// After how many jumps the driver looks whether the store can be looked ahead in.
+const JUMPS_A_LOOK: usize = 100;
 
 /// The parts of a running engine that the driver holds.
 pub(super) struct Driver {
@@ -57,6 +62,7 @@ impl Driver {
         };
         loop {
             self.node.at_rest().await;
+            self.goes_on(walked.jumps).await?;
             let event_at = events.front().map(|planned| planned.at);
             let next = [event_at, self.node.next_wake_at()]
                 .into_iter()
@@ -75,7 +81,33 @@ impl Driver {
         }
         self.jump_to(end)?;
         self.node.at_rest().await;
+        self.goes_on(0).await?;
         Ok(walked)
+    }
+
+    /// Fails when something is wrong that does not mend by itself. The engine tries again every
+    /// minute or second, and would do so through all of the demo's days.
+    async fn goes_on(&self, jumps: usize) -> Result<(), DemoError> {
+        let alerts = self.node.alerts();
+        let given_up = alerts.iter().find(|alert| {
+            matches!(
+                alert.what,
+                AlertKind::StoreRefuses | AlertKind::Quarantined | AlertKind::FactSetAside(_)
+            )
+        });
+        // A node that cannot look ahead raises no alert.
+        let is_blind = jumps % JUMPS_A_LOOK == 0 && self.looks_ahead().await.is_err();
+        if given_up.is_none() && !is_blind {
+            return Ok(());
+        }
+        self.store.check().await?;
+        Err(DemoError::GivenUp)
+    }
+
+    async fn looks_ahead(&self) -> Result<(), JournalError> {
+        let shards: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
+        let looked = self.store.look_ahead(&shards, self.clock.now()).await;
+        looked.map(drop)
     }
 
     /// Moves the clock on. It is written down first, so that a life after a kill does not begin

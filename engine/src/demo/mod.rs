@@ -86,6 +86,9 @@ pub enum DemoError {
     /// A task ended before its time.
     #[error("task was interrupted")]
     Interrupted,
+    /// The engine waits for somebody to mend something.
+    #[error("engine cannot go on by itself")]
+    GivenUp,
 }
 
 impl DemoError {
@@ -100,6 +103,7 @@ impl DemoError {
             Self::Bus(NotTaken::Unusable(_) | NotTaken::Closed) => "RG-DEMO-005",
             Self::LostSubject => "RG-DEMO-006",
             Self::Interrupted => "RG-DEMO-007",
+            Self::GivenUp => "RG-DEMO-008",
             Self::Store(_) | Self::Boot(_) | Self::Import(_) | Self::Bus(NotTaken::Store(_)) => {
                 return None;
             }

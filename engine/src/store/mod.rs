@@ -7,6 +7,7 @@
 mod audit;
 mod backend;
 mod bench;
+mod check;
 mod codec;
 mod commit;
 mod conn;
