@@ -8,6 +8,7 @@ use schedules::id::{CampaignId, TenantId};
 use schedules::time::{HOUR_MS, Timestamp};
 
 use super::synthetic;
+use crate::doors::Doors;
 use crate::facts::{Fact, Saying};
 use crate::store::{
     Edit, Import, NewBoleto, NewCampaign, NewContact, NewTenant, Point, Setting, Store, StoreError,
@@ -89,7 +90,7 @@ fn cadence(later_ms: i64) -> Cadence {
 
 /// Imports a chunk of boletos, each of its own contact.
 pub(super) async fn import(
-    store: &Store,
+    doors: &Doors,
     tenant: TenantId,
     numbers: std::ops::Range<usize>,
     due_on: NaiveDate,
@@ -100,7 +101,7 @@ pub(super) async fn import(
         at: begins_at(),
     };
     let boletos = numbers.map(|number| boleto(number, due_on)).collect();
-    let outcome = store.import_boletos(tenant, import, boletos).await?;
+    let outcome = doors.import(tenant, import, boletos).await?;
     Ok(outcome.accepted)
 }
 

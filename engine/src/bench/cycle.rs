@@ -163,18 +163,15 @@ impl Stage {
                 .map(move |member| (member.tenant, from..to))
         });
         let began = Instant::now();
-        let store = &self.engine.store;
+        let doors = &self.engine.doors;
         let imported = stream::iter(chunks)
-            .map(|(tenant, numbers)| crowd::import(store, tenant, numbers, crowd::due_on()))
+            .map(|(tenant, numbers)| crowd::import(doors, tenant, numbers, crowd::due_on()))
             .buffer_unordered(CALLS)
             .try_fold(0, async |sum, accepted| Ok(sum + accepted as usize));
         let imported = imported.await?;
         let took = began.elapsed();
         expect("boletos imported", imported, per_tenant * options.tenants)?;
-        // The owners hear of them here, so that the launch finds nothing else to do.
-        for member in &self.members {
-            self.engine.node.hint(member.tenant);
-        }
+        // What the owners heard of meanwhile is over before the launch.
         self.engine.node.at_rest().await;
         Ok(per_second(imported, took))
     }

@@ -136,11 +136,7 @@ async fn fill(options: MemoryOptions, ground: &Ground) -> Result<Crowd, BenchErr
     let mut members = Vec::new();
     for no in 0..=2 * TENANTS {
         let later_ms = if no > TENANTS { NEAR_MS } else { 0 };
-        let member = crowd::join(&store, later_ms).await?;
-        let far = (1..=TENANTS).contains(&no);
-        let due_on = crowd::due_on() + Days::new(if far { 60 } else { 0 });
-        crowd::import(&store, member.tenant, 0..1, due_on).await?;
-        members.push(member);
+        members.push(crowd::join(&store, later_ms).await?);
     }
     enroll(&store, &members).await?;
     let mut after_id = 1_000_000;
@@ -162,11 +158,16 @@ async fn fill(options: MemoryOptions, ground: &Ground) -> Result<Crowd, BenchErr
     })
 }
 
-/// Lets the owners enroll what came in.
+/// Lets one boleto of each in, and the owners enroll it.
 async fn enroll(store: &Store, members: &[Member]) -> Result<(), BenchError> {
     let clock: Arc<dyn Clock> = Arc::new(JumpClock::starting_at(crowd::begins_at()));
     let sink = Arc::new(Sink::new(Arc::clone(&clock), 0));
     let engine = Engine::start(store.clone(), sink, clock, Pace::default())?;
+    for (no, member) in members.iter().enumerate() {
+        let far = (1..=TENANTS).contains(&no);
+        let due_on = crowd::due_on() + Days::new(if far { 60 } else { 0 });
+        crowd::import(&engine.doors, member.tenant, 0..1, due_on).await?;
+    }
     engine.node.at_rest().await;
     let launches: Vec<_> = members.iter().map(crowd::launch).collect();
     engine.doors.tell(&launches).await?;

@@ -129,7 +129,7 @@ pub async fn run(
     let clock = Arc::new(JumpClock::starting_at(resumes_at.unwrap_or(begins_at)));
     let engine = start(&store, &clock, &notebook, options.seed)?;
     let tenants = data::tenants(options.seed);
-    let staged = set_stage(&store, &engine, &tenants, begins_at).await?;
+    let staged = set_stage(&engine, &tenants, begins_at).await?;
     let events = events(&staged, begins_at, ends_at, options.seed);
 
     let driver = driver(&engine, &clock, &notebook);
@@ -185,16 +185,13 @@ fn start(
 }
 
 async fn set_stage(
-    store: &Store,
     engine: &Engine,
     tenants: &[TenantData],
     now: Timestamp,
 ) -> Result<Vec<Staged>, DemoError> {
     let mut staged = Vec::new();
     for (data, place) in tenants.iter().zip(1..) {
-        let tenant = stage::set(store, data, place, now).await?;
-        engine.node.hint(tenant.id);
-        staged.push(tenant);
+        staged.push(stage::set(engine, data, place, now).await?);
     }
     Ok(staged)
 }

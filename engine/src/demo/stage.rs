@@ -15,6 +15,8 @@ use schedules::time::{DAY_MS, Timestamp};
 
 use super::DemoError;
 use super::data::{FIRST_DAY, TenantData};
+use crate::boot::Engine;
+use crate::doors::Doors;
 use crate::facts::{Fact, Saying};
 use crate::imports::csv::{BoletoCsv, ImportLine, ImportRow, Refusal};
 use crate::store::{Edit, Import, NewCampaign, NewTenant, Setting, Store, StoreError};
@@ -51,12 +53,12 @@ pub(super) fn cadence() -> Cadence {
 ///
 /// `place` counts the tenants of the demo from 1: its ids, and its campaign's, in its own database.
 pub(super) async fn set(
-    store: &Store,
+    engine: &Engine,
     data: &TenantData,
     place: i64,
     now: Timestamp,
 ) -> Result<Staged, DemoError> {
-    let id = TenantId(place);
+    let (id, store) = (TenantId(place), &engine.store);
     for template in templates() {
         put(store, data, id, template, now).await?;
     }
@@ -67,9 +69,9 @@ pub(super) async fn set(
         at: now,
     };
     let boletos = rows.iter().map(|row| row.boleto(data.zone)).collect();
-    store.import_boletos(id, import, boletos).await?;
+    engine.doors.import(id, import, boletos).await?;
     let campaign = campaign(store, id, CampaignId(place), now).await?;
-    launch(store, id, campaign, now).await?;
+    launch(&engine.doors, id, campaign, now).await?;
     Ok(Staged {
         id,
         zone: data.zone,
@@ -121,7 +123,7 @@ async fn campaign(
 }
 
 async fn launch(
-    store: &Store,
+    doors: &Doors,
     tenant: TenantId,
     campaign: CampaignId,
     now: Timestamp,
@@ -134,7 +136,7 @@ async fn launch(
         received_at: now,
         saying: Saying::CampaignLaunched { campaign },
     };
-    store.commit_facts(&[launched]).await?;
+    doors.tell(&[launched]).await?;
     Ok(())
 }
 
