@@ -5,11 +5,21 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use actors::clock::{Clock, SystemClock};
+use chrono::{Days, NaiveTime};
+use chrono_tz::Tz;
+use engine::facts::{Fact, Saying};
+use engine::store::{Edit, Import, NewBoleto, NewCampaign, Setting, SqliteSettings, Store};
+use schedules::cadence::{Cadence, Step};
+use schedules::channel::Channel;
+use schedules::template::{Template, Variable};
+use schedules::time::DAY_MS;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::behind;
 use tests::binary::{self, Running};
+use tests::{behind, scene};
 
+const ACCEPTED: &str = "SELECT count(*) FROM outcomes WHERE kind = 'accepted'";
 /// How long an observation may take, in looks of a millisecond.
 const LOOKS_MAX: u64 = 10_000;
 
@@ -90,6 +100,84 @@ fn a_service_is_healthy_and_ready_and_ends_when_it_is_asked_to() {
         assert_eq!(ended.code(), Some(0), "{ended}");
         assert!(TcpStream::connect(&address).is_err());
     }
+}
+
+/// Fills a folder with a boleto whose reminder is due at any time of today or, when the night falls
+/// meanwhile, of tomorrow.
+async fn fill(folder: &Path) {
+    let settings = SqliteSettings::at(folder);
+    let store = Store::open_sqlite(&settings).await.expect("a store");
+    let now = SystemClock::start().now();
+    let edit = |event_id: &str| Edit {
+        at: now,
+        ..scene::edit(event_id)
+    };
+    let tenant = store.create_tenant(&scene::new_tenant(), now).await;
+    let tenant = tenant.expect("a tenant");
+    let template = Template {
+        code: "lembrete".to_owned(),
+        channel: Channel::Sms,
+        version: 1,
+        subject: None,
+        body: "Seu boleto {{reference}} vence logo.".to_owned(),
+        variables: vec![Variable::Reference],
+        ttl_ms: 0,
+    };
+    let put = store.put_setting(tenant, edit("template"), Setting::Template(template));
+    put.await.expect("a template");
+    let step = |no, days| Step {
+        expires_after_ms: DAY_MS,
+        ..Step::on_calendar_day(no, days, NaiveTime::MIN, &[Channel::Sms], "lembrete")
+    };
+    let content = NewCampaign {
+        name: "Lembretes".to_owned(),
+        cadence: Cadence::of(vec![step(0, -20), step(1, -19)], 1),
+    };
+    let campaign = store.create_campaign(tenant, edit("campaign"), content);
+    let campaign = campaign.await.expect("a campaign");
+    let boleto = NewBoleto {
+        due_on: now.local_date(Tz::America__Sao_Paulo) + Days::new(20),
+        ..scene::boleto(1, 1)
+    };
+    let import = Import {
+        key: "chunk".to_owned(),
+        source: "test".to_owned(),
+        at: now,
+    };
+    let imported = store.import_boletos(tenant, import, vec![boleto]).await;
+    assert_eq!(imported.expect("an import").accepted, 1);
+    let launch = Fact {
+        tenant,
+        event_id: "launch".to_owned(),
+        source: "test".to_owned(),
+        occurred_at: now,
+        received_at: now,
+        saying: Saying::CampaignLaunched { campaign },
+    };
+    store.commit_facts(&[launch]).await.expect("a launch");
+    store.close().await;
+}
+
+#[test]
+fn a_service_sends_what_is_due_and_once() {
+    let folder = TempDir::new().expect("a folder");
+    let database = folder.path().join("regua.db");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(fill(folder.path()));
+    let letters = || behind::number(&database, "SELECT count(*) FROM mailbox");
+    let settled = || behind::number(&database, ACCEPTED) == 1;
+    let (mut engine, _) = start(folder.path());
+    assert!(binary::observe(LOOKS_MAX, settled), "nothing was sent");
+    assert_eq!(letters(), 1);
+    signal(&engine, "TERM");
+    assert!(binary::observe(LOOKS_MAX, || engine.has_ended()));
+    // The next life finds it done.
+    let (mut engine, address) = start(folder.path());
+    let ready = || get(&address, "/readyz").0.ends_with(" 200 OK");
+    assert!(binary::observe(LOOKS_MAX, ready));
+    signal(&engine, "TERM");
+    assert!(binary::observe(LOOKS_MAX, || engine.has_ended()));
+    assert_eq!(letters(), 1);
 }
 
 #[test]
