@@ -4,7 +4,7 @@ mod demo;
 mod serve;
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -224,6 +224,27 @@ fn a_damaged_database_is_named_and_left_as_it_is() {
             );
         }
         assert!(std::fs::read(&file).expect("a file") == bytes, "{what}");
+    }
+}
+
+#[test]
+fn a_disk_without_room_is_named_when_a_store_is_made() {
+    // The shell limits the size of every file, and ignores the signal that would end the process.
+    let limited = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
+    for blocks in ["0", "16", "100", "300"] {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("regua.db");
+        let output = Command::new("sh")
+            .args(["-c", limited, blocks])
+            .arg(binary::regua())
+            .args(["migrate", "--set"])
+            .arg(format!("store.path={}", path.display()))
+            .output()
+            .expect("a shell");
+        assert_eq!((code(&output), out(&output).as_str()), (1, ""), "{blocks}");
+        let told = err(&output);
+        assert!(told.ends_with(" [RG-STORE-003]\n"), "{blocks}: {told}");
+        assert!(!folder.path().join("regua.room").exists());
     }
 }
 

@@ -46,6 +46,23 @@ pub(super) enum Backend {
 impl Backend {
     pub(super) async fn sqlite(settings: &SqliteSettings) -> Result<Self, StoreError> {
         let folder = Folder::take(&settings.folder, &settings.file)?;
+        match Self::pools(settings, &folder).await {
+            Ok((writer, readers)) => Ok(Self::Sqlite {
+                writer,
+                readers,
+                folder: Mutex::new(Some(folder)),
+            }),
+            // SQLite tells a full disk as any error of input and output while it makes its files.
+            Err(StoreError::Unreachable) if folder.is_full() => Err(StoreError::DiskFull),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the writer and the readers of a folder, and brings the schema up to date.
+    async fn pools(
+        settings: &SqliteSettings,
+        folder: &Folder,
+    ) -> Result<(SqlitePool, SqlitePool), StoreError> {
         let mut options = SqliteConnectOptions::new()
             .filename(folder.database())
             .create_if_missing(true)
@@ -74,11 +91,7 @@ impl Backend {
             .acquire_timeout(ACQUIRE_MAX)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self::Sqlite {
-            writer,
-            readers,
-            folder: Mutex::new(Some(folder)),
-        })
+        Ok((writer, readers))
     }
 
     pub(super) async fn postgres(settings: &PostgresSettings) -> Result<Self, StoreError> {

@@ -1,7 +1,7 @@
 //! The data folder of an embedded database: one process at a time, and its user's alone.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,19 @@ impl Folder {
 
     pub(super) fn database(&self) -> PathBuf {
         self.database.clone()
+    }
+
+    /// Says whether there is no room for a small database; writes a file to find out.
+    pub(super) fn is_full(&self) -> bool {
+        const ROOM_BYTES: usize = 512 << 10;
+        let path = self.database.with_extension("room");
+        let written = private()
+            .create(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&vec![0; ROOM_BYTES]));
+        // What is left of it has no room either, and is written over the next time.
+        let _ = fs::remove_file(&path);
+        written.is_err_and(|error| of_io(error) == StoreError::DiskFull)
     }
 }
 
@@ -101,7 +114,9 @@ fn close(path: &Path, kept: u32) -> io::Result<()> {
 
 fn of_io(error: io::Error) -> StoreError {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            StoreError::DiskFull
+        }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Refused,
         _ => StoreError::Unreachable,
     }
