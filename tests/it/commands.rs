@@ -97,6 +97,47 @@ fn what_is_no_boleto_ends_with_2_and_says_why_on_standard_output() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_told() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = binary::command(&["document", "check", "12.ABC.345/01DE-35", "--json"]);
+    command.stdout(full.expect("a device that is always full"));
+    let output = command.output().expect("the binary runs");
+    assert_eq!(code(&output), 1);
+    assert!(
+        err(&output).starts_with("regua: No space left"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_measurement_takes_no_password_from_the_command_line() {
+    let url = "postgres://regua:s3cret@127.0.0.1:1";
+    for measured in ["cycle", "memory"] {
+        let arguments = ["bench", measured, "--store", "postgres", "--url", url];
+        let output = binary::run(&arguments);
+        assert_eq!((code(&output), out(&output).as_str()), (1, ""));
+        assert!(
+            err(&output).ends_with(" [RG-CONFIG-007]\n"),
+            "{}",
+            err(&output)
+        );
+        assert!(!err(&output).contains("s3cret"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn decisions_are_measured_with_the_arguments_of_the_other_measurements() {
+    let stores = ["sqlite", "postgres"].map(|store| ["--store", store]);
+    for store in stores.iter().map(|store| &store[..]).chain([&[][..]]) {
+        let arguments = [&["bench", "decide", "--items", "50", "--json"], store].concat();
+        let output = binary::run(&arguments);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        assert!(answer(&output).is_object());
+    }
+}
+
+#[test]
 fn migrating_twice_is_migrating_once() {
     let folder = TempDir::new().expect("a folder");
     for _ in 0..2 {

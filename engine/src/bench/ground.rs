@@ -6,6 +6,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::boot::BootError;
+use crate::config::Secret;
 use crate::store::{PostgresSettings, ScratchDatabase, SqliteSettings, Store, StoreError};
 
 /// Which database is measured.
@@ -14,7 +15,7 @@ pub enum StoreChoice {
     /// The embedded one, in a temporary folder.
     Sqlite,
     /// One on the PostgreSQL server of an address.
-    Postgres(String),
+    Postgres(Secret),
 }
 
 /// Why a measurement came to nothing.
@@ -80,7 +81,7 @@ impl Ground {
         Ok(match choice {
             StoreChoice::Sqlite => Self::Folder(TempDir::new().map_err(BenchError::Folder)?),
             StoreChoice::Postgres(url) => {
-                let scratch = ScratchDatabase::create(url).await?;
+                let scratch = ScratchDatabase::create(url.expose()).await?;
                 Self::Scratch(Box::new(scratch))
             }
         })

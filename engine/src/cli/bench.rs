@@ -1,5 +1,6 @@
 //! `regua bench`: the engine's figures on this machine, beside the limits they stand against.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,6 +12,11 @@ use crate::bench::cycle::{self, CycleOptions};
 use crate::bench::decide;
 use crate::bench::ground::{BenchError, StoreChoice};
 use crate::bench::memory::{self, MemoryOptions};
+use crate::config::Secret;
+use crate::telemetry;
+
+/// The variable with the address of a PostgreSQL server.
+const URL_VARIABLE: &str = "REGUA_TEST_POSTGRES";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,6 +33,9 @@ pub(super) struct Decide {
     /// How many reminders are due.
     #[arg(long, default_value_t = 20_000)]
     items: usize,
+    /// Ignored, so that all measurements can be called alike: a decision is made without a store.
+    #[arg(long, value_enum)]
+    store: Option<StoreKind>,
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
@@ -70,9 +79,10 @@ struct Place {
     #[arg(long, value_enum)]
     store: StoreKind,
     /// The PostgreSQL server, for example postgres://regua@127.0.0.1:5432, or over a Unix socket
-    /// postgres:///?host=/run/postgresql&user=regua.
-    #[arg(long, env = "REGUA_TEST_POSTGRES", hide_env_values = true)]
-    url: Option<String>,
+    /// postgres:///?host=/run/postgresql&user=regua [env: REGUA_TEST_POSTGRES, the only place for
+    /// one with a password].
+    #[arg(long, value_parser = secret)]
+    url: Option<Secret>,
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
@@ -86,8 +96,9 @@ enum StoreKind {
 
 impl Command {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        telemetry::start_quietly();
         match self {
-            Self::Decide(command) => tell(&decide::run(command.items), command.json, out),
+            Self::Decide(Decide { items, json, .. }) => tell(&decide::run(items), json, out),
             Self::Cycle(command) => command.run(out, err),
             Self::Memory(command) => command.run(out, err),
         }
@@ -135,15 +146,37 @@ impl Memory {
 
 impl Place {
     fn choice(self, err: &mut dyn Write) -> io::Result<Option<StoreChoice>> {
-        Ok(match (self.store, self.url) {
-            (StoreKind::Sqlite, _) => Some(StoreChoice::Sqlite),
-            (StoreKind::Postgres, Some(url)) => Some(StoreChoice::Postgres(url)),
-            (StoreKind::Postgres, None) => {
-                writeln!(err, "regua: --store postgres needs --url")?;
-                None
-            }
+        // Refused even where it is not used: it has been visible.
+        if self.url.as_ref().is_some_and(has_password) {
+            let told = "--url: secrets are not read from the command line; set";
+            writeln!(err, "regua: {told} {URL_VARIABLE} [RG-CONFIG-007]")?;
+            return Ok(None);
+        }
+        let url = || std::env::var(URL_VARIABLE).ok().map(Secret::new);
+        Ok(match self.store {
+            StoreKind::Sqlite => Some(StoreChoice::Sqlite),
+            StoreKind::Postgres => match self.url.or_else(url) {
+                Some(url) => Some(StoreChoice::Postgres(url)),
+                None => {
+                    writeln!(err, "regua: --store postgres needs --url")?;
+                    None
+                }
+            },
         })
     }
+}
+
+/// Takes an address as it is: what cannot be read is told by whoever reads it, without a copy.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// Says whether an address holds a password, as far as that can be told of one that may be wrong.
+fn has_password(url: &Secret) -> bool {
+    let url = url.expose();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let user = rest.rsplit_once('@').map(|(user, _)| user);
+    user.is_some_and(|user| user.contains(':')) || rest.contains("password=")
 }
 
 fn report(
@@ -180,4 +213,23 @@ fn tell(figure: &impl Serialize, json: bool, out: &mut dyn Write) -> io::Result<
         value => writeln!(out, "{value}")?,
     }
     Ok(Ended::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_password_is_known_however_it_is_written() {
+        for (url, has) in [
+            ("postgres://regua@127.0.0.1:5432", false),
+            ("postgres:///?host=/run/postgresql&user=regua", false),
+            ("postgres://regua:se:cr@t@127.0.0.1:5432/db", true),
+            ("postgres://regua:se/cret@127.0.0.1", true),
+            ("postgres:///?host=/run/postgresql&password=secret", true),
+            ("regua:secret@127.0.0.1", true),
+        ] {
+            assert_eq!(has_password(&Secret::new(url.to_owned())), has, "{url}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::serve::report;
 use super::{Ended, runtime};
 use crate::demo::{self, DemoOptions};
+use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Command {
@@ -25,6 +26,7 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        telemetry::start_quietly();
         let options = DemoOptions {
             seed: self.seed,
             folder: self.data,

@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry;
+
 /// What was checked is not valid.
 const INVALID: u8 = 2;
 /// The command did not work out.
@@ -78,6 +80,7 @@ enum Ended {
 
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
+    telemetry::log_panics();
     // Not locked: the log of a command that runs for long comes from other threads.
     let (mut out, mut err) = (io::stdout(), io::stderr());
     run_with(std::env::args_os(), &mut out, &mut err).into()
@@ -100,7 +103,11 @@ pub fn run_with(
         Err(help) => (write!(out, "{help}"), 0),
     };
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => FAILED,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // Where this cannot be written either there is nothing left but the exit code.
+            let _ = writeln!(err, "regua: {error}");
+            FAILED
+        }
         _ => code,
     }
 }

@@ -47,6 +47,7 @@ impl Serve {
 
 impl Migrate {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        telemetry::start_quietly();
         with_config(self.config, err, |config, err| {
             let migrated = runtime()?.block_on(async {
                 // Opening a store brings its schema up to date.

@@ -28,6 +28,12 @@ impl FromStr for Levels {
     }
 }
 
+impl From<LevelFilter> for Levels {
+    fn from(level: LevelFilter) -> Self {
+        Self(vec![(None, level)])
+    }
+}
+
 fn read_directive(text: &str) -> Option<(Option<String>, LevelFilter)> {
     let Some((module, level)) = text.split_once('=') else {
         return Some((None, read_level(text)?));

@@ -8,11 +8,12 @@ mod panic_hook;
 use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{Levels, LogConfig, LogFormat};
 
 pub use panic_hook::log_panics;
 
@@ -21,7 +22,7 @@ pub use panic_hook::log_panics;
 #[error("the log of the process is already open")]
 pub struct LogIsOpen;
 
-/// Opens the log of the process on standard error and sends panics there.
+/// Opens the log of the process on standard error.
 ///
 /// Colours are used only on a terminal, and not when the variable `NO_COLOR` is set.
 ///
@@ -32,9 +33,17 @@ pub fn start(config: &LogConfig) -> Result<(), LogIsOpen> {
     let ansi = io::stderr().is_terminal() && !no_color;
     subscriber(config, ansi, io::stderr)
         .try_init()
-        .map_err(|_| LogIsOpen)?;
-    log_panics();
-    Ok(())
+        .map_err(|_| LogIsOpen)
+}
+
+/// Opens the log of a command that says what it found by itself: only warnings, for people.
+pub fn start_quietly() {
+    let config = LogConfig {
+        format: LogFormat::Text,
+        level: Levels::from(LevelFilter::WARN),
+    };
+    // A process has one log: who opened it before has said how it is to be.
+    let _ = start(&config);
 }
 
 /// Builds the log over any writer.

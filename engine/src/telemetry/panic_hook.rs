@@ -1,12 +1,14 @@
 //! Panics as lines of the log: where, and what only if it stands so in the source.
 
 use std::any::Any;
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 
 /// Shown for a text that was put together at run time and may quote a person's data.
 const WITHHELD: &str = "[withheld]";
 
-/// Sends the panics of the process to its log, and nowhere else.
+/// Sends the panics of the process to its log, and nowhere else; to standard error where no log is
+/// open.
 pub fn log_panics() {
     panic::set_hook(Box::new(log_panic));
 }
@@ -18,6 +20,12 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("?");
     let said = literal_of(info.payload());
+    if !tracing::dispatcher::has_been_set() {
+        let what = format!("a thread panicked at {file}:{line}: {said} [RG-PANIC-001]");
+        // A panic is no place for another error.
+        let _ = writeln!(io::stderr(), "regua: {what}");
+        return;
+    }
     tracing::error!(
         code = "RG-PANIC-001",
         file,
@@ -41,7 +49,33 @@ fn literal_of(payload: &(dyn Any + Send)) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    /// Set for a process that is to panic.
+    const PLANTED: &str = "REGUA_TEST_PLANTED_PANIC";
+
+    #[test]
+    fn a_panic_of_any_command_is_told_without_what_it_worked_on() {
+        if std::env::var_os(PLANTED).is_some() {
+            // Whatever becomes of the command line, panics are told this way from here on.
+            let _ = crate::cli::run();
+            let phone = "+5511999998888";
+            panic!("cannot read {phone}");
+        }
+        let name = module_path!().split_once("::").expect("a crate").1;
+        let name = format!("{name}::a_panic_of_any_command_is_told_without_what_it_worked_on");
+        let child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", &name, "--nocapture"])
+            .env(PLANTED, "1")
+            .output()
+            .expect("this test runs");
+        let told = String::from_utf8(child.stderr).expect("utf-8");
+        assert!(told.contains("panic_hook.rs"), "{told}");
+        assert!(told.contains("[withheld] [RG-PANIC-001]"), "{told}");
+        assert!(!told.contains("99999"), "{told}");
+    }
 
     fn said(panicking: impl FnOnce() + panic::UnwindSafe) -> &'static str {
         literal_of(&*panic::catch_unwind(panicking).expect_err("a panic"))

@@ -47,16 +47,6 @@ fn why_reads_beside_a_process_that_holds_the_folder() {
 }
 
 #[test]
-fn why_makes_nothing_where_no_database_is() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("data/regua.db");
-    let answer = run(&["why", "bol_7", "--set", &at(&path)]);
-    assert_eq!((answer.code, answer.out.as_str()), (FAILED, ""));
-    assert!(answer.err.contains("[RG-STORE-016]"), "{}", answer.err);
-    assert_eq!(folder.path().read_dir().expect("a folder").count(), 0);
-}
-
-#[test]
 fn a_demo_on_a_folder_of_another_kind_is_refused_before_it_is_touched() {
     let held = Held::new();
     let folder = held.folder.path().to_string_lossy().into_owned();
