@@ -6,39 +6,69 @@ use actors::machine::input::{FactBody, InboxFact, Outcome};
 use chrono_tz::Tz;
 use schedules::channel::Channel;
 use schedules::format::{format_amount, format_date};
+use schedules::id::ReminderId;
 use schedules::time::Timestamp;
 use schedules::verdict::{RuleRef, Ruling, Verdict};
 
 use crate::store::{AttemptRecord, DecisionRecord, Why};
 
-/// Writes the story of a boleto's reminders, one line a record, in the order of time.
+/// Writes the story of a boleto's reminders, one line a record, in the order of time, and what
+/// comes next.
 ///
 /// Wall clocks are those of `zone`.
 pub fn story(why: &Why, zone: Tz) -> Vec<String> {
     let mut lines: Vec<(Timestamp, String)> = Vec::new();
-    lines.extend(
-        why.decisions
-            .iter()
-            .map(|record| (record.decided_at, decided(record, zone))),
-    );
+    for record in &why.decisions {
+        let step = step(why, record.reminder);
+        lines.push((record.decided_at, decided(&step, record, zone)));
+    }
     for record in &why.attempts {
-        lines.push((record.claimed_at, claimed(record)));
+        let step = step(why, record.attempt.reminder);
+        lines.push((record.claimed_at, claimed(&step, record)));
         if let Some((at, outcome)) = &record.outcome {
-            lines.push((*at, became(record, outcome)));
+            lines.push((*at, became(&step, outcome)));
         }
     }
-    lines.extend(
-        why.stops
-            .iter()
-            .map(|fact| (fact.received_at, stopped(fact))),
-    );
+    let stops = why.stops.iter();
+    lines.extend(stops.map(|fact| (fact.received_at, stopped(fact))));
     lines.extend(closed(why));
+    lines.extend(opted_out(why));
     lines.sort_by_key(|(at, _)| *at);
+    lines.extend(next(why));
     let lines = lines.into_iter().map(|(at, line)| {
-        let (wall, reading) = (at.local(zone), line);
-        format!("  {}  {reading}", wall.format("%d/%m/%Y %H:%M:%S%.3f"))
+        let wall = at.local(zone);
+        format!("  {}  {line}", wall.format("%d/%m/%Y %H:%M:%S%.3f"))
     });
     std::iter::once(heading(why)).chain(lines).collect()
+}
+
+/// Names a step and the campaign that it is of.
+fn step(why: &Why, reminder: ReminderId) -> String {
+    let mut enrollments = why.enrollments.iter();
+    let enrollment = enrollments.find(|record| record.enrollment.id == reminder.enrollment);
+    let campaign = enrollment.and_then(|record| why.campaigns.get(&record.enrollment.campaign));
+    let of = campaign.map(|name| format!(" de “{name}”"));
+    format!("etapa {}{}", reminder.step_no, of.unwrap_or_default())
+}
+
+/// Tells when the next step of each enrollment that goes on is looked at.
+fn next(why: &Why) -> Vec<(Timestamp, String)> {
+    let active = why.enrollments.iter();
+    let active = active.filter(|record| record.state == "active");
+    let next = active.filter_map(|record| {
+        let (id, cursor) = (record.enrollment.id, record.enrollment.cursor);
+        let touch = cursor.touch?;
+        let reminder = ReminderId {
+            enrollment: id,
+            step_no: touch.step_no,
+            occurrence: touch.occurrence,
+        };
+        let line = format!("{}: é a próxima.", step(why, reminder));
+        Some((cursor.next_at?, line))
+    });
+    let mut next: Vec<_> = next.collect();
+    next.sort_by_key(|(at, _)| *at);
+    next
 }
 
 fn heading(why: &Why) -> String {
@@ -48,8 +78,12 @@ fn heading(why: &Why) -> String {
         "cancelled" => "cancelado",
         _ => "em aberto",
     };
+    let nowhere = match why.enrollments.as_slice() {
+        [] => ", em nenhuma campanha",
+        _ => "",
+    };
     format!(
-        "Boleto {} ({}), {}, vence em {}: {status}",
+        "Boleto {} ({}), {}, vence em {}: {status}{nowhere}",
         record.boleto.reference,
         record.boleto.id,
         format_amount(record.boleto.amount_centavos),
@@ -57,32 +91,26 @@ fn heading(why: &Why) -> String {
     )
 }
 
-fn decided(record: &DecisionRecord, zone: Tz) -> String {
-    let ruling = match (record.ruling.as_str(), record.hold_until) {
-        ("hold", Some(until)) => Ruling::Hold { until },
-        ("cancel", _) => Ruling::Cancel,
-        _ => Ruling::Skip,
-    };
+fn decided(step: &str, record: &DecisionRecord, zone: Tz) -> String {
     let rule = record.rule.as_ref().map(|(code, version)| RuleRef {
         code: code.clone(),
         version: u32::try_from(*version).unwrap_or_default(),
     });
     let verdict = Verdict {
-        ruling,
+        ruling: record.ruling,
         reason: record.reason,
         rule,
     };
-    let step_no = record.reminder.step_no;
     let explained = verdict.explain_pt(zone);
-    format!("etapa {step_no}: {explained}{}", seconds(record, zone))
+    format!("{step}: {explained}{}", seconds(record, zone))
 }
 
 /// Tells the second at which a hold ends that ends within the minute it began in: by the minute it
 /// would wait for nothing.
 fn seconds(record: &DecisionRecord, zone: Tz) -> String {
     let minute = |at: Timestamp| at.unix_ms().div_euclid(60_000);
-    match record.hold_until {
-        Some(until) if minute(until) == minute(record.decided_at) => {
+    match record.ruling {
+        Ruling::Hold { until } if minute(until) == minute(record.decided_at) => {
             format!(
                 " Precisamente às {}.",
                 until.local(zone).format("%H:%M:%S%.3f")
@@ -92,18 +120,12 @@ fn seconds(record: &DecisionRecord, zone: Tz) -> String {
     }
 }
 
-fn claimed(record: &AttemptRecord) -> String {
-    let AttemptRecord {
-        attempt, channel, ..
-    } = record;
-    let step_no = attempt.reminder.step_no;
-    format!(
-        "etapa {step_no}: liberada para envio por {} ({attempt}).",
-        name_of(*channel)
-    )
+fn claimed(step: &str, record: &AttemptRecord) -> String {
+    let (attempt, channel) = (record.attempt, name_of(record.channel));
+    format!("{step}: liberada para envio por {channel} ({attempt}).")
 }
 
-fn became(record: &AttemptRecord, outcome: &Outcome) -> String {
+fn became(step: &str, outcome: &Outcome) -> String {
     let became = match outcome {
         Outcome::Accepted { .. } => "aceita pelo provedor".to_owned(),
         Outcome::Rejected { code } => format!("recusada pelo provedor ({code})"),
@@ -114,7 +136,7 @@ fn became(record: &AttemptRecord, outcome: &Outcome) -> String {
         }
         Outcome::Abandoned { why } => format!("não chegou a sair ({})", why.as_str()),
     };
-    format!("etapa {}: {became}.", record.attempt.reminder.step_no)
+    format!("{step}: {became}.")
 }
 
 fn stopped(fact: &InboxFact) -> String {
@@ -148,6 +170,16 @@ fn closed(why: &Why) -> Option<(Timestamp, String)> {
     (!is_told).then(|| (record.status_at, became.to_owned()))
 }
 
+/// Tells since when the contact is out, where no stop tells it: there was no reminder to stop.
+fn opted_out(why: &Why) -> Option<(Timestamp, String)> {
+    let is_told = why
+        .stops
+        .iter()
+        .any(|fact| matches!(fact.body, FactBody::ContactOptedOut { .. }));
+    let at = why.boleto.opted_out_at.filter(|_| !is_told)?;
+    Some((at, "o contato pediu para não receber mais.".to_owned()))
+}
+
 fn name_of(channel: Channel) -> &'static str {
     match channel {
         Channel::Whatsapp => "WhatsApp",
@@ -158,12 +190,15 @@ fn name_of(channel: Channel) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use actors::ports::Boleto;
-    use schedules::id::{BoletoId, ContactId};
+    use std::collections::BTreeMap;
+
+    use actors::ports::{Boleto, Cursor, Enrollment};
+    use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId};
+    use schedules::plan::Touch;
     use schedules::verdict::Reason;
 
     use super::*;
-    use crate::store::BoletoRecord;
+    use crate::store::{BoletoRecord, EnrollmentRecord};
 
     const ZONE: Tz = Tz::America__Sao_Paulo;
 
@@ -188,10 +223,10 @@ mod tests {
                 status: status.to_owned(),
                 status_at: at(status_at),
                 contact: ContactId(1),
-                contact_name: "Joana".to_owned(),
                 opted_out_at: None,
             },
             enrollments: Vec::new(),
+            campaigns: BTreeMap::new(),
             attempts: Vec::new(),
             decisions: Vec::new(),
             stops: Vec::new(),
@@ -218,9 +253,8 @@ mod tests {
             versions: [1, 1],
             decided_at: at(decided_at),
             slot_at: at(decided_at),
-            ruling: "hold".to_owned(),
+            ruling: Ruling::Hold { until: at(until) },
             reason: Reason::PaymentFeedStale,
-            hold_until: Some(at(until)),
             rule: None,
         }
     }
@@ -264,5 +298,77 @@ mod tests {
         held.decisions = vec![hold("2026-03-05T15:00:07Z", "2026-03-05T15:01:00Z")];
         let lines = story(&held, ZONE);
         assert!(!lines[1].contains("Precisamente"), "{lines:?}");
+    }
+
+    fn enrolled(campaign: i64, next_at: Option<&str>) -> EnrollmentRecord {
+        let touch = Touch {
+            step_no: 2,
+            occurrence: 0,
+            slot_at: at("2026-03-03T12:00:00Z"),
+            expires_at: at("2026-03-04T12:00:00Z"),
+        };
+        let cursor = Cursor {
+            touch: next_at.map(|_| touch),
+            next_at: next_at.map(at),
+            ..Cursor::default()
+        };
+        let enrollment = Enrollment {
+            id: EnrollmentId(6 + campaign),
+            campaign: CampaignId(campaign),
+            boleto: BoletoId(7),
+            contact: ContactId(1),
+            cursor,
+        };
+        EnrollmentRecord {
+            enrollment,
+            state: next_at.map_or("stopped", |_| "active").to_owned(),
+            stopped: None,
+        }
+    }
+
+    #[test]
+    fn a_boleto_that_was_never_enrolled_says_so_and_whether_its_contact_opted_out() {
+        let mut open = why("open", "2026-03-05T15:00:07Z");
+        let lines = story(&open, ZONE);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            lines[0].ends_with("em aberto, em nenhuma campanha"),
+            "{lines:?}"
+        );
+        open.boleto.opted_out_at = Some(at("2026-03-01T12:00:00Z"));
+        let lines = story(&open, ZONE);
+        let told = "  01/03/2026 09:00:00.000  o contato pediu para não receber mais.";
+        assert_eq!(lines[1..], [told]);
+    }
+
+    #[test]
+    fn each_step_is_of_a_campaign_and_the_next_one_is_told_last() {
+        let mut held = why("open", "2026-03-01T00:00:00Z");
+        held.campaigns = [
+            (CampaignId(1), "Régua".to_owned()),
+            (CampaignId(2), "Outra".to_owned()),
+        ]
+        .into();
+        held.enrollments = vec![
+            enrolled(2, Some("2026-03-06T12:00:00Z")),
+            enrolled(1, Some("2026-03-05T16:00:00Z")),
+        ];
+        held.decisions = vec![hold("2026-03-05T15:00:07Z", "2026-03-05T16:00:00Z")];
+        let lines = story(&held, ZONE);
+        assert!(lines[0].ends_with("em aberto"), "{lines:?}");
+        assert!(
+            lines[1].contains("  etapa 1 de “Régua”: Aguarda até"),
+            "{lines:?}"
+        );
+        assert_eq!(
+            lines[2],
+            "  05/03/2026 13:00:00.000  etapa 2 de “Régua”: é a próxima."
+        );
+        assert_eq!(
+            lines[3],
+            "  06/03/2026 09:00:00.000  etapa 2 de “Outra”: é a próxima."
+        );
+        held.enrollments = vec![enrolled(1, None)];
+        assert_eq!(story(&held, ZONE).len(), 2);
     }
 }

@@ -6,6 +6,7 @@ use schedules::calendar::Calendar;
 use schedules::id::{BoletoId, TenantId};
 use schedules::plan::{PlanInput, Progress, Touch, upcoming};
 use schedules::time::Timestamp;
+use schedules::verdict::Ruling;
 
 use super::DemoError;
 use super::data::TenantData;
@@ -57,7 +58,7 @@ impl Evidence {
             self.attempt(tenant, boleto, record);
         }
         for record in &why.decisions {
-            if record.ruling != "hold" {
+            if !record.is_hold() {
                 self.finish((tenant, boleto, record.reminder.step_no));
             }
         }
@@ -120,13 +121,13 @@ fn is_held_beyond(ends_at: Timestamp, step_no: u8, decisions: &[DecisionRecord])
         .iter()
         .filter(|record| record.reminder.step_no == step_no);
     let last = of_step.max_by_key(|record| record.id);
-    last.is_some_and(|record| {
-        record.ruling == "hold" && record.hold_until.is_some_and(|until| until > ends_at)
-    })
+    last.is_some_and(|record| matches!(record.ruling, Ruling::Hold { until } if until > ends_at))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use actors::ports::Boleto;
     use schedules::id::{AttemptId, CampaignId, ContactId, EnrollmentId, ReminderId};
     use schedules::verdict::Reason;
@@ -166,10 +167,10 @@ mod tests {
                 status: "open".to_owned(),
                 status_at: super::super::begins_at(),
                 contact: ContactId(1),
-                contact_name: String::new(),
                 opted_out_at: None,
             },
             enrollments: Vec::new(),
+            campaigns: BTreeMap::new(),
             attempts: Vec::new(),
             decisions: Vec::new(),
             stops: Vec::new(),
@@ -188,7 +189,7 @@ mod tests {
         }
     }
 
-    fn decided(step_no: u8, ruling: &str, hold_until: Option<Timestamp>) -> DecisionRecord {
+    fn decided(step_no: u8, ruling: Ruling) -> DecisionRecord {
         DecisionRecord {
             id: 1 + i64::from(step_no),
             reminder: reminder(step_no),
@@ -196,9 +197,8 @@ mod tests {
             versions: [1, 1],
             decided_at: ends_at().plus_ms(-1),
             slot_at: ends_at().plus_ms(-1),
-            ruling: ruling.to_owned(),
+            ruling,
             reason: Reason::CapReached,
-            hold_until,
             rule: None,
         }
     }
@@ -244,15 +244,15 @@ mod tests {
     fn only_a_hold_that_lasts_longer_than_the_demo_excuses_a_reminder() {
         let row = row("2026-11-24");
         let mut why = nothing(&row);
-        why.decisions = (0..4).map(|no| decided(no, "skip", None)).collect();
+        why.decisions = (0..4).map(|no| decided(no, Ruling::Skip)).collect();
         assert_eq!(judged(&row, &why).without_verdict, 1);
         for (until, found) in [(ends_at(), 1), (ends_at().plus_ms(1), 0)] {
             let mut held = why.clone();
-            held.decisions.push(decided(4, "hold", Some(until)));
+            held.decisions.push(decided(4, Ruling::Hold { until }));
             assert_eq!(judged(&row, &held).without_verdict, found, "{until}");
         }
-        why.decisions.push(decided(0, "cancel", None));
-        why.decisions.push(decided(4, "skip", None));
+        why.decisions.push(decided(0, Ruling::Cancel));
+        why.decisions.push(decided(4, Ruling::Skip));
         assert_eq!(judged(&row, &why).with_two_verdicts, 1);
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn an_accepted_attempt_is_a_final_verdict_and_needs_its_letter() {
         let row = row("2026-11-24");
         let mut why = nothing(&row);
-        why.decisions = (1..5).map(|no| decided(no, "skip", None)).collect();
+        why.decisions = (1..5).map(|no| decided(no, Ruling::Skip)).collect();
         let provider_ref = "ref".to_owned();
         why.attempts = vec![attempted(0, Outcome::Accepted { provider_ref })];
         let wanted = Findings {

@@ -10,7 +10,7 @@ use super::data::TenantData;
 use super::drive::Walked;
 use super::stage::Staged;
 use super::verify::Findings;
-use crate::store::{StateCounts, Store, Why};
+use crate::store::{DecisionRecord, StateCounts, Store, Why};
 use crate::why;
 
 /// How many stories are told.
@@ -113,7 +113,7 @@ fn map(counts: StateCounts) -> BTreeMap<String, u64> {
 async fn stories(store: &Store, staged: &[Staged]) -> Result<Vec<Vec<String>>, DemoError> {
     let tellable: [fn(&Why) -> bool; STORIES] = [
         |why| !why.stops.is_empty() && !why.attempts.is_empty(),
-        |why| why.decisions.iter().any(|record| record.ruling == "hold"),
+        |why| why.decisions.iter().any(DecisionRecord::is_hold),
         |why| why.attempts.iter().any(|record| record.attempt.try_no > 0),
     ];
     let mut stories: Vec<Option<Vec<String>>> = vec![None; tellable.len()];

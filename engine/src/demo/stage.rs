@@ -1,6 +1,6 @@
 //! Sets the demo's stage: tenants, templates, imports, the campaign D-3, D0, D+1, D+7, D+15.
 
-use actors::ports::Sender;
+use actors::ports::{Journal, JournalError, Sender};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use schedules::cadence::{Cadence, Step};
@@ -59,9 +59,7 @@ pub(super) async fn set(
     now: Timestamp,
 ) -> Result<Staged, DemoError> {
     let (id, store) = (TenantId(place), &engine.store);
-    for template in templates() {
-        put(store, data, id, template, now).await?;
-    }
+    settle(store, data, id, now).await?;
     let (rows, refused) = read(&data.csv)?;
     let import = Import {
         key: "demo.csv".to_owned(),
@@ -80,26 +78,22 @@ pub(super) async fn set(
     })
 }
 
-/// Adds a template, and before the first one the tenant.
-async fn put(
+/// Makes the tenant if it is not there, and its templates.
+async fn settle(
     store: &Store,
     data: &TenantData,
     id: TenantId,
-    template: Template,
     now: Timestamp,
 ) -> Result<(), DemoError> {
-    let name = format!("template:{}:{}", template.code, template.channel);
-    let setting = Setting::Template(template);
-    let added = store
-        .put_setting(id, edit(&name, now), setting.clone())
-        .await;
-    if !matches!(added, Err(StoreError::Absent { .. })) {
-        return Ok(added.map(drop)?);
-    }
-    if store.create_tenant(&tenant(data), now).await? != id {
+    let is_new = matches!(store.settings(id).await, Err(JournalError::Absent));
+    if is_new && store.create_tenant(&tenant(data), now).await? != id {
         return Err(DemoError::NoDemo);
     }
-    store.put_setting(id, edit(&name, now), setting).await?;
+    for template in templates() {
+        let name = format!("template:{}:{}", template.code, template.channel);
+        let setting = Setting::Template(template);
+        store.put_setting(id, edit(&name, now), setting).await?;
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use schedules::id::{
 };
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
-use schedules::verdict::Reason;
+use schedules::verdict::{Reason, Ruling};
 
 use super::Store;
 use super::codec::{cursor, instant, instant_or_null};
@@ -57,14 +57,19 @@ pub struct DecisionRecord {
     pub decided_at: Timestamp,
     /// When the touch was due.
     pub slot_at: Timestamp,
-    /// `hold`, `skip` or `cancel`.
-    pub ruling: String,
+    /// A hold, a skip or a cancel.
+    pub ruling: Ruling,
     /// Why.
     pub reason: Reason,
-    /// The end of a hold.
-    pub hold_until: Option<Timestamp>,
     /// The rule that decided, by code and version.
     pub rule: Option<(String, i64)>,
+}
+
+impl DecisionRecord {
+    /// Says whether another decision about the reminder follows.
+    pub const fn is_hold(&self) -> bool {
+        matches!(self.ruling, Ruling::Hold { .. })
+    }
 }
 
 /// An enrollment and its state.
@@ -299,21 +304,33 @@ fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
 }
 
 fn read_decision(mut row: Row) -> Result<DecisionRecord, StoreError> {
+    let (id, reminder) = (row.int()?, read_reminder(&mut row)?);
+    let (try_no, versions) = (row.small()?, [row.int()?, row.int()?]);
+    let (decided_at, slot_at) = (instant(&mut row)?, instant(&mut row)?);
+    let (ruling, reason) = (row.text()?, row.parsed("reason")?);
     Ok(DecisionRecord {
-        id: row.int()?,
-        reminder: read_reminder(&mut row)?,
-        try_no: row.small()?,
-        versions: [row.int()?, row.int()?],
-        decided_at: instant(&mut row)?,
-        slot_at: instant(&mut row)?,
-        ruling: row.text()?,
-        reason: row.parsed("reason")?,
-        hold_until: instant_or_null(&mut row)?,
+        id,
+        reminder,
+        try_no,
+        versions,
+        decided_at,
+        slot_at,
+        ruling: read_ruling(&ruling, instant_or_null(&mut row)?)?,
+        reason,
         rule: match (row.text_or_null()?, row.int_or_null()?) {
             (Some(code), Some(version)) => Some((code, version)),
             _ => None,
         },
     })
+}
+
+fn read_ruling(ruling: &str, hold_until: Option<Timestamp>) -> Result<Ruling, StoreError> {
+    match (ruling, hold_until) {
+        ("hold", Some(until)) => Ok(Ruling::Hold { until }),
+        ("skip", None) => Ok(Ruling::Skip),
+        ("cancel", None) => Ok(Ruling::Cancel),
+        _ => Err(StoreError::Unreadable { what: "ruling" }),
+    }
 }
 
 pub(super) fn read_enrollment(mut row: Row) -> Result<EnrollmentRecord, StoreError> {
@@ -344,4 +361,22 @@ pub(super) fn read_enrollment(mut row: Row) -> Result<EnrollmentRecord, StoreErr
         state,
         stopped,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ruling_that_no_version_writes_is_not_read_as_another() {
+        let until = Timestamp::from_unix_ms(1);
+        let read = read_ruling("hold", Some(until));
+        assert_eq!(read, Ok(Ruling::Hold { until }));
+        assert_eq!(read_ruling("skip", None), Ok(Ruling::Skip));
+        assert_eq!(read_ruling("cancel", None), Ok(Ruling::Cancel));
+        for (ruling, until) in [("hold", None), ("skip", Some(until)), ("send", None)] {
+            let unreadable = StoreError::Unreadable { what: "ruling" };
+            assert_eq!(read_ruling(ruling, until), Err(unreadable), "{ruling}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! What "why was this (not) sent?" is answered from: everything that was decided about a boleto.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use actors::machine::input::InboxFact;
 use actors::ports::Boleto;
-use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
+use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
 use schedules::time::Timestamp;
 
 use super::Store;
@@ -25,13 +26,11 @@ pub struct BoletoRecord {
     pub status_at: Timestamp,
     /// Its contact.
     pub contact: ContactId,
-    /// The contact's name.
-    pub contact_name: String,
     /// When the contact opted out of everything.
     pub opted_out_at: Option<Timestamp>,
 }
 
-/// Shows identifiers and states only: the name is personal.
+/// Shows identifiers and states only: the rest of a boleto is personal.
 impl fmt::Debug for BoletoRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoletoRecord")
@@ -55,13 +54,15 @@ pub struct Why {
     pub attempts: Vec<AttemptRecord>,
     /// Every decision that was no attempt.
     pub decisions: Vec<DecisionRecord>,
-    /// The facts that stopped its enrollments.
+    /// The names of their campaigns.
+    pub campaigns: BTreeMap<CampaignId, String>,
+    /// The facts that stopped its enrollments, each once.
     pub stops: Vec<InboxFact>,
 }
 
 const BOLETO: Sql = both(
     "SELECT b.id, b.reference, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code,
-         b.payment_link, b.status, b.status_at, c.id, c.name, c.opted_out_at
+         b.payment_link, b.status, b.status_at, c.id, c.opted_out_at
      FROM boletos b
      JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
      WHERE b.tenant_id = $1 AND b.id = $2",
@@ -78,6 +79,12 @@ const ENROLLMENTS: Sql = both(
      FROM enrollments
      WHERE tenant_id = $1 AND boleto_id = $2
      ORDER BY id",
+);
+
+const CAMPAIGNS: Sql = both(
+    "SELECT id, name FROM campaigns
+     WHERE tenant_id = $1
+       AND id IN (SELECT campaign_id FROM enrollments WHERE tenant_id = $1 AND boleto_id = $2)",
 );
 
 const FACT: Sql = both(
@@ -152,7 +159,6 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         status: row.text()?,
         status_at: instant(&mut row)?,
         contact: ContactId(row.int()?),
-        contact_name: row.text()?,
         opted_out_at: instant_or_null(&mut row)?,
     };
     let rows = conn
@@ -162,6 +168,13 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         .into_iter()
         .map(history::read_enrollment)
         .collect::<Result<Vec<_>, _>>()?;
+    let campaigns = conn
+        .rows(&CAMPAIGNS, args![tenant.0, boleto.boleto.id.0])
+        .await?;
+    let campaigns = campaigns
+        .into_iter()
+        .map(|mut row| Ok((CampaignId(row.int()?), row.text()?)))
+        .collect::<Result<_, StoreError>>()?;
     let (mut attempts, mut decisions, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     for EnrollmentRecord {
         enrollment,
@@ -172,13 +185,15 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         let before = EnrollmentId(enrollment.id.0 - 1);
         attempts.extend(history::attempts(conn, tenant, before, enrollment.id).await?);
         decisions.extend(history::decisions(conn, tenant, before, enrollment.id).await?);
-        if let Some((seq, _)) = stopped {
-            stops.extend(fact(conn, tenant, *seq).await?);
+        let is_known = |seq| stops.iter().any(|stop: &InboxFact| stop.seq == seq);
+        if let Some((seq, _)) = stopped.filter(|(seq, _)| !is_known(*seq)) {
+            stops.extend(fact(conn, tenant, seq).await?);
         }
     }
     Ok(Why {
         boleto,
         enrollments,
+        campaigns,
         attempts,
         decisions,
         stops,

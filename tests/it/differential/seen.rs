@@ -208,7 +208,7 @@ impl Real {
                 format!("{:?} try {}", ids.reminder(one.reminder), one.try_no),
                 one.versions,
                 (one.decided_at, one.slot_at),
-                (&one.ruling, one.reason, one.hold_until),
+                (one.ruling, one.reason),
                 one.rule,
             )
         });

@@ -107,12 +107,6 @@ pub fn enrollment_line(one: Enrollment, state: &str, stopped: Option<(i64, StopR
 
 /// The versions of a stop's cancel records are the store's: the model has none for them.
 pub fn ruled_line(ruled: &Ruled) -> String {
-    let (ruling, until) = match ruled.verdict.ruling {
-        Ruling::Hold { until } => ("hold", Some(until)),
-        Ruling::Skip => ("skip", None),
-        Ruling::Cancel => ("cancel", None),
-        Ruling::Send { .. } => ("send", None),
-    };
     let rule = ruled.verdict.rule.as_ref();
     let rule = rule.map(|rule| (rule.code.clone(), i64::from(rule.version)));
     let versions = [ruled.campaign_version, ruled.rules_version].map(i64::from);
@@ -120,7 +114,7 @@ pub fn ruled_line(ruled: &Ruled) -> String {
         format!("{:?} try {}", ruled.reminder, ruled.try_no),
         versions,
         (ruled.at, ruled.slot_at),
-        (ruling, ruled.verdict.reason, until),
+        (ruled.verdict.ruling, ruled.verdict.reason),
         rule,
     )
 }
@@ -129,14 +123,14 @@ pub fn decision_line(
     what: String,
     versions: [i64; 2],
     (at, slot_at): (Timestamp, Timestamp),
-    (ruling, reason, until): (&str, Reason, Option<Timestamp>),
+    (ruling, reason): (Ruling, Reason),
     rule: Option<(String, i64)>,
 ) -> String {
     let versions = match (ruling, reason) {
-        ("cancel", Reason::Stopped(_)) => None,
+        (Ruling::Cancel, Reason::Stopped(_)) => None,
         _ => Some(versions),
     };
-    format!("{what} {versions:?} {at:?} {slot_at:?} {ruling} {reason:?} {until:?} {rule:?}")
+    format!("{what} {versions:?} {at:?} {slot_at:?} {ruling:?} {reason:?} {rule:?}")
 }
 
 pub fn attempt_line(attempt: AttemptId, rest: &impl std::fmt::Debug) -> String {

@@ -212,12 +212,12 @@ async fn a_verdict_is_recorded_with_its_rule(database: Database) {
         .await
         .expect("why");
     let decision = &why.decisions[0];
+    let until = START.plus_ms(60_000);
     assert_eq!(
-        (decision.ruling.as_str(), decision.reason),
-        ("hold", Reason::CapReached)
+        (decision.ruling, decision.reason),
+        (Ruling::Hold { until }, Reason::CapReached)
     );
     assert_eq!(decision.rule, Some(("cap.contact.day".to_owned(), 2)));
-    assert_eq!(decision.hold_until, Some(START.plus_ms(60_000)));
     assert_eq!(
         why.enrollments[0].enrollment.cursor,
         cursor(1, START.plus_ms(60_000))

@@ -1,5 +1,7 @@
 //! What the store and the doors work on can be formatted for a log without telling whose it is.
 
+use std::collections::BTreeMap;
+
 use actors::ports::Boleto;
 use engine::bus::envelope::Envelope;
 use engine::facts::{ContactName, Fact, Saying};
@@ -87,12 +89,12 @@ fn what_is_told_and_kept_is_formatted_without_personal_data() {
         status: "paid".to_owned(),
         status_at: START,
         contact: ContactId(3),
-        contact_name: "Joana Souza".to_owned(),
         opted_out_at: None,
     };
     assert_silent(&Why {
         boleto: record,
         enrollments: Vec::new(),
+        campaigns: BTreeMap::new(),
         attempts: Vec::new(),
         decisions: Vec::new(),
         stops: Vec::new(),

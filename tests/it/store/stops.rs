@@ -9,7 +9,7 @@ use actors::ports::Journal;
 use engine::facts::{FactAnswer, Saying};
 use schedules::channel::Channel;
 use schedules::stop::StopReason;
-use schedules::verdict::Reason;
+use schedules::verdict::{Reason, Ruling};
 use tests::database::Database;
 use tests::scene::{
     START, Scene, accepted, attempt, boleto, claim, contact, cursor, reference, settled,
@@ -357,7 +357,7 @@ async fn a_stopped_touch_is_recorded_as_cancelled(database: Database) {
     let why = why.expect("why");
     assert_eq!(why.decisions.len(), 1);
     assert_eq!(why.decisions[0].reason, Reason::Stopped(StopReason::Paid));
-    assert_eq!(why.decisions[0].ruling, "cancel");
+    assert_eq!(why.decisions[0].ruling, Ruling::Cancel);
     assert_eq!(why.stops[0].seq, seq);
     let facts = scene.inbox().await;
     assert!(facts.iter().all(|fact| fact.seq != seq));
