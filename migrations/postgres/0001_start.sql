@@ -299,6 +299,7 @@ CREATE TABLE mailbox (
     channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
     handed_over_at BIGINT NOT NULL,
     to_masked TEXT NOT NULL,
+    subject TEXT,
     body TEXT NOT NULL,
     PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)
 );

@@ -30,24 +30,26 @@ pub struct Letter {
     pub handed_over_at: Timestamp,
     /// The contact point, masked.
     pub to_masked: String,
+    /// The subject of an e-mail.
+    pub subject: Option<String>,
     /// The text.
     pub body: String,
 }
 
 const KEEP: Sql = batch!(
     "INSERT INTO mailbox (tenant_id, enrollment_id, step_no, occurrence, try_no, boleto_id,
-         channel, handed_over_at, to_masked, body)
+         channel, handed_over_at, to_masked, subject, body)
      SELECT r.* FROM ",
     (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
      5 "try_no" "bigint", 6 "boleto" "bigint", 7 "channel" "text", 8 "handed_over_at" "bigint",
-     9 "to_masked" "text", 10 "body" "text"),
+     9 "to_masked" "text", 10 "subject" "text", 11 "body" "text"),
     "WHERE true
      ON CONFLICT DO NOTHING"
 );
 
 const LIST: Sql = both(
     "SELECT enrollment_id, step_no, occurrence, try_no, boleto_id, channel, handed_over_at,
-         to_masked, body
+         to_masked, subject, body
      FROM mailbox
      WHERE tenant_id = $1 AND handed_over_at >= $2
      ORDER BY handed_over_at, enrollment_id
@@ -74,6 +76,7 @@ impl Letter {
             channel: message.channel,
             handed_over_at,
             to_masked: masked(&message.to),
+            subject: message.rendered.subject.clone(),
             body: message.rendered.body.clone(),
         }
     }
@@ -147,6 +150,7 @@ pub(super) async fn together(conn: &mut Conn, letters: &[&Letter]) -> Result<(),
             letter.channel.as_str(),
             letter.handed_over_at.unix_ms(),
             letter.to_masked.as_str(),
+            letter.subject.clone(),
             letter.body.as_str(),
         ]);
     }
@@ -170,6 +174,7 @@ fn read(tenant: TenantId, mut row: Row) -> Result<Letter, StoreError> {
         channel: row.parsed("channel")?,
         handed_over_at: instant(&mut row)?,
         to_masked: row.text()?,
+        subject: row.text_or_null()?,
         body: row.text()?,
     })
 }

@@ -317,6 +317,7 @@ async fn a_letter_is_kept_once(database: Database) {
         channel: Channel::Sms,
         handed_over_at: START.plus_ms(n as i64),
         to_masked: "***1234".to_owned(),
+        subject: (n == 1).then(|| "assunto".to_owned()),
         body: body.to_owned(),
     };
     let kept = [letter(0, "um"), letter(1, "dois"), letter(0, "outro")];

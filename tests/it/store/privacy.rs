@@ -80,6 +80,7 @@ fn what_is_told_and_kept_is_formatted_without_personal_data() {
         channel: Channel::Email,
         handed_over_at: START,
         to_masked: "joana.souza, masked badly".to_owned(),
+        subject: Some("Joana, seu boleto".to_owned()),
         body: "Joana, pague em https://pay.example".to_owned(),
     };
     assert_silent(&letter);
