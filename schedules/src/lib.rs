@@ -23,6 +23,7 @@ pub mod explain;
 pub mod format;
 pub mod id;
 pub mod link;
+pub mod mix;
 pub mod pace;
 pub mod phone;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mix::mixed;
 use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 /// A bounded exponential backoff.
@@ -69,11 +70,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a number from 0 to `most_ms` that depends on the seed alone (`SplitMix64`).
+/// Returns a number from 0 to `most_ms` that depends on the seed alone.
 fn jitter(seed: u64, most_ms: i64) -> i64 {
-    let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^= mixed >> 31;
-    i64::try_from(mixed >> 1).unwrap_or_default() % (most_ms.max(0) + 1)
+    i64::try_from(mixed(seed) >> 1).unwrap_or_default() % (most_ms.max(0) + 1)
 }

@@ -2,5 +2,6 @@
 
 pub mod behind;
 pub mod binary;
+pub mod chance;
 pub mod database;
 pub mod scene;

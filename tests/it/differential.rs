@@ -23,7 +23,6 @@
 //!
 //! [`Unchanged`]: engine::facts::FactAnswer::Unchanged
 
-mod chance;
 mod commits;
 mod doors;
 mod generator;

@@ -5,7 +5,6 @@
 //! again in the same data folder. Then it goes undisturbed to the end, judges itself, and is judged
 //! here over its notebook and its database by other means.
 
-mod chance;
 mod history;
 
 use std::os::unix::process::ExitStatusExt;
@@ -15,8 +14,8 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::binary::{self, Running};
+use tests::chance::Chance;
 
-use chance::Chance;
 use history::History;
 
 /// Demos that are killed side by side.
@@ -51,7 +50,7 @@ fn two_hundred_kills_lose_no_acknowledged_stop_and_hand_nothing_over_twice() {
 /// Kills one demo after the other, and judges each when it has come to its end. Returns how many
 /// kills there were, and how many of them after the first hand-over of their demo.
 fn kill_demos(lane: u64) -> (u32, u32) {
-    let mut chance = Chance::of(lane);
+    let mut chance = Chance::new(lane);
     let (mut left, mut at_work) = (KILLS_A_LANE, 0);
     for (seed, wanted) in (1_000 * (lane + 1)..).zip(KILLS_A_DEMO.into_iter().cycle()) {
         let demo = Demo::new(seed);

@@ -1,12 +1,14 @@
 //! The only source of chance in a simulation: one small generator per seed, nothing global.
 
-/// A `SplitMix64` generator (Steele, Lea and Flood, 2014): tiny, and the same on every machine.
+use schedules::mix::SplitMix;
+
+/// A generator that is tiny, and the same on every machine.
 #[derive(Clone, Debug)]
-pub(super) struct Rng(u64);
+pub(super) struct Rng(SplitMix);
 
 impl Rng {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed ^ 0x5EED_0F2E_6A11_D00D)
+        Self(SplitMix::new(seed ^ 0x5EED_0F2E_6A11_D00D))
     }
 
     /// Splits off a generator whose draws do not disturb this one.
@@ -15,11 +17,7 @@ impl Rng {
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        self.0.draw()
     }
 
     /// Draws from `low` to `high`, both included.

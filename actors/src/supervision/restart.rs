@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use schedules::id::TenantId;
+use schedules::mix::mixed;
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 /// How many failures within [`WINDOW_MS`] end in quarantine.
@@ -67,16 +68,8 @@ impl RestartPolicy {
 pub fn backoff_ms(tenant: TenantId, count: u64, tries: usize) -> i64 {
     let tries = u32::try_from(tries).unwrap_or(u32::MAX).min(16);
     let full_ms = (BACKOFF_MIN_MS << tries).min(BACKOFF_MAX_MS);
-    let share = spread(tenant.0.unsigned_abs() ^ count.rotate_left(32)) % 512;
+    let share = mixed(tenant.0.unsigned_abs() ^ count.rotate_left(32)) % 512;
     full_ms - full_ms * i64::try_from(share).unwrap_or(0) / 1024
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): neighbouring numbers end far apart.
-fn spread(seed: u64) -> u64 {
-    let mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

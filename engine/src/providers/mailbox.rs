@@ -13,6 +13,7 @@ use actors::machine::input::{Abandoned, Outcome};
 use actors::ports::Gateway;
 use async_trait::async_trait;
 use schedules::id::AttemptId;
+use schedules::mix::mixed;
 use serde::Serialize;
 
 use crate::store::{Letter, Store, StoreError};
@@ -114,7 +115,7 @@ impl Mailbox {
     }
 }
 
-/// Mixes an attempt into 64 bits (FNV-1a, then a final avalanche).
+/// Mixes an attempt into 64 bits.
 fn hash(attempt: AttemptId, seed: u64) -> u64 {
     let words = [
         attempt.reminder.enrollment.0.cast_unsigned(),
@@ -122,13 +123,9 @@ fn hash(attempt: AttemptId, seed: u64) -> u64 {
         u64::from(attempt.reminder.occurrence),
         u64::from(attempt.try_no),
     ];
-    let mixed = words
+    words
         .iter()
-        .fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, word| {
-            (hash ^ word).wrapping_mul(0x0100_0000_01B3)
-        });
-    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed ^ (mixed >> 32)
+        .fold(mixed(seed), |hash, word| mixed(hash ^ word))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
+use tests::chance::Chance;
 use tests::scene::{START, boleto, contact, new_tenant, reference};
 
-use super::chance::Chance;
 use super::operation::{Act, Operation, Said};
 use super::reference::Reference;
 use super::view::Look;
