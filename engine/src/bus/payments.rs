@@ -19,7 +19,7 @@ const AMOUNT_CENTAVOS_MAX: i64 = 9_999_999_999;
 /// The years that a due date can be in: the two cycles of the bank slip's factor.
 const DUE_YEARS: std::ops::RangeInclusive<i32> = 1997..=2049;
 
-/// Why an event is no fact; it goes to the dead letters with this code.
+/// Why an event is no fact; whoever published it is told, and telling it again changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableEvent {
     /// The type is none of the contract's.

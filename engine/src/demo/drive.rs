@@ -96,7 +96,7 @@ impl Driver {
             )
         });
         // A node that cannot look ahead raises no alert.
-        let is_blind = jumps % JUMPS_A_LOOK == 0 && self.looks_ahead().await.is_err();
+        let is_blind = jumps.is_multiple_of(JUMPS_A_LOOK) && self.looks_ahead().await.is_err();
         if given_up.is_none() && !is_blind {
             return Ok(());
         }
