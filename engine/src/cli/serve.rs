@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use actors::clock::{Clock, SystemClock};
-use actors::lease::LeaseTimes;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
