@@ -16,6 +16,9 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// How far a wall clock may go back without being noticed here, in microseconds.
+const CLOCK_STEP_US: i64 = 1_000_000;
+
 /// The theoretical arrival time of the next message, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceState {
@@ -43,6 +46,24 @@ impl Pace {
         PaceState {
             arrival_us: state.arrival_us.max(now_us) + self.step_us() * i64::from(sent),
         }
+    }
+
+    /// Returns the state of a sender that has just sent as many as may go out at once: what is
+    /// assumed when nobody remembers what it sent.
+    pub fn spent(&self, now: Timestamp) -> PaceState {
+        self.after(PaceState::default(), now, self.burst.max(1))
+    }
+
+    /// Returns the state, or a fresh one when it is further ahead than any pace allows: the wall
+    /// clock was set back.
+    #[must_use]
+    pub fn credible(&self, state: PaceState, now: Timestamp) -> PaceState {
+        let ahead_us = state.arrival_us - now.unix_ms().saturating_mul(1_000);
+        let furthest_us = self.step_us() * i64::from(self.burst.max(1)) + CLOCK_STEP_US;
+        if ahead_us > furthest_us {
+            return PaceState::default();
+        }
+        state
     }
 
     /// Returns the first instant at which a message may go out, in whole milliseconds, rounded up.

@@ -62,6 +62,9 @@ impl<'m> Draft<'m> {
             // An edit took it away while an attempt was under way that came to nothing.
             return self.skip(&due, Reason::StepRemoved);
         }
+        if due.has_tried_all() {
+            return self.skip(&due, Reason::RetriesExhausted);
+        }
         let verdict = self.judge(&due);
         let cursor = due.entry.enrollment.cursor;
         match verdict.ruling {
@@ -276,6 +279,12 @@ impl<'m> Due<'m> {
         self.channels
             .and_then(|channels| channels.get(from..))
             .unwrap_or_default()
+    }
+
+    /// Says whether every channel of the step came to nothing.
+    fn has_tried_all(&self) -> bool {
+        let channels = self.channels.map_or(0, <[_]>::len);
+        usize::from(self.entry.enrollment.cursor.channel_from) >= channels.max(1)
     }
 
     fn plan_subject(&self) -> PlanSubject {

@@ -12,12 +12,13 @@ use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling};
 
 mod comebacks;
+mod lapses;
 mod meetings;
 
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
 use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepKind};
-use super::{Machine, Need};
+use super::{Machine, Need, Paces};
 use crate::fake::fixtures::{self, CAMPAIGN, DUE_ON};
 use crate::ports::{
     Candidate, Committed, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned, Settings,
@@ -54,7 +55,7 @@ fn machine() -> Machine {
         tallies: Vec::new(),
         sweeps: Vec::new(),
     };
-    Machine::restore(snapshot)
+    Machine::restore(snapshot, None, at(1, 0, 0))
 }
 
 /// Enrolls boletos 1..=n of contact 1 by a sweep at `now`, and admits them as the journal would.

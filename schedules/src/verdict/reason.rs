@@ -58,6 +58,12 @@ pub enum Reason {
 pub struct UnknownReason;
 
 impl Reason {
+    /// Says whether a hold for this reason ends by an event rather than at an instant; the instant
+    /// of such a hold is when to look again at the latest.
+    pub fn ends_by_an_event(self) -> bool {
+        matches!(self, Self::PaymentFeedStale | Self::CreditsExhausted)
+    }
+
     /// Every reason.
     pub const ALL: [Reason; 25] = [
         Reason::Due,
