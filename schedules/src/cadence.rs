@@ -40,8 +40,10 @@ pub struct Campaign {
 pub struct Cadence {
     /// The steps, in any order; the planner sorts by instant, then by number.
     pub steps: Vec<Step>,
-    /// Business days that must have passed after the effective due date before a step that comes
-    /// after the due date may be walked: payment data can arrive a business day late.
+    /// Days on which the banks work that must have passed after the effective due date before
+    /// anything that falls after it may be walked: payment data can arrive a business day late,
+    /// in the course of that day. With 1, a boleto due on a Monday is not reminded before the
+    /// Wednesday.
     #[serde(default)]
     pub grace_business_days: u16,
     /// The most reminders an enrollment gets, over all steps.
@@ -89,6 +91,7 @@ pub enum When {
         /// Five fields (or six with seconds), in the contact's likeliest zone.
         cron: Recurrence,
         /// Days from the due date, as in [`When::Offset`], on whose midnight the recurrence begins.
+        /// One that begins up to the due date pauses after it until the grace is over.
         from_days: i32,
         /// The most firings.
         occurrences_max: u32,

@@ -140,8 +140,25 @@ impl Calendar {
     /// in the next [`SEARCH_DAYS_MAX`] days the due date stays as it is. Source: Lei 7.089/1983
     /// art. 1 and the notes of FEBRABAN.
     pub fn effective_due_on(&self, due_on: NaiveDate) -> NaiveDate {
-        let banks_work = |day| !is_weekend(day) && self.bank_holiday_name(day).is_none();
+        let banks_work = |day| self.banks_work(day);
         first_after(due_on, NaiveDate::succ_opt, banks_work).unwrap_or(due_on)
+    }
+
+    /// Returns the `n`-th day strictly after `on` on which the banks work; `on` itself for 0.
+    ///
+    /// Nothing is returned under the conditions of [`Calendar::add_business_days`].
+    pub fn add_bank_days(&self, on: NaiveDate, n: u16) -> Option<NaiveDate> {
+        if u32::from(n) > ADDED_DAYS_MAX {
+            return None;
+        }
+        let banks_work = |day| self.banks_work(day);
+        (0..n).try_fold(on, |day, _| {
+            first_after(day.succ_opt()?, NaiveDate::succ_opt, banks_work)
+        })
+    }
+
+    fn banks_work(&self, on: NaiveDate) -> bool {
+        !is_weekend(on) && self.bank_holiday_name(on).is_none()
     }
 
     fn bank_holiday_name(&self, on: NaiveDate) -> Option<&str> {

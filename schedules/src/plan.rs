@@ -204,21 +204,20 @@ impl Progress {
 struct DueDays<'a> {
     input: &'a PlanInput<'a>,
     effective_due_on: NaiveDate,
-    /// The first day on which a step after the due date may fall.
+    /// The first day after the effective due date on which anything may fall.
     grace_over_on: NaiveDate,
 }
 
 impl<'a> DueDays<'a> {
     fn of(input: &'a PlanInput<'a>) -> Self {
         let effective_due_on = input.calendar.effective_due_on(input.due_on);
-        let grace_over_on = match i32::from(input.cadence.grace_business_days) {
-            0 => effective_due_on,
-            // A calendar without business days has no end of the grace, either.
-            days => input
-                .calendar
-                .add_business_days(effective_due_on, days)
-                .unwrap_or(NaiveDate::MAX),
-        };
+        // The payments of a day are known by its end: not the last day of the grace, but the day
+        // after it is free. A calendar without business days has no end of the grace, either.
+        let grace_over_on = input
+            .calendar
+            .add_bank_days(effective_due_on, input.cadence.grace_business_days)
+            .and_then(|last_on| last_on.succ_opt())
+            .unwrap_or(NaiveDate::MAX);
         Self {
             input,
             effective_due_on,
@@ -287,7 +286,7 @@ impl<'a> DueDays<'a> {
         let When::Offset { days, unit, at } = step.when else {
             return None;
         };
-        let on = self.not_in_grace(days, self.day(days, unit)?);
+        let on = self.not_in_grace(self.day(days, unit)?);
         (on < NaiveDate::MAX).then(|| resolve_local(self.input.zone, on.and_time(at)))
     }
 
@@ -298,8 +297,15 @@ impl<'a> DueDays<'a> {
         else {
             return None;
         };
-        let begins_on = self.not_in_grace(*from_days, self.day(*from_days, DayUnit::Calendar)?);
-        self.first_slot_of(cron, begins_on, after_at)
+        let begins_on = self.day(*from_days, DayUnit::Calendar)?;
+        let slot_at = self.first_slot_of(cron, begins_on, after_at)?;
+        let slot_on = slot_at.local_date(self.input.zone);
+        let free_on = self.not_in_grace(slot_on);
+        if free_on == slot_on {
+            Some(slot_at)
+        } else {
+            self.first_slot_of(cron, free_on, after_at)
+        }
     }
 
     fn first_slot_of(
@@ -333,8 +339,8 @@ impl<'a> DueDays<'a> {
         }
     }
 
-    fn not_in_grace(&self, days: i32, on: NaiveDate) -> NaiveDate {
-        if days > 0 {
+    fn not_in_grace(&self, on: NaiveDate) -> NaiveDate {
+        if on > self.effective_due_on {
             on.max(self.grace_over_on)
         } else {
             on
