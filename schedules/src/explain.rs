@@ -60,6 +60,7 @@ const fn cause_pt(reason: Reason) -> &'static str {
             "as notícias de pagamento estão atrasadas, e o boleto pode já estar pago"
         }
         Reason::NoContactPoint => "o contato não tem telefone ou e-mail para os canais da etapa",
+        Reason::NoSender => "não há remetente configurado para os canais da etapa",
         Reason::Suppressed => "os canais da etapa estão bloqueados para o contato",
         Reason::Moratorium => "há uma moratória em vigor",
         Reason::Expired => "o prazo da etapa terminou antes que pudesse sair",
@@ -96,6 +97,7 @@ const fn cause_en(reason: Reason) -> &'static str {
         Reason::Stopped(stop) => stop_en(stop),
         Reason::PaymentFeedStale => "news of payments is late, and the boleto may be paid already",
         Reason::NoContactPoint => "the contact has no phone or e-mail for the step's channels",
+        Reason::NoSender => "no sender is set up for the step's channels",
         Reason::Suppressed => "the step's channels are barred for the contact",
         Reason::Moratorium => "a moratorium is in force",
         Reason::Expired => "the step's time ran out before it could go out",

@@ -60,6 +60,18 @@ pub enum PhoneError {
     RecogniseKind,
 }
 
+impl PhoneKind {
+    /// Returns the kind of a number that [`Phone::e164`] gave out.
+    pub const fn of_e164(e164: &str) -> Self {
+        // +55, area code, and nine digits.
+        if e164.len() == "+55".len() + 2 + 9 {
+            Self::Mobile
+        } else {
+            Self::Landline
+        }
+    }
+}
+
 impl PhoneError {
     /// Returns the stable name of the error, for the API and import reports.
     pub const fn code(&self) -> &'static str {
@@ -133,13 +145,8 @@ impl Phone {
     }
 
     /// Returns whether it is a mobile or a landline.
-    pub fn kind(&self) -> PhoneKind {
-        // +55, area code, and nine digits.
-        if self.e164.len() == "+55".len() + 2 + 9 {
-            PhoneKind::Mobile
-        } else {
-            PhoneKind::Landline
-        }
+    pub const fn kind(&self) -> PhoneKind {
+        PhoneKind::of_e164(self.e164.as_str())
     }
 
     /// Returns the area code, from which state and time zones follow.

@@ -248,6 +248,13 @@ impl RulePack {
         policies.next().unwrap_or(ZoneUncertainty::EveryZone)
     }
 
+    /// Returns the rule that bars `channel` for every contact, if there is one.
+    pub fn suppression_of(&self, channel: Channel) -> Option<&Rule> {
+        self.rules
+            .iter()
+            .find(|rule| matches!(rule.body, RuleBody::Suppression(_)) && rule.applies_to(channel))
+    }
+
     /// Returns the texts that every message on `channel` must contain.
     pub fn mandatory_texts(&self, channel: Channel) -> impl Iterator<Item = &MandatoryText> {
         self.rules.iter().filter_map(move |rule| match &rule.body {

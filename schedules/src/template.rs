@@ -228,14 +228,6 @@ impl Template {
         self.validate_text(&self.body, self.body_chars_max(), barred)
     }
 
-    /// Returns the declared variables without a value.
-    pub fn missing(&self, values: &Values) -> Vec<Variable> {
-        let declared = self.variables.iter().copied();
-        declared
-            .filter(|variable| values.get(*variable).is_none())
-            .collect()
-    }
-
     /// Fills the template, once: braces in a value are braces.
     ///
     /// # Errors

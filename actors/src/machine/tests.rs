@@ -13,6 +13,7 @@ use schedules::verdict::{Reason, Ruling};
 
 mod comebacks;
 mod meetings;
+mod reach;
 
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
@@ -20,8 +21,8 @@ use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepK
 use super::{Machine, Need};
 use crate::fake::fixtures::{self, CAMPAIGN, DUE_ON};
 use crate::ports::{
-    Candidate, Committed, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned, Settings,
-    Snapshot, SweepPage,
+    Candidate, Committed, Contact, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned,
+    Settings, Snapshot, SweepPage,
 };
 
 fn at(day: u32, hour: u32, minute: u32) -> Timestamp {
@@ -48,8 +49,12 @@ fn settings() -> Settings {
 }
 
 fn machine() -> Machine {
+    machine_with(settings())
+}
+
+fn machine_with(settings: Settings) -> Machine {
     let snapshot = Snapshot {
-        settings: settings(),
+        settings,
         unsettled: Vec::new(),
         tallies: Vec::new(),
         sweeps: Vec::new(),
@@ -107,6 +112,10 @@ fn mark(next_at: Timestamp) -> Mark {
 }
 
 fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
+    admit_of(machine, enrolled, until, fixtures::contact(ContactId(1)));
+}
+
+fn admit_of(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp, contact: Contact) {
     let rows = enrolled.iter().map(|one| DueRow {
         enrollment: Enrollment {
             id: EnrollmentId(one.boleto.0),
@@ -119,7 +128,7 @@ fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
     });
     machine.admit(DuePage {
         rows: rows.collect(),
-        contacts: vec![fixtures::contact(ContactId(1))],
+        contacts: vec![contact],
         read_to: mark(until),
         next_after_at: None,
     });
