@@ -1,5 +1,6 @@
 //! What stands in for a template's variables: the only way from stored data into a message.
 
+use schedules::boleto::printed;
 use schedules::charges::charges_on;
 use schedules::format::{format_amount, format_date};
 use schedules::template::{Template, Values, Variable};
@@ -41,7 +42,7 @@ impl Sources<'_> {
             }
             Variable::AmountWithCharges => self.amount_with_charges(now),
             Variable::DueOn => Some(format_date(boleto.due_on)),
-            Variable::DigitableLine => boleto.digitable_line.clone(),
+            Variable::DigitableLine => boleto.digitable_line.as_deref().and_then(printed),
             Variable::PixCode => boleto.pix_code.clone(),
             Variable::Reference => Some(boleto.reference.clone()),
             Variable::PaymentLink => boleto.payment_link.clone(),

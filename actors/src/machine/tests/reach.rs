@@ -1,6 +1,10 @@
 //! Which channel a due reminder takes, and why one that cannot be used is passed over.
 
+use schedules::template::{Template, Variable};
+
+use super::super::values::Sources;
 use super::*;
+use crate::ports::Boleto;
 
 const LANDLINE: &str = "+551132221234";
 
@@ -60,6 +64,31 @@ fn an_sms_goes_to_a_mobile_and_whatsapp_to_any_phone() {
     );
     let changes = decided(settings_over(&[Channel::Sms, Channel::Whatsapp]), landline);
     assert_eq!(claimed_channel(&changes), Some(Channel::Whatsapp));
+}
+
+#[test]
+fn a_line_is_grouped_for_reading_and_a_pix_code_stays_as_it_is() {
+    let boleto = Boleto {
+        digitable_line: Some("03399534655410007231078760701017115650000034353".into()),
+        pix_code: Some("00020126".into()),
+        ..fixtures::boleto(BoletoId(1))
+    };
+    let (settings, contact) = (settings(), fixtures::contact(ContactId(1)));
+    let template = Template {
+        body: "{{digitable_line}} {{pix_code}}".into(),
+        variables: vec![Variable::DigitableLine, Variable::PixCode],
+        ..settings.templates[0].clone()
+    };
+    let sources = Sources {
+        tenant: &settings.tenant,
+        contact: &contact,
+        boleto: &boleto,
+    };
+    let rendered = template.render(&sources.values(&template, at(7, 9, 0)));
+    assert_eq!(
+        rendered.map(|it| it.body).as_deref(),
+        Ok("03399.53465 54100.072310 78760.701017 1 15650000034353 00020126")
+    );
 }
 
 #[test]
