@@ -4,6 +4,7 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::code::{CodeError, check_code};
 use crate::id::CampaignId;
 use crate::recurrence::Recurrence;
 use crate::time::DAY_MS;
@@ -13,6 +14,9 @@ pub const STEPS_MAX: u8 = 63;
 
 /// The most days between the due date and a step, either way.
 pub const OFFSET_DAYS_MAX: u32 = 3_650;
+
+/// The most firings of a recurring step: one a day for a year.
+pub const OCCURRENCES_MAX: u32 = 366;
 
 /// The most business days of grace.
 pub const GRACE_BUSINESS_DAYS_MAX: u16 = 60;
@@ -93,7 +97,7 @@ pub enum When {
         /// Days from the due date, as in [`When::Offset`], on whose midnight the recurrence begins.
         /// One that begins up to the due date pauses after it until the grace is over.
         from_days: i32,
-        /// The most firings.
+        /// The most firings, up to [`OCCURRENCES_MAX`].
         occurrences_max: u32,
     },
 }
@@ -145,18 +149,21 @@ pub enum CadenceError {
     /// A step names a channel twice.
     #[error("step {0} names a channel twice")]
     RepeatedChannel(u8),
-    /// A step names no template.
-    #[error("step {0} names no template")]
-    NoTemplate(u8),
+    /// The name of a step's template is none that a template can have.
+    #[error("template of step {0}: {1}")]
+    TemplateCode(u8, CodeError),
     /// A step expires at once, or later than [`EXPIRES_AFTER_MS_MAX`].
     #[error("step {0} expires at once or too late")]
     ExpiryOutOfRange(u8),
     /// A step is further from the due date than [`OFFSET_DAYS_MAX`].
     #[error("step {0} is too far from the due date")]
     DaysOutOfRange(u8),
-    /// A recurring step has no end or no firing.
+    /// A recurring step has no firing.
     #[error("step {0} needs at least one occurrence")]
     NoOccurrence(u8),
+    /// A recurring step fires more often than [`OCCURRENCES_MAX`].
+    #[error("step {0} has more than {OCCURRENCES_MAX} occurrences")]
+    TooManyOccurrences(u8),
     /// Progress counts the occurrences of one recurring step.
     #[error("step {0} is a second recurring step")]
     SecondRecurrence(u8),
@@ -257,10 +264,6 @@ impl Step {
         );
         refuse_if(self.channels.is_empty(), CadenceError::NoChannel(no));
         refuse_if(self.repeats_channel(), CadenceError::RepeatedChannel(no));
-        refuse_if(
-            self.template.trim().is_empty(),
-            CadenceError::NoTemplate(no),
-        );
         let expires = (1..=EXPIRES_AFTER_MS_MAX).contains(&self.expires_after_ms);
         refuse_if(!expires, CadenceError::ExpiryOutOfRange(no));
         let too_far = self.when.days().unsigned_abs() > OFFSET_DAYS_MAX;
@@ -274,9 +277,16 @@ impl Step {
         } = self.when
         {
             refuse_if(occurrences_max == 0, CadenceError::NoOccurrence(no));
+            let endless = occurrences_max > OCCURRENCES_MAX;
+            refuse_if(endless, CadenceError::TooManyOccurrences(no));
             let second = earlier.iter().any(|step| step.when.is_recurring());
             refuse_if(second, CadenceError::SecondRecurrence(no));
         }
+        let code = check_code(&self.template);
+        errors.extend(
+            code.err()
+                .map(|error| CadenceError::TemplateCode(no, error)),
+        );
     }
 
     fn repeats_channel(&self) -> bool {

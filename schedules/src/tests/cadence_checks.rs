@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::cadences::{cadence, customary, offset, recurring};
-use crate::cadence::{Cadence, CadenceError, Condition, DayUnit, Step, StepSet};
+use crate::cadence::{Cadence, CadenceError, Condition, DayUnit, OCCURRENCES_MAX, Step, StepSet};
 use crate::channel::Channel;
+use crate::code::CodeError;
 
 #[test]
 fn a_cadence_names_everything_that_is_wrong_with_it() {
@@ -29,7 +30,7 @@ fn a_cadence_names_everything_that_is_wrong_with_it() {
                     amount_centavos_max: Some(0),
                     ..Condition::default()
                 },
-                ..recurring(2, "0 9 * * *", 1, 1)
+                ..recurring(2, "0 9 * * *", 1, OCCURRENCES_MAX + 1)
             },
         ],
         grace_business_days: 61,
@@ -52,7 +53,8 @@ fn a_cadence_names_everything_that_is_wrong_with_it() {
         E::ImpossibleCampaignCondition,
         E::StepNumberTooLarge(64),
         E::NoChannel(64),
-        E::NoTemplate(64),
+        E::TemplateCode(64, CodeError::ReadCharacter),
+        E::TooManyOccurrences(2),
         E::ExpiryOutOfRange(1),
         E::DaysOutOfRange(1),
         E::RepeatedStep(1),
