@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mask::masked;
 use crate::phone::Phone;
 use crate::text_form::text_form;
 
@@ -97,7 +98,7 @@ impl EmailAddress {
 
 impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***@***")
+        f.write_str(&masked(&self.address))
     }
 }
 

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::area_code::AreaCode;
 use crate::characters::{ascii_digit, is_invisible};
+use crate::mask::masked;
 use crate::text_form::text_form;
 
 const COUNTRY: &str = "55";
@@ -168,7 +169,7 @@ impl Phone {
 
 impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{COUNTRY}******{}", &self.e164[self.e164.len() - 4..])
+        f.write_str(&masked(&self.e164))
     }
 }
 
