@@ -115,11 +115,6 @@ pub struct BrCode {
 }
 
 impl BrCode {
-    /// Tells whether the code names a URL that says what is to be paid.
-    pub const fn is_dynamic(&self) -> bool {
-        matches!(self.target, PixTarget::Url(_))
-    }
-
     /// Reads a code; blanks around it are dropped.
     ///
     /// Lengths count characters, not bytes, as the published codes with accents do.
@@ -309,8 +304,8 @@ mod tests {
             assert_eq!(BrCode::parse(&code(&fields)), expected);
         }
         assert_eq!(
-            BrCode::parse(&code(&FIXED)).map(|c| c.is_dynamic()),
-            Ok(false)
+            BrCode::parse(&code(&FIXED)).map(|c| c.target),
+            Ok(PixTarget::Key("a@b".to_owned()))
         );
     }
 

@@ -351,21 +351,10 @@ impl StepSet {
         Self((self.0 as u64 | bit(no)) as i64)
     }
 
-    /// Returns the set without step `no`.
-    #[must_use]
-    pub const fn without(self, no: u8) -> Self {
-        Self((self.0 as u64 & !bit(no)) as i64)
-    }
-
     /// Returns the steps of either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
-    }
-
-    /// Says whether there is no step in the set.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
     }
 
     /// Lists the numbers, ascending.

@@ -117,11 +117,6 @@ impl ChargeRule {
             Ok(Self(terms))
         }
     }
-
-    /// Returns the terms.
-    pub const fn terms(&self) -> &ChargeTerms {
-        &self.0
-    }
 }
 
 impl TryFrom<ChargeTerms> for ChargeRule {

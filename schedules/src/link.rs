@@ -35,18 +35,6 @@ pub enum LinkError {
     ReadHost,
 }
 
-impl LinkError {
-    /// Returns the stable name of the error, for the API.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::MeasureLink => "link_length",
-            Self::ReadScheme => "link_scheme",
-            Self::ReadCharacter => "link_character",
-            Self::ReadHost => "link_host",
-        }
-    }
-}
-
 /// Checks that a text is an https address with a plain host.
 ///
 /// # Errors

@@ -176,28 +176,6 @@ impl Progress {
         }
         next
     }
-
-    /// Returns where the enrollment stood before `touch` was sent, for a retry or another channel.
-    ///
-    /// Nothing is returned when a later slot has been walked since: then the touch is over.
-    #[must_use]
-    pub fn back_to(self, cadence: &Cadence, touch: &Touch) -> Option<Self> {
-        if self.after_at > touch.slot_at {
-            return None;
-        }
-        let mut previous = self;
-        previous.done = previous.done.without(touch.step_no);
-        previous.reminders = previous.reminders.saturating_sub(1);
-        previous.after_at = touch.slot_at;
-        if cadence
-            .step(touch.step_no)
-            .is_some_and(|step| step.when.is_recurring())
-        {
-            previous.occurrence = touch.occurrence;
-            previous.after_at = touch.slot_at.plus_ms(-1);
-        }
-        Some(previous)
-    }
 }
 
 /// A plan's input with the days that its slots are counted from.

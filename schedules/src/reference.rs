@@ -34,17 +34,6 @@ pub enum ReferenceError {
     ReadCharacter,
 }
 
-impl ReferenceError {
-    /// Returns the stable name of the error, for the API.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::FindText => "reference_missing",
-            Self::MeasureText => "reference_length",
-            Self::ReadCharacter => "reference_character",
-        }
-    }
-}
-
 impl Reference {
     /// Reads a reference; blanks around it are dropped, letters and their accents composed.
     ///

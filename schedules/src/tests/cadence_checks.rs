@@ -84,7 +84,6 @@ fn a_set_of_steps_holds_the_numbers_up_to_63_and_no_others() {
     let all = (0..=63).fold(StepSet::default(), StepSet::with);
     assert_eq!(all.iter().count(), 64);
     assert!(!all.contains(64) && !all.contains(255));
-    assert_eq!(all.without(63).without(64).iter().count(), 63);
     assert_eq!(StepSet::default().with(64), StepSet::default());
     assert_eq!(
         StepSet::default()
@@ -94,5 +93,5 @@ fn a_set_of_steps_holds_the_numbers_up_to_63_and_no_others() {
             .last(),
         Some(63)
     );
-    assert!(StepSet::default().is_empty());
+    assert_eq!(StepSet::default().iter().next(), None);
 }

@@ -137,26 +137,6 @@ proptest! {
         }
         prop_assert_eq!(rest.len() + passed.iter().count(), all.len());
     }
-
-    #[test]
-    fn going_back_to_a_touch_gives_the_same_touch_again(
-        cadence in cadences(), due_on in due_days(), walked in 0_usize..10,
-    ) {
-        let calendar = Calendar::brazil();
-        let mut input = plan_input(&cadence, &calendar, due_on);
-        for _ in 0..walked {
-            let Some(touch) = next_touch(&input) else { break };
-            input.progress = input.progress.after(&cadence, &touch, true);
-        }
-        if let Some(touch) = next_touch(&input) {
-            let after = input.progress.after(&cadence, &touch, true);
-            let back = after.back_to(&cadence, &touch).expect("a way back");
-            prop_assert_eq!(back.reminders, input.progress.reminders);
-            input.progress = back;
-            prop_assert_eq!(next_touch(&input), Some(touch));
-            prop_assert_eq!(back.after(&cadence, &touch, true), after);
-        }
-    }
 }
 
 #[test]
@@ -217,18 +197,6 @@ fn a_recurrence_from_before_the_due_date_pauses_for_the_grace() {
         days,
         ["2026-03-05", "2026-03-06", "2026-03-10", "2026-03-11"]
     );
-}
-
-#[test]
-fn there_is_no_way_back_once_a_later_slot_was_walked() {
-    let (cadence, calendar) = (customary(), Calendar::brazil());
-    let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
-    let touches = upcoming(&input, 2);
-    for touch in &touches {
-        input.progress = input.progress.after(&cadence, touch, true);
-    }
-    assert_eq!(input.progress.back_to(&cadence, &touches[0]), None);
-    assert!(input.progress.back_to(&cadence, &touches[1]).is_some());
 }
 
 #[test]
