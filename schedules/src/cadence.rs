@@ -9,8 +9,8 @@ use crate::id::CampaignId;
 use crate::recurrence::Recurrence;
 use crate::time::DAY_MS;
 
-/// The most steps a campaign may ever have had: step numbers are bits of a [`StepSet`].
-pub const STEPS_MAX: u8 = 63;
+/// The highest number of a step: they are the bits of a [`StepSet`], counted from 0.
+pub const STEP_NO_MAX: u8 = 63;
 
 /// The most days between the due date and a step, either way.
 pub const OFFSET_DAYS_MAX: u32 = 3_650;
@@ -137,8 +137,8 @@ pub enum CadenceError {
     /// There are no steps.
     #[error("campaign has no steps")]
     NoSteps,
-    /// A step number is above [`STEPS_MAX`].
-    #[error("step number {0} is above {STEPS_MAX}")]
+    /// A step number is above [`STEP_NO_MAX`].
+    #[error("step number {0} is above {STEP_NO_MAX}")]
     StepNumberTooLarge(u8),
     /// Two steps share a number.
     #[error("step number {0} is taken")]
@@ -257,7 +257,7 @@ impl Step {
                 errors.push(error);
             }
         };
-        refuse_if(no > STEPS_MAX, CadenceError::StepNumberTooLarge(no));
+        refuse_if(no > STEP_NO_MAX, CadenceError::StepNumberTooLarge(no));
         refuse_if(
             earlier.iter().any(|step| step.no == no),
             CadenceError::RepeatedStep(no),
@@ -359,11 +359,11 @@ impl StepSet {
 
     /// Lists the numbers, ascending.
     pub fn iter(self) -> impl Iterator<Item = u8> {
-        (0..=STEPS_MAX).filter(move |no| self.contains(*no))
+        (0..=STEP_NO_MAX).filter(move |no| self.contains(*no))
     }
 }
 
 /// Returns the bit of a step; numbers that no step can have share none.
 const fn bit(no: u8) -> u64 {
-    if no <= STEPS_MAX { 1 << no } else { 0 }
+    if no <= STEP_NO_MAX { 1 << no } else { 0 }
 }

@@ -49,7 +49,7 @@ pub struct ChargeTerms {
     pub grace_days: u32,
 }
 
-/// Terms that the law allows.
+/// Terms within the limits of the law, and of what is no slip of the pen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "ChargeTerms", into = "ChargeTerms")]
 pub struct ChargeRule(ChargeTerms);

@@ -4,7 +4,6 @@
 
 use chrono_tz::Tz;
 
-use crate::channel::Channel;
 use crate::stop::StopReason;
 use crate::time::Timestamp;
 use crate::verdict::{Reason, RuleRef, Ruling, Verdict};
@@ -19,7 +18,7 @@ impl Verdict {
                 not_after_at,
             } => format!(
                 "Sai agora por {}, até {}: {cause}.",
-                channel_name_pt(channel),
+                channel.name_pt(),
                 wall_clock_pt(not_after_at, zone)
             ),
             Ruling::Hold { until } => {
@@ -136,14 +135,6 @@ fn rule_pt(rule: Option<&RuleRef>) -> String {
 fn rule_en(rule: Option<&RuleRef>) -> String {
     rule.map(|rule| format!(" (rule {}, version {})", rule.code, rule.version))
         .unwrap_or_default()
-}
-
-const fn channel_name_pt(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Whatsapp => "WhatsApp",
-        Channel::Sms => "SMS",
-        Channel::Email => "e-mail",
-    }
 }
 
 fn wall_clock_pt(at: Timestamp, zone: Tz) -> String {

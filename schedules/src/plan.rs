@@ -8,14 +8,14 @@
 //! the effective due date: until then a boleto that is due on a Saturday can be paid without
 //! charges, so on the Monday it is due, not overdue, and overdue from the Tuesday on.
 
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::{Cadence, DayUnit, Step, StepSet, When};
 use crate::calendar::Calendar;
 use crate::recurrence::Recurrence;
-use crate::time::{Timestamp, resolve_local};
+use crate::time::{Timestamp, day_start, resolve_local};
 
 /// Where an enrollment stands: what is done, and how often it was reminded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,7 +295,7 @@ impl<'a> DueDays<'a> {
         if begins_on == NaiveDate::MAX {
             return None;
         }
-        let begins_at = resolve_local(self.input.zone, begins_on.and_time(NaiveTime::MIN));
+        let begins_at = day_start(self.input.zone, begins_on);
         cron.next_after(self.input.zone, after_at.max(begins_at.plus_ms(-1)))
     }
 

@@ -68,7 +68,8 @@ pub enum RuleBody {
     ZoneUncertainty(ZoneUncertainty),
 }
 
-/// A text that every message must contain, compared after template rendering rules.
+/// A text that every message must contain; it is looked for in the template, with the variables of
+/// both in one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MandatoryText {

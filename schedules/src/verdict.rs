@@ -168,7 +168,7 @@ pub struct Case<'a> {
 /// instant past the end.
 pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
     if let Some(stop) = case.stop {
-        return Verdict::without_rule(Ruling::Cancel, Reason::Stopped(stop));
+        return Verdict::cancel(Reason::Stopped(stop));
     }
     let chosen = choose_channel(case);
     if case.feed.is_stale(now) && now < case.touch.expires_at {
@@ -184,10 +184,10 @@ pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
         return hold(case, &gates, held);
     }
     if now >= case.touch.expires_at {
-        return Verdict::without_rule(Ruling::Skip, Reason::Expired);
+        return Verdict::skip(Reason::Expired);
     }
     if !case.condition_met {
-        return Verdict::without_rule(Ruling::Skip, Reason::ConditionUnmet);
+        return Verdict::skip(Reason::ConditionUnmet);
     }
     if let Some(held) = gates.rules(now) {
         return hold(case, &gates, held);
@@ -206,7 +206,17 @@ pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
 }
 
 impl Verdict {
-    fn without_rule(ruling: Ruling, reason: Reason) -> Self {
+    /// Passes a touch over for a reason that no rule gives.
+    pub const fn skip(reason: Reason) -> Self {
+        Self::without_rule(Ruling::Skip, reason)
+    }
+
+    /// Cancels a touch for a reason that no rule gives.
+    pub const fn cancel(reason: Reason) -> Self {
+        Self::without_rule(Ruling::Cancel, reason)
+    }
+
+    const fn without_rule(ruling: Ruling, reason: Reason) -> Self {
         Self {
             ruling,
             reason,

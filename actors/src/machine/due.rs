@@ -191,13 +191,8 @@ impl<'m> Draft<'m> {
 
     /// Passes the touch over for a reason that no gate knows.
     fn skip(&mut self, due: &Due<'m>, reason: Reason) {
-        let verdict = Verdict {
-            ruling: Ruling::Skip,
-            reason,
-            rule: None,
-        };
         let to = self.cursor_after(due, false);
-        self.rule(due, verdict, to);
+        self.rule(due, Verdict::skip(reason), to);
     }
 
     fn rule(&mut self, due: &Due<'m>, verdict: Verdict, to: Cursor) {
