@@ -4,7 +4,6 @@
 
 use actors::machine::input::{FactBody, InboxFact, Outcome};
 use chrono_tz::Tz;
-use schedules::channel::Channel;
 use schedules::format::{format_amount, format_date};
 use schedules::time::Timestamp;
 use schedules::verdict::{RuleRef, Ruling, Verdict};
@@ -99,7 +98,7 @@ fn claimed(record: &AttemptRecord) -> String {
     let step_no = attempt.reminder.step_no;
     format!(
         "etapa {step_no}: liberada para envio por {} ({attempt}).",
-        name_of(*channel)
+        channel.name_pt()
     )
 }
 
@@ -146,14 +145,6 @@ fn closed(why: &Why) -> Option<(Timestamp, String)> {
         closes && fact.received_at == record.status_at
     });
     (!is_told).then(|| (record.status_at, became.to_owned()))
-}
-
-fn name_of(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Whatsapp => "WhatsApp",
-        Channel::Sms => "SMS",
-        Channel::Email => "e-mail",
-    }
 }
 
 #[cfg(test)]

@@ -79,15 +79,15 @@ impl<'m> Draft<'m> {
     }
 
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {
-        let tries = claim.from.channel_tries.saturating_add(1);
+        let failed_try = claim.from.channel_tries;
         let policy = &self.machine.walks.tenant().retry;
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
-        match policy.next_at(self.now, tries, seed, retry_after_ms) {
+        match policy.next_at(self.now, failed_try, seed, retry_after_ms) {
             Some(at) if at < claim.touch.expires_at => {
                 self.go_back(
                     claim,
                     Cursor {
-                        channel_tries: tries,
+                        channel_tries: failed_try.saturating_add(1),
                         ..claim.from
                     },
                     at,

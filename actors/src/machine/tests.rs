@@ -14,6 +14,7 @@ use schedules::verdict::{Reason, Ruling};
 mod comebacks;
 mod lapses;
 mod meetings;
+mod reach;
 
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
@@ -21,8 +22,8 @@ use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepK
 use super::{Machine, Need, Paces};
 use crate::fake::fixtures::{self, CAMPAIGN, DUE_ON};
 use crate::ports::{
-    Candidate, Committed, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned, Settings,
-    Snapshot, SweepPage,
+    Candidate, Committed, Contact, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned,
+    Settings, Snapshot, SweepPage,
 };
 
 fn at(day: u32, hour: u32, minute: u32) -> Timestamp {
@@ -49,8 +50,12 @@ fn settings() -> Settings {
 }
 
 fn machine() -> Machine {
+    machine_with(settings())
+}
+
+fn machine_with(settings: Settings) -> Machine {
     let snapshot = Snapshot {
-        settings: settings(),
+        settings,
         unsettled: Vec::new(),
         tallies: Vec::new(),
         sweeps: Vec::new(),
@@ -108,6 +113,10 @@ fn mark(next_at: Timestamp) -> Mark {
 }
 
 fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
+    admit_of(machine, enrolled, until, fixtures::contact(ContactId(1)));
+}
+
+fn admit_of(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp, contact: Contact) {
     let rows = enrolled.iter().map(|one| DueRow {
         enrollment: Enrollment {
             id: EnrollmentId(one.boleto.0),
@@ -120,7 +129,7 @@ fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
     });
     machine.admit(DuePage {
         rows: rows.collect(),
-        contacts: vec![fixtures::contact(ContactId(1))],
+        contacts: vec![contact],
         read_to: mark(until),
         next_after_at: None,
     });

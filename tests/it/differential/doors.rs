@@ -53,9 +53,9 @@ impl Reference {
         let (rows, names) = (self.rows(said.tenant), &self.names[&said.tenant]);
         let saying = &said.saying;
         let subject = match (saying.boleto(), saying.contact(), saying.campaign()) {
-            (Some(BoletoName::Reference(name)), ..) => match names.references.get(name) {
+            (Some(BoletoName::Reference(name)), ..) => match names.references.get(name.as_str()) {
                 Some(id) => Subject::Boleto(*id),
-                None => return Resolved::Awaited(format!("boleto {name}")),
+                None => return Resolved::Awaited(format!("boleto {}", name.as_str())),
             },
             (_, Some(ContactName::Point(point)), _) => match names.contact_at(point) {
                 Some(id) => Subject::Contact(id),

@@ -72,6 +72,30 @@ fn what_could_not_begin_in_time_is_put_off_longer_each_time_up_to_a_minute() {
 }
 
 #[test]
+fn a_provider_that_does_not_answer_is_tried_as_often_as_the_policy_says() {
+    for tries_max in [1, 2, 5] {
+        let (mut machine, mut claim) = claimed();
+        // Short waits: what falls behind the page that was read leaves the memory.
+        machine.walks.tenant_mut().retry = RetryPolicy {
+            first_ms: SECOND_MS,
+            tries_max,
+            ..RetryPolicy::default()
+        };
+        let (mut now, mut hand_overs) = (at(7, 9, 0), 0);
+        while claim.channel == Channel::Whatsapp {
+            hand_overs += 1;
+            let unavailable = returned(&claim, Outcome::Unavailable, now);
+            let (changes, _) = step_with(&mut machine, &[unavailable], now);
+            now = came_back(&changes).to.next_at.expect("another channel");
+            let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+            claim = claims(&changes)[0].clone();
+        }
+        assert_eq!(hand_overs, tries_max);
+        assert_eq!(claim.attempt.try_no, tries_max);
+    }
+}
+
+#[test]
 fn a_policy_without_patience_does_not_make_a_storm() {
     let (mut machine, claim) = claimed();
     machine.walks.tenant_mut().retry = RetryPolicy {
