@@ -4,9 +4,10 @@
 //! in its stead: time flows as usual, and jumps when everything is at rest.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use rustix::time::{ClockId, clock_gettime};
 use schedules::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -34,20 +35,31 @@ const NAP_MS: i64 = 1_000;
 /// The machine's own clocks.
 #[derive(Debug)]
 pub struct SystemClock {
-    origin: Instant,
+    origin_ms: i64,
 }
 
 impl SystemClock {
     /// Starts the monotonic clock at zero.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the time"
-    )]
     pub fn start() -> Self {
         Self {
-            origin: Instant::now(),
+            origin_ms: since_boot(),
         }
     }
+}
+
+/// A machine that sleeps goes on counting, where its system can: a lease that ended meanwhile must
+/// not be believed after it wakes.
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::Monotonic;
+
+/// Returns milliseconds since the machine was started.
+fn since_boot() -> i64 {
+    let now = clock_gettime(SINCE_BOOT);
+    now.tv_sec
+        .saturating_mul(1_000)
+        .saturating_add(now.tv_nsec / 1_000_000)
 }
 
 #[async_trait]
@@ -64,7 +76,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_ms(&self) -> i64 {
-        i64::try_from(self.origin.elapsed().as_millis()).unwrap_or(i64::MAX)
+        since_boot().saturating_sub(self.origin_ms)
     }
 
     async fn wait_until(&self, at: Timestamp) {

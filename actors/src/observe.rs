@@ -139,6 +139,8 @@ pub enum AlertKind {
     Quarantined,
     /// A fact was set aside as a dead letter (its row in the inbox).
     FactSetAside(i64),
+    /// The store has not answered a tenant for many tries.
+    StoreAway,
     /// The store refuses to work for a tenant until someone mends it.
     StoreRefuses,
     /// A tenant's actor did not move any more and was replaced.

@@ -8,6 +8,7 @@ use actors::machine::effect::Subject;
 use chrono::NaiveDate;
 use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, TenantId};
+use schedules::reference::Reference;
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,7 @@ pub enum BoletoName {
     /// By the engine's id.
     Id(BoletoId),
     /// By the tenant's reference; it may name a boleto that is imported later.
-    Reference(String),
+    Reference(Reference),
 }
 
 /// A contact, as a caller names it.

@@ -4,7 +4,6 @@
 
 use actors::machine::input::{FactBody, InboxFact, Outcome};
 use chrono_tz::Tz;
-use schedules::channel::Channel;
 use schedules::format::{format_amount, format_date};
 use schedules::id::ReminderId;
 use schedules::time::Timestamp;
@@ -121,7 +120,7 @@ fn seconds(record: &DecisionRecord, zone: Tz) -> String {
 }
 
 fn claimed(step: &str, record: &AttemptRecord) -> String {
-    let (attempt, channel) = (record.attempt, name_of(record.channel));
+    let (attempt, channel) = (record.attempt, record.channel.name_pt());
     format!("{step}: liberada para envio por {channel} ({attempt}).")
 }
 
@@ -178,14 +177,6 @@ fn opted_out(why: &Why) -> Option<(Timestamp, String)> {
         .any(|fact| matches!(fact.body, FactBody::ContactOptedOut { .. }));
     let at = why.boleto.opted_out_at.filter(|_| !is_told)?;
     Some((at, "o contato pediu para não receber mais.".to_owned()))
-}
-
-fn name_of(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Whatsapp => "WhatsApp",
-        Channel::Sms => "SMS",
-        Channel::Email => "e-mail",
-    }
 }
 
 #[cfg(test)]

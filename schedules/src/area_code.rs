@@ -16,11 +16,6 @@ pub struct AreaCode(u8);
 pub struct UnknownAreaCode;
 
 impl AreaCode {
-    /// Returns every area code, in order.
-    pub fn all() -> impl Iterator<Item = AreaCode> {
-        (0..=99).filter_map(|number| AreaCode::try_from(number).ok())
-    }
-
     /// Returns the two digits as a number.
     pub const fn number(self) -> u8 {
         self.0

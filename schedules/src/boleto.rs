@@ -41,7 +41,9 @@ pub struct ParsedBoleto {
 }
 
 /// A slip that says something else than the record around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its texts name neither amounts nor dates.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     /// The amounts differ, in centavos.
     #[error("the line is over another amount than stated")]
@@ -52,7 +54,7 @@ pub enum Disagreement {
         stated_centavos: i64,
     },
     /// The due dates differ.
-    #[error("the line is due on {line_on}, not on {stated_on} as stated")]
+    #[error("the line is due on another day than stated")]
     CompareDueDate {
         /// What the slip says.
         line_on: NaiveDate,
@@ -61,22 +63,21 @@ pub enum Disagreement {
     },
 }
 
+impl fmt::Debug for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CompareAmount { .. } => "CompareAmount { .. }",
+            Self::CompareDueDate { .. } => "CompareDueDate { .. }",
+        })
+    }
+}
+
 impl Disagreement {
     /// Returns the stable name of the error, for the API and import reports.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::CompareAmount { .. } => "line_amount_differs",
             Self::CompareDueDate { .. } => "line_due_on_differs",
-        }
-    }
-}
-
-impl ParsedBoleto {
-    /// Returns the line with the separators that slips print.
-    pub fn printed_line(&self) -> String {
-        match self.kind {
-            SlipKind::Bank => digitable_line::print_bank_line(&self.digitable_line),
-            SlipKind::Collection(_) => collection_line::print_line(&self.digitable_line),
         }
     }
 }
@@ -123,6 +124,19 @@ pub fn parse(text: &str, reference_on: NaiveDate) -> Result<ParsedBoleto, Digita
         }
         (BANK_LINE_DIGITS | COLLECTION_LINE_DIGITS, _) => Err(DigitableLineError::RecogniseProduct),
         _ => Err(DigitableLineError::CountDigits),
+    }
+}
+
+/// Returns a line of 47 or 48 digits with the separators that slips print, for people to read;
+/// nothing for any other text. Check digits are not looked at.
+pub fn printed(line: &str) -> Option<String> {
+    if !line.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match line.len() {
+        BANK_LINE_DIGITS => Some(digitable_line::print_bank_line(line)),
+        COLLECTION_LINE_DIGITS => Some(collection_line::print_line(line)),
+        _ => None,
     }
 }
 
@@ -212,7 +226,29 @@ mod tests {
         assert_eq!(parsed.bank.as_deref(), Some("033"));
         assert_eq!(parsed.amount_centavos, Some(34_353));
         assert_eq!(parsed.due_on, Some(date("2026-09-10")));
-        assert_eq!(parsed.printed_line(), LINE);
+        assert_eq!(printed(&parsed.digitable_line).as_deref(), Some(LINE));
+    }
+
+    #[test]
+    fn a_line_is_printed_in_groups_and_nothing_else_is() {
+        let digits: String = LINE.chars().filter(char::is_ascii_digit).collect();
+        assert_eq!(printed(&digits).as_deref(), Some(LINE));
+        let blocks = "8".repeat(11) + "-8";
+        let whole = [blocks.as_str(); 4].join(" ");
+        assert_eq!(printed(&"8".repeat(48)), Some(whole));
+        for text in ["", "123", LINE, &"8".repeat(44), &"é".repeat(24)] {
+            assert_eq!(printed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_disagreement_says_neither_amounts_nor_dates() {
+        let parsed = parse(LINE, date("2026-11-21")).expect("a slip");
+        for (centavos, on) in [(1, "2026-09-10"), (34_353, "2026-09-11")] {
+            let error = check_agreement(&parsed, centavos, date(on)).expect_err("another slip");
+            let told = format!("{error} {error:?}");
+            assert!(!told.contains(|sign: char| sign.is_ascii_digit()), "{told}");
+        }
     }
 
     #[test]

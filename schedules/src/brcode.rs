@@ -21,6 +21,7 @@ const NAME_CHARS_MAX: usize = 25;
 const CITY_CHARS_MAX: usize = 15;
 const TXID_CHARS_MAX: usize = 25;
 const NO_TXID: &str = "***";
+const CHECKSUM_FIELD: u8 = 63;
 
 /// A text that is no Pix BR Code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,11 +115,6 @@ pub struct BrCode {
 }
 
 impl BrCode {
-    /// Tells whether the code names a URL that says what is to be paid.
-    pub const fn is_dynamic(&self) -> bool {
-        matches!(self.target, PixTarget::Url(_))
-    }
-
     /// Reads a code; blanks around it are dropped.
     ///
     /// Lengths count characters, not bytes, as the published codes with accents do.
@@ -135,6 +131,10 @@ impl BrCode {
         }
         crc::check(code)?;
         let fields = Fields::read(code)?;
+        // Within another field it would be a text that looks like one.
+        if fields.last() != Some(CHECKSUM_FIELD) {
+            return Err(BrCodeError::FindChecksum);
+        }
         require_constants(&fields)?;
         let recurrence_url = recurrence_url(&fields)?;
         Ok(Self {
@@ -304,9 +304,16 @@ mod tests {
             assert_eq!(BrCode::parse(&code(&fields)), expected);
         }
         assert_eq!(
-            BrCode::parse(&code(&FIXED)).map(|c| c.is_dynamic()),
-            Ok(false)
+            BrCode::parse(&code(&FIXED)).map(|c| c.target),
+            Ok(PixTarget::Key("a@b".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_checksum_within_another_field_closes_nothing() {
+        let hidden = "00020126250014br.gov.bcb.pix0103a@b53039865802BR5906Fulano\
+                      6013BELEM6304B9A6";
+        assert_eq!(BrCode::parse(hidden), Err(BrCodeError::FindChecksum));
     }
 
     #[test]

@@ -4,15 +4,19 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::code::{CodeError, check_code};
 use crate::id::CampaignId;
 use crate::recurrence::Recurrence;
 use crate::time::DAY_MS;
 
-/// The most steps a campaign may ever have had: step numbers are bits of a [`StepSet`].
-pub const STEPS_MAX: u8 = 63;
+/// The highest number of a step: they are the bits of a [`StepSet`], counted from 0.
+pub const STEP_NO_MAX: u8 = 63;
 
 /// The most days between the due date and a step, either way.
 pub const OFFSET_DAYS_MAX: u32 = 3_650;
+
+/// The most firings of a recurring step: one a day for a year.
+pub const OCCURRENCES_MAX: u32 = 366;
 
 /// The most business days of grace.
 pub const GRACE_BUSINESS_DAYS_MAX: u16 = 60;
@@ -40,8 +44,10 @@ pub struct Campaign {
 pub struct Cadence {
     /// The steps, in any order; the planner sorts by instant, then by number.
     pub steps: Vec<Step>,
-    /// Business days that must have passed after the effective due date before a step that comes
-    /// after the due date may be walked: payment data can arrive a business day late.
+    /// Days on which the banks work that must have passed after the effective due date before
+    /// anything that falls after it may be walked: payment data can arrive a business day late,
+    /// in the course of that day. With 1, a boleto due on a Monday is not reminded before the
+    /// Wednesday.
     #[serde(default)]
     pub grace_business_days: u16,
     /// The most reminders an enrollment gets, over all steps.
@@ -89,8 +95,9 @@ pub enum When {
         /// Five fields (or six with seconds), in the contact's likeliest zone.
         cron: Recurrence,
         /// Days from the due date, as in [`When::Offset`], on whose midnight the recurrence begins.
+        /// One that begins up to the due date pauses after it until the grace is over.
         from_days: i32,
-        /// The most firings.
+        /// The most firings, up to [`OCCURRENCES_MAX`].
         occurrences_max: u32,
     },
 }
@@ -130,8 +137,8 @@ pub enum CadenceError {
     /// There are no steps.
     #[error("campaign has no steps")]
     NoSteps,
-    /// A step number is above [`STEPS_MAX`].
-    #[error("step number {0} is above {STEPS_MAX}")]
+    /// A step number is above [`STEP_NO_MAX`].
+    #[error("step number {0} is above {STEP_NO_MAX}")]
     StepNumberTooLarge(u8),
     /// Two steps share a number.
     #[error("step number {0} is taken")]
@@ -142,18 +149,21 @@ pub enum CadenceError {
     /// A step names a channel twice.
     #[error("step {0} names a channel twice")]
     RepeatedChannel(u8),
-    /// A step names no template.
-    #[error("step {0} names no template")]
-    NoTemplate(u8),
+    /// The name of a step's template is none that a template can have.
+    #[error("template of step {0}: {1}")]
+    TemplateCode(u8, CodeError),
     /// A step expires at once, or later than [`EXPIRES_AFTER_MS_MAX`].
     #[error("step {0} expires at once or too late")]
     ExpiryOutOfRange(u8),
     /// A step is further from the due date than [`OFFSET_DAYS_MAX`].
     #[error("step {0} is too far from the due date")]
     DaysOutOfRange(u8),
-    /// A recurring step has no end or no firing.
+    /// A recurring step has no firing.
     #[error("step {0} needs at least one occurrence")]
     NoOccurrence(u8),
+    /// A recurring step fires more often than [`OCCURRENCES_MAX`].
+    #[error("step {0} has more than {OCCURRENCES_MAX} occurrences")]
+    TooManyOccurrences(u8),
     /// Progress counts the occurrences of one recurring step.
     #[error("step {0} is a second recurring step")]
     SecondRecurrence(u8),
@@ -247,17 +257,13 @@ impl Step {
                 errors.push(error);
             }
         };
-        refuse_if(no > STEPS_MAX, CadenceError::StepNumberTooLarge(no));
+        refuse_if(no > STEP_NO_MAX, CadenceError::StepNumberTooLarge(no));
         refuse_if(
             earlier.iter().any(|step| step.no == no),
             CadenceError::RepeatedStep(no),
         );
         refuse_if(self.channels.is_empty(), CadenceError::NoChannel(no));
         refuse_if(self.repeats_channel(), CadenceError::RepeatedChannel(no));
-        refuse_if(
-            self.template.trim().is_empty(),
-            CadenceError::NoTemplate(no),
-        );
         let expires = (1..=EXPIRES_AFTER_MS_MAX).contains(&self.expires_after_ms);
         refuse_if(!expires, CadenceError::ExpiryOutOfRange(no));
         let too_far = self.when.days().unsigned_abs() > OFFSET_DAYS_MAX;
@@ -271,9 +277,16 @@ impl Step {
         } = self.when
         {
             refuse_if(occurrences_max == 0, CadenceError::NoOccurrence(no));
+            let endless = occurrences_max > OCCURRENCES_MAX;
+            refuse_if(endless, CadenceError::TooManyOccurrences(no));
             let second = earlier.iter().any(|step| step.when.is_recurring());
             refuse_if(second, CadenceError::SecondRecurrence(no));
         }
+        let code = check_code(&self.template);
+        errors.extend(
+            code.err()
+                .map(|error| CadenceError::TemplateCode(no, error)),
+        );
     }
 
     fn repeats_channel(&self) -> bool {
@@ -338,30 +351,19 @@ impl StepSet {
         Self((self.0 as u64 | bit(no)) as i64)
     }
 
-    /// Returns the set without step `no`.
-    #[must_use]
-    pub const fn without(self, no: u8) -> Self {
-        Self((self.0 as u64 & !bit(no)) as i64)
-    }
-
     /// Returns the steps of either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Says whether there is no step in the set.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Lists the numbers, ascending.
     pub fn iter(self) -> impl Iterator<Item = u8> {
-        (0..=STEPS_MAX).filter(move |no| self.contains(*no))
+        (0..=STEP_NO_MAX).filter(move |no| self.contains(*no))
     }
 }
 
 /// Returns the bit of a step; numbers that no step can have share none.
 const fn bit(no: u8) -> u64 {
-    if no <= STEPS_MAX { 1 << no } else { 0 }
+    if no <= STEP_NO_MAX { 1 << no } else { 0 }
 }

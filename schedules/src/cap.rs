@@ -3,12 +3,11 @@
 //! A contact's sends are few and counted one by one. A campaign's and a tenant's are many and are
 //! counted by the minute, in a [`Tally`] that errs to "capped".
 
-use chrono::{Days, NaiveTime};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 pub use crate::tally::Tally;
-use crate::time::{DAY_MS, Timestamp, resolve_local};
+use crate::time::{DAY_MS, Timestamp, day_start};
 
 /// What a cap counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -84,20 +83,13 @@ impl CapWindow {
     pub(crate) fn free_of(&self, send_at: Timestamp, zone: Tz, now: Timestamp) -> Timestamp {
         match self {
             CapWindow::RollingMs(ms) => now.max(send_at.plus_ms(*ms)),
-            CapWindow::TenantDay if send_at < day_start(zone, now) => now,
+            CapWindow::TenantDay if send_at < day_start(zone, now.local_date(zone)) => now,
             CapWindow::TenantDay => next_day_start(zone, send_at.max(now)),
         }
     }
 }
 
-/// Returns the first instant of the civil day of `zone` in which `at` lies.
-pub(crate) fn day_start(zone: Tz, at: Timestamp) -> Timestamp {
-    resolve_local(zone, at.local_date(zone).and_time(NaiveTime::MIN))
-}
-
 fn next_day_start(zone: Tz, at: Timestamp) -> Timestamp {
-    match at.local_date(zone).checked_add_days(Days::new(1)) {
-        Some(date) => resolve_local(zone, date.and_time(NaiveTime::MIN)),
-        None => Timestamp::MAX,
-    }
+    let next_on = at.local_date(zone).succ_opt();
+    next_on.map_or(Timestamp::MAX, |on| day_start(zone, on))
 }

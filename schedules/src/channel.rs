@@ -34,6 +34,15 @@ impl Channel {
             Channel::Email => "email",
         }
     }
+
+    /// Returns the name that people read in Portuguese.
+    pub const fn name_pt(self) -> &'static str {
+        match self {
+            Channel::Whatsapp => "WhatsApp",
+            Channel::Sms => "SMS",
+            Channel::Email => "e-mail",
+        }
+    }
 }
 
 impl fmt::Display for Channel {

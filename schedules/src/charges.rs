@@ -49,7 +49,7 @@ pub struct ChargeTerms {
     pub grace_days: u32,
 }
 
-/// Terms that the law allows.
+/// Terms within the limits of the law, and of what is no slip of the pen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "ChargeTerms", into = "ChargeTerms")]
 pub struct ChargeRule(ChargeTerms);
@@ -116,11 +116,6 @@ impl ChargeRule {
         } else {
             Ok(Self(terms))
         }
-    }
-
-    /// Returns the terms.
-    pub const fn terms(&self) -> &ChargeTerms {
-        &self.0
     }
 }
 

@@ -1,12 +1,12 @@
-//! Who a contact is: e-mail addresses, and the key that all spellings of one person share.
+//! E-mail addresses: what to send to, and the identity that all spellings of one person share.
 //!
-//! Knows spellings only; opt-outs, caps and cooldowns are kept by this key elsewhere.
+//! Knows spellings only; opt-outs, caps and cooldowns are kept by the identity elsewhere.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::phone::Phone;
+use crate::mask::masked;
 use crate::text_form::text_form;
 
 const ADDRESS_BYTES_MAX: usize = 254;
@@ -97,54 +97,11 @@ impl EmailAddress {
 
 impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***@***")
+        f.write_str(&masked(&self.address))
     }
 }
 
 text_form!(EmailAddress, EmailError, address);
-
-/// The identity of a contact or of one of its points: `tel:` or `mailto:` and the identity.
-///
-/// `Debug` masks it; there is no `Display`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ContactKey(String);
-
-impl ContactKey {
-    /// Returns the key of a contact: its phone's, or its e-mail's when it has no phone.
-    pub fn of(phone: Option<&Phone>, email: Option<&EmailAddress>) -> Option<Self> {
-        phone.map(Self::from).or_else(|| email.map(Self::from))
-    }
-
-    /// Takes back a key that [`ContactKey::as_str`] gave out.
-    pub const fn from_stored(key: String) -> Self {
-        Self(key)
-    }
-
-    /// Returns the text under which the key is stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&Phone> for ContactKey {
-    fn from(phone: &Phone) -> Self {
-        Self(format!("tel:{}", phone.canonical()))
-    }
-}
-
-impl From<&EmailAddress> for ContactKey {
-    fn from(email: &EmailAddress) -> Self {
-        Self(format!("mailto:{}", email.identity()))
-    }
-}
-
-impl fmt::Debug for ContactKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
-        write!(f, "ContactKey({scheme}:***)")
-    }
-}
 
 /// Drops a tag after a plus sign; a local part that begins with one has no other name.
 fn untagged(local: &str) -> &str {

@@ -4,7 +4,6 @@
 
 use chrono_tz::Tz;
 
-use crate::channel::Channel;
 use crate::stop::StopReason;
 use crate::time::Timestamp;
 use crate::verdict::{Reason, RuleRef, Ruling, Verdict};
@@ -19,7 +18,7 @@ impl Verdict {
                 not_after_at,
             } => format!(
                 "Sai agora por {}, até {}: {cause}.",
-                channel_name_pt(channel),
+                channel.name_pt(),
                 wall_clock_pt(not_after_at, zone)
             ),
             Ruling::Hold { until } => {
@@ -60,6 +59,7 @@ const fn cause_pt(reason: Reason) -> &'static str {
             "as notícias de pagamento estão atrasadas, e o boleto pode já estar pago"
         }
         Reason::NoContactPoint => "o contato não tem telefone ou e-mail para os canais da etapa",
+        Reason::NoSender => "não há remetente configurado para os canais da etapa",
         Reason::Suppressed => "os canais da etapa estão bloqueados para o contato",
         Reason::Moratorium => "há uma moratória em vigor",
         Reason::Expired => "o prazo da etapa terminou antes que pudesse sair",
@@ -96,6 +96,7 @@ const fn cause_en(reason: Reason) -> &'static str {
         Reason::Stopped(stop) => stop_en(stop),
         Reason::PaymentFeedStale => "news of payments is late, and the boleto may be paid already",
         Reason::NoContactPoint => "the contact has no phone or e-mail for the step's channels",
+        Reason::NoSender => "no sender is set up for the step's channels",
         Reason::Suppressed => "the step's channels are barred for the contact",
         Reason::Moratorium => "a moratorium is in force",
         Reason::Expired => "the step's time ran out before it could go out",
@@ -134,14 +135,6 @@ fn rule_pt(rule: Option<&RuleRef>) -> String {
 fn rule_en(rule: Option<&RuleRef>) -> String {
     rule.map(|rule| format!(" (rule {}, version {})", rule.code, rule.version))
         .unwrap_or_default()
-}
-
-const fn channel_name_pt(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Whatsapp => "WhatsApp",
-        Channel::Sms => "SMS",
-        Channel::Email => "e-mail",
-    }
 }
 
 fn wall_clock_pt(at: Timestamp, zone: Tz) -> String {

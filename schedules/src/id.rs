@@ -28,6 +28,7 @@ macro_rules! identifier {
                 text.strip_prefix(concat!($prefix, "_"))
                     .and_then(|number| number.parse().ok())
                     .map(Self)
+                    .filter(|id| id.to_string() == text)
                     .ok_or(UnreadableId)
             }
         }
@@ -115,8 +116,7 @@ impl FromStr for ReminderId {
 
     fn from_str(text: &str) -> Result<Self, UnreadableId> {
         let mut parts = text.strip_prefix("rem_").ok_or(UnreadableId)?.split('.');
-        let id = reminder_of(&mut parts)?;
-        parts.next().map_or(Ok(id), |_| Err(UnreadableId))
+        one_spelling(reminder_of(&mut parts)?, text)
     }
 }
 
@@ -129,8 +129,13 @@ impl FromStr for AttemptId {
             reminder: reminder_of(&mut parts)?,
             try_no: number(parts.next())?,
         };
-        parts.next().map_or(Ok(id), |_| Err(UnreadableId))
+        one_spelling(id, text)
     }
+}
+
+/// Refuses a text that does not print back as itself: two spellings of an id would be two keys.
+fn one_spelling<T: fmt::Display>(id: T, text: &str) -> Result<T, UnreadableId> {
+    (id.to_string() == text).then_some(id).ok_or(UnreadableId)
 }
 
 fn reminder_of<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Result<ReminderId, UnreadableId> {
@@ -164,7 +169,13 @@ mod tests {
         assert_eq!(reminder.to_string().parse(), Ok(reminder));
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
         assert_eq!(TenantId(7).to_string().parse(), Ok(TenantId(7)));
+        assert_eq!(TenantId(-7).to_string().parse(), Ok(TenantId(-7)));
         assert_eq!("con_7".parse::<TenantId>(), Err(UnreadableId));
+        for text in ["ten_+7", "ten_007", "ten_-0", "ten_", "ten_ 7"] {
+            assert_eq!(text.parse::<TenantId>(), Err(UnreadableId), "{text}");
+        }
+        assert_eq!("rem_42.03.1".parse::<ReminderId>(), Err(UnreadableId));
+        assert_eq!("att_42.3.1.+2".parse::<AttemptId>(), Err(UnreadableId));
         assert_eq!("att_1.2.3".parse::<AttemptId>(), Err(UnreadableId));
         assert_eq!("rem_1.2.3.4".parse::<ReminderId>(), Err(UnreadableId));
     }

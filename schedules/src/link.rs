@@ -3,10 +3,15 @@
 //! Knows texts only; whether an address answers is not its business. Import and rendering ask
 //! here both, so that nothing is accepted which cannot be sent.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// The longest payment link, in bytes: a WhatsApp text takes no more.
 pub const LINK_BYTES_MAX: usize = 1_024;
 
 const SCHEME: &str = "https://";
+
+/// What ends the host of an address, and parts one word from the next in a name.
+const PART_ENDS: [char; 3] = ['/', '?', '#'];
 
 /// Endings under which domains of digits alone are common; `2026.NF/001` is none of them.
 const NUMBERED_ENDINGS: [&str; 14] = [
@@ -28,18 +33,6 @@ pub enum LinkError {
     /// No host with a dot in it, or something that could hide it.
     #[error("the link has no plain host")]
     ReadHost,
-}
-
-impl LinkError {
-    /// Returns the stable name of the error, for the API.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::MeasureLink => "link_length",
-            Self::ReadScheme => "link_scheme",
-            Self::ReadCharacter => "link_character",
-            Self::ReadHost => "link_host",
-        }
-    }
 }
 
 /// Checks that a text is an https address with a plain host.
@@ -66,12 +59,22 @@ pub fn check_link(text: &str) -> Result<(), LinkError> {
         .ok_or(LinkError::ReadHost)
 }
 
-/// Finds an address with a scheme, a `www.` or a path. A bare domain passes: companies are named
-/// after theirs.
+/// Finds an address with a scheme, a `www.`, a path or a query, however wide its letters are. A
+/// bare domain passes: companies are named after theirs.
 pub fn holds_link(text: &str) -> bool {
-    text.split_whitespace().any(|word| {
-        let word = word.to_lowercase();
-        word.contains("://") || word.starts_with("www.") || has_host_and_path(&word)
+    // Programs that open links read these letters as the plain ones, and this stop as a dot.
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let folded = folded.replace('\u{3002}', ".");
+    folded.split_whitespace().any(|word| {
+        let mut parts = word.split(PART_ENDS).peekable();
+        let mut has_host = false;
+        while let Some(part) = parts.next() {
+            let written = part.trim_start_matches(|sign: char| !sign.is_alphanumeric());
+            has_host |= written.starts_with("www.");
+            // What nothing follows is a bare domain at most.
+            has_host |= parts.peek().is_some() && is_host_of_link(part);
+        }
+        has_host || word.contains("://")
     })
 }
 
@@ -88,18 +91,33 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(is_letter)
 }
 
-/// Finds `name.tld/`, but not `S.A./ME` or `2026.NF/001`.
-fn has_host_and_path(word: &str) -> bool {
-    let Some((host, _)) = word.split_once('/') else {
-        return false;
+/// Recognises `name.tld`, with or without a port, but not the `S.A.` of `S.A./ME` or the
+/// `2026.NF` of `2026.NF/001`.
+fn is_host_of_link(part: &str) -> bool {
+    let host = match part.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => part,
     };
+    let host = host.trim_end_matches('.');
+    if is_ipv4(host) {
+        return true;
+    }
     let Some((name, ending)) = host.rsplit_once('.') else {
         return false;
     };
+    let is_ending = ending.starts_with("xn--") || ending.chars().all(char::is_alphabetic);
     name.ends_with(char::is_alphanumeric)
-        && ending.len() >= 2
-        && ending.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && ending.chars().count() >= 2
+        && is_ending
         && (name.contains(char::is_alphabetic) || NUMBERED_ENDINGS.contains(&ending))
+}
+
+/// Recognises four numbers of a byte each.
+fn is_ipv4(host: &str) -> bool {
+    let is_byte = |number: &str| {
+        number.parse::<u8>().is_ok() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    host.split('.').count() == 4 && host.split('.').all(is_byte)
 }
 
 #[cfg(test)]
@@ -136,6 +154,47 @@ mod tests {
         }
         let long = format!("https://a.b/{}", "x".repeat(LINK_BYTES_MAX));
         assert_eq!(check_link(&long), Err(LinkError::MeasureLink));
+    }
+
+    #[test]
+    fn a_link_is_found_however_its_host_is_dressed() {
+        for text in [
+            "evil.com/pix",
+            "evil.com:8080/pix",
+            "evil.com./pix",
+            "evil.com.:80/pix",
+            "evil.рф/pix",
+            "evil.xn--p1ai/pix",
+            "1.2.3.4/pix",
+            "1.2.3.4:80/pix",
+            "c/evil.com/pix",
+            "evil.com?pix=1",
+            "evil.com#pix",
+            "ｅｖｉｌ.ｃｏｍ/pix",
+            "evil。com／pix",
+            "ｈｔｔｐｓ：／／evil.com",
+            "(www.evil.com)",
+            "c/www.evil.com",
+        ] {
+            assert!(holds_link(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_or_a_reference_with_dots_and_slashes_is_no_link() {
+        for text in [
+            "S.A./ME",
+            "Padaria S.A./ME.",
+            "Sr. João c/ Maria",
+            "12.345.678/0001-90",
+            "NF 1.2.3/4",
+            "A/C Joana",
+            "Loja.com Ltda",
+            "n.º 7/2026",
+            "R$ 1.234,56 / mês",
+        ] {
+            assert!(!holds_link(text), "{text}");
+        }
     }
 
     #[test]

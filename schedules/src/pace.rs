@@ -16,6 +16,9 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// How far a wall clock may go back without being noticed here, in microseconds.
+const CLOCK_STEP_US: i64 = 1_000_000;
+
 /// The theoretical arrival time of the next message, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceState {
@@ -23,19 +26,6 @@ pub struct PaceState {
 }
 
 impl Pace {
-    /// Returns how many messages may go out at `now`.
-    pub fn available(&self, state: PaceState, now: Timestamp) -> u32 {
-        let (step_us, now_us) = (self.step_us(), now.unix_ms().saturating_mul(1_000));
-        let arrival_us = state.arrival_us.max(now_us);
-        let tolerance_us = step_us * i64::from(self.burst.max(1));
-        let room_us = now_us
-            .saturating_add(tolerance_us)
-            .saturating_sub(arrival_us);
-        u32::try_from((room_us / step_us).max(0))
-            .unwrap_or(u32::MAX)
-            .min(self.burst.max(1))
-    }
-
     /// Returns the state after `sent` messages at `now`.
     #[must_use]
     pub fn after(&self, state: PaceState, now: Timestamp, sent: u32) -> PaceState {
@@ -43,6 +33,24 @@ impl Pace {
         PaceState {
             arrival_us: state.arrival_us.max(now_us) + self.step_us() * i64::from(sent),
         }
+    }
+
+    /// Returns the state of a sender that has just sent as many as may go out at once: what is
+    /// assumed when nobody remembers what it sent.
+    pub fn spent(&self, now: Timestamp) -> PaceState {
+        self.after(PaceState::default(), now, self.burst.max(1))
+    }
+
+    /// Returns the state, or a fresh one when it is further ahead than any pace allows: the wall
+    /// clock was set back.
+    #[must_use]
+    pub fn credible(&self, state: PaceState, now: Timestamp) -> PaceState {
+        let ahead_us = state.arrival_us - now.unix_ms().saturating_mul(1_000);
+        let furthest_us = self.step_us() * i64::from(self.burst.max(1)) + CLOCK_STEP_US;
+        if ahead_us > furthest_us {
+            return PaceState::default();
+        }
+        state
     }
 
     /// Returns the first instant at which a message may go out, in whole milliseconds, rounded up.
@@ -54,8 +62,9 @@ impl Pace {
         ))
     }
 
+    /// Returns the microseconds between two messages, rounded up: never faster than agreed.
     fn step_us(&self) -> i64 {
-        1_000_000 / i64::from(self.per_second.max(1))
+        1_000_000_u32.div_ceil(self.per_second.max(1)).into()
     }
 }
 
@@ -65,18 +74,38 @@ mod tests {
 
     #[test]
     fn a_burst_is_followed_by_the_long_run_pace() {
-        let pace = Pace {
-            per_second: 10,
-            burst: 5,
-        };
-        let (mut state, mut sent) = (PaceState::default(), 0);
-        for ms in 0..=10_000 {
-            let now = Timestamp::from_unix_ms(1_000_000 + ms);
-            let free = pace.available(state, now);
-            assert_eq!(free > 0, pace.next_free_at(state, now) <= now);
-            state = pace.after(state, now, free);
-            sent += free;
+        assert_eq!(sent_in(10_000, 10, 5), 5 + 100);
+    }
+
+    #[test]
+    fn a_pace_that_does_not_divide_a_second_is_kept_from_above() {
+        let begun_at = Timestamp::from_unix_ms(1_000_000);
+        for (per_second, sent, least_ms) in [
+            (3, 3_000, 1_000_000),
+            (600_000, 600_000, 1_000),
+            (u32::MAX, 1_000_000, 1_000),
+        ] {
+            let pace = Pace {
+                per_second,
+                burst: 1,
+            };
+            let state = pace.after(PaceState::default(), begun_at, sent);
+            let free_at = pace.next_free_at(state, begun_at);
+            assert!(free_at.since(begun_at) >= least_ms, "{per_second}");
         }
-        assert_eq!(sent, 5 + 100);
+    }
+
+    /// Sends whatever may go out in every millisecond up to `ms`, and counts it.
+    fn sent_in(ms: i64, per_second: u32, burst: u32) -> u32 {
+        let pace = Pace { per_second, burst };
+        let (mut state, mut sent) = (PaceState::default(), 0);
+        for ms in 0..=ms {
+            let now = Timestamp::from_unix_ms(1_000_000 + ms);
+            while pace.next_free_at(state, now) <= now {
+                state = pace.after(state, now, 1);
+                sent += 1;
+            }
+        }
+        sent
     }
 }

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::area_code::AreaCode;
 use crate::characters::{ascii_digit, is_invisible};
+use crate::mask::masked;
 use crate::text_form::text_form;
 
 const COUNTRY: &str = "55";
@@ -58,6 +59,18 @@ pub enum PhoneError {
     /// A first digit that neither mobiles nor landlines have.
     #[error("the phone number is neither a mobile nor a landline")]
     RecogniseKind,
+}
+
+impl PhoneKind {
+    /// Returns the kind of a number that [`Phone::e164`] gave out.
+    pub const fn of_e164(e164: &str) -> Self {
+        // +55, area code, and nine digits.
+        if e164.len() == "+55".len() + 2 + 9 {
+            Self::Mobile
+        } else {
+            Self::Landline
+        }
+    }
 }
 
 impl PhoneError {
@@ -133,13 +146,8 @@ impl Phone {
     }
 
     /// Returns whether it is a mobile or a landline.
-    pub fn kind(&self) -> PhoneKind {
-        // +55, area code, and nine digits.
-        if self.e164.len() == "+55".len() + 2 + 9 {
-            PhoneKind::Mobile
-        } else {
-            PhoneKind::Landline
-        }
+    pub const fn kind(&self) -> PhoneKind {
+        PhoneKind::of_e164(self.e164.as_str())
     }
 
     /// Returns the area code, from which state and time zones follow.
@@ -161,7 +169,7 @@ impl Phone {
 
 impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{COUNTRY}******{}", &self.e164[self.e164.len() - 4..])
+        f.write_str(&masked(&self.e164))
     }
 }
 

@@ -8,14 +8,14 @@
 //! the effective due date: until then a boleto that is due on a Saturday can be paid without
 //! charges, so on the Monday it is due, not overdue, and overdue from the Tuesday on.
 
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::{Cadence, DayUnit, Step, StepSet, When};
 use crate::calendar::Calendar;
 use crate::recurrence::Recurrence;
-use crate::time::{Timestamp, resolve_local};
+use crate::time::{Timestamp, day_start, resolve_local};
 
 /// Where an enrollment stands: what is done, and how often it was reminded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,49 +176,26 @@ impl Progress {
         }
         next
     }
-
-    /// Returns where the enrollment stood before `touch` was sent, for a retry or another channel.
-    ///
-    /// Nothing is returned when a later slot has been walked since: then the touch is over.
-    #[must_use]
-    pub fn back_to(self, cadence: &Cadence, touch: &Touch) -> Option<Self> {
-        if self.after_at > touch.slot_at {
-            return None;
-        }
-        let mut previous = self;
-        previous.done = previous.done.without(touch.step_no);
-        previous.reminders = previous.reminders.saturating_sub(1);
-        previous.after_at = touch.slot_at;
-        if cadence
-            .step(touch.step_no)
-            .is_some_and(|step| step.when.is_recurring())
-        {
-            previous.occurrence = touch.occurrence;
-            previous.after_at = touch.slot_at.plus_ms(-1);
-        }
-        Some(previous)
-    }
 }
 
 /// A plan's input with the days that its slots are counted from.
 struct DueDays<'a> {
     input: &'a PlanInput<'a>,
     effective_due_on: NaiveDate,
-    /// The first day on which a step after the due date may fall.
+    /// The first day after the effective due date on which anything may fall.
     grace_over_on: NaiveDate,
 }
 
 impl<'a> DueDays<'a> {
     fn of(input: &'a PlanInput<'a>) -> Self {
         let effective_due_on = input.calendar.effective_due_on(input.due_on);
-        let grace_over_on = match i32::from(input.cadence.grace_business_days) {
-            0 => effective_due_on,
-            // A calendar without business days has no end of the grace, either.
-            days => input
-                .calendar
-                .add_business_days(effective_due_on, days)
-                .unwrap_or(NaiveDate::MAX),
-        };
+        // The payments of a day are known by its end: not the last day of the grace, but the day
+        // after it is free. A calendar without business days has no end of the grace, either.
+        let grace_over_on = input
+            .calendar
+            .add_bank_days(effective_due_on, input.cadence.grace_business_days)
+            .and_then(|last_on| last_on.succ_opt())
+            .unwrap_or(NaiveDate::MAX);
         Self {
             input,
             effective_due_on,
@@ -287,7 +264,7 @@ impl<'a> DueDays<'a> {
         let When::Offset { days, unit, at } = step.when else {
             return None;
         };
-        let on = self.not_in_grace(days, self.day(days, unit)?);
+        let on = self.not_in_grace(self.day(days, unit)?);
         (on < NaiveDate::MAX).then(|| resolve_local(self.input.zone, on.and_time(at)))
     }
 
@@ -298,8 +275,15 @@ impl<'a> DueDays<'a> {
         else {
             return None;
         };
-        let begins_on = self.not_in_grace(*from_days, self.day(*from_days, DayUnit::Calendar)?);
-        self.first_slot_of(cron, begins_on, after_at)
+        let begins_on = self.day(*from_days, DayUnit::Calendar)?;
+        let slot_at = self.first_slot_of(cron, begins_on, after_at)?;
+        let slot_on = slot_at.local_date(self.input.zone);
+        let free_on = self.not_in_grace(slot_on);
+        if free_on == slot_on {
+            Some(slot_at)
+        } else {
+            self.first_slot_of(cron, free_on, after_at)
+        }
     }
 
     fn first_slot_of(
@@ -311,7 +295,7 @@ impl<'a> DueDays<'a> {
         if begins_on == NaiveDate::MAX {
             return None;
         }
-        let begins_at = resolve_local(self.input.zone, begins_on.and_time(NaiveTime::MIN));
+        let begins_at = day_start(self.input.zone, begins_on);
         cron.next_after(self.input.zone, after_at.max(begins_at.plus_ms(-1)))
     }
 
@@ -333,8 +317,8 @@ impl<'a> DueDays<'a> {
         }
     }
 
-    fn not_in_grace(&self, days: i32, on: NaiveDate) -> NaiveDate {
-        if days > 0 {
+    fn not_in_grace(&self, on: NaiveDate) -> NaiveDate {
+        if on > self.effective_due_on {
             on.max(self.grace_over_on)
         } else {
             on

@@ -3,6 +3,9 @@
 //! Two references that look the same would be two boletos and two reminders, and a payment of one
 //! would not stop the other. Knows texts only: whether a reference exists is the store's business.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::characters::is_plain_text;
@@ -11,7 +14,10 @@ use crate::characters::is_plain_text;
 pub const REFERENCE_CHARS_MAX: usize = 120;
 
 /// A reference in its one spelling: 1 to 120 characters, composed (NFC), all of them seen.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Its `Debug` text hides it: tenants name boletos after their debtors.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Reference(String);
 
 /// A text that is no reference.
@@ -26,17 +32,6 @@ pub enum ReferenceError {
     /// A control character, an invisible one, or a blank that is no plain space.
     #[error("the reference has control or invisible characters")]
     ReadCharacter,
-}
-
-impl ReferenceError {
-    /// Returns the stable name of the error, for the API.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::FindText => "reference_missing",
-            Self::MeasureText => "reference_length",
-            Self::ReadCharacter => "reference_character",
-        }
-    }
 }
 
 impl Reference {
@@ -62,6 +57,20 @@ impl Reference {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reference(***)")
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, ReferenceError> {
+        Self::parse(&text)
     }
 }
 
@@ -114,6 +123,19 @@ mod tests {
                 "{unseen:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_debug_text_of_a_reference_hides_it() {
+        let reference = Reference::parse("Joana 1").expect("a reference");
+        assert_eq!(format!("{reference:?}"), "Reference(***)");
+    }
+
+    #[test]
+    fn a_reference_that_is_read_back_has_its_one_spelling_again() {
+        let read: Reference = serde_json::from_str(r#"" c\u0327 ""#).expect("a reference");
+        assert_eq!(serde_json::to_string(&read).expect("text"), r#""ç""#);
+        assert!(serde_json::from_str::<Reference>(r#""""#).is_err());
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Five tries over about ten minutes: long enough for a provider's restart, short enough for
-    /// a reminder that is still on time.
+    /// Five tries over seven and a half minutes, jitter aside: long enough for a provider's
+    /// restart, short enough for a reminder that is still on time.
     fn default() -> Self {
         Self {
             first_ms: 30 * SECOND_MS,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cap::{Cap, CapScope};
 use crate::channel::Channel;
+use crate::code::{CodeError, check_code};
 use crate::cooldown::{Cooldown, CooldownAfter};
 use crate::send_window::{SendWindow, SendWindowError};
 use crate::template::TemplateError;
@@ -67,7 +68,8 @@ pub enum RuleBody {
     ZoneUncertainty(ZoneUncertainty),
 }
 
-/// A text that every message must contain, compared after template rendering rules.
+/// A text that every message must contain; it is looked for in the template, with the variables of
+/// both in one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MandatoryText {
@@ -109,9 +111,9 @@ pub enum RuleError {
     /// The pack has more than [`RULES_MAX`] rules.
     #[error("more than {RULES_MAX} rules")]
     TooManyRules,
-    /// A rule has no code.
-    #[error("rule {0} has no code")]
-    MissingCode(usize),
+    /// The code of a rule, counted from 0, is no plain name.
+    #[error("rule {0}: {1}")]
+    Code(usize, CodeError),
     /// Two rules share a code.
     #[error("rule code {0} is taken")]
     RepeatedCode(String),
@@ -157,7 +159,7 @@ impl Rule {
             RuleBody::Cap(cap) => self.validate_duration(cap.window.reach_ms()),
             RuleBody::Cooldown(cooldown) => self.validate_duration(cooldown.lasts_ms),
             RuleBody::MandatoryText(text) => text
-                .validate()
+                .validate(&self.channels)
                 .map_err(|error| RuleError::MandatoryText(code(), error)),
             RuleBody::Suppression(_) if self.channels.is_empty() => {
                 Err(RuleError::SuppressionOfEverything(code()))
@@ -207,8 +209,8 @@ impl RulePack {
 
     fn code_errors(&self) -> impl Iterator<Item = RuleError> {
         self.rules.iter().enumerate().filter_map(|(index, rule)| {
-            if rule.code.is_empty() {
-                return Some(RuleError::MissingCode(index));
+            if let Err(error) = check_code(&rule.code) {
+                return Some(RuleError::Code(index, error));
             }
             let taken = self.rules[..index]
                 .iter()
@@ -246,6 +248,13 @@ impl RulePack {
             _ => None,
         });
         policies.next().unwrap_or(ZoneUncertainty::EveryZone)
+    }
+
+    /// Returns the rule that bars `channel` for every contact, if there is one.
+    pub fn suppression_of(&self, channel: Channel) -> Option<&Rule> {
+        self.rules
+            .iter()
+            .find(|rule| matches!(rule.body, RuleBody::Suppression(_)) && rule.applies_to(channel))
     }
 
     /// Returns the texts that every message on `channel` must contain.

@@ -91,17 +91,6 @@ impl SendWindow {
         Ok(())
     }
 
-    /// Says whether the window is open at `at` in every one of `zones`.
-    ///
-    /// Without a zone nothing is known, so it is shut.
-    pub fn is_open(&self, calendar: &Calendar, zones: &[Tz], at: Timestamp) -> bool {
-        let open_in = |zone: &Tz| {
-            let (date, of_day_ms) = wall_clock(at, at.offset_ms(*zone));
-            state_of_day(self.stretches_on(calendar, date), of_day_ms).0
-        };
-        !zones.is_empty() && zones.iter().all(open_in)
-    }
-
     /// Returns the first instant after `at` at which the window is shut in some zone.
     ///
     /// Stretches that touch join, over midnight as well. Nothing is returned when the window is

@@ -1,8 +1,8 @@
-//! What ends reminders for good, and what only bars a way to reach someone.
+//! Why reminders are stopped: for good, or until somebody lets them go on.
 
 use serde::{Deserialize, Serialize};
 
-/// Why the reminders of a subject ended.
+/// Why the reminders of a subject are stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use chrono_tz::Tz;
 
-use crate::cap::{Cap, CapWindow, day_start};
+use crate::cap::Cap;
 use crate::time::{MINUTE_MS, Timestamp};
 
 /// How many sends there were in which minute.
@@ -72,20 +72,6 @@ impl Tally {
             .partition_point(|bucket| bucket.minute < minute);
         self.pruned = self.through_before(pruned);
         self.buckets.drain(..pruned);
-    }
-
-    /// Counts the sends in the window that ends at `now`, its oldest minute wholly, and those that
-    /// are dated later.
-    pub fn count(&self, window: CapWindow, tenant_zone: Tz, now: Timestamp) -> u64 {
-        let from = match window {
-            CapWindow::RollingMs(ms) => now.plus_ms(-ms).plus_ms(1),
-            CapWindow::TenantDay => day_start(tenant_zone, now),
-        };
-        let minute = minute_of(from);
-        let index = self
-            .buckets
-            .partition_point(|bucket| bucket.minute < minute);
-        self.total() - self.through_before(index)
     }
 
     /// Returns the first instant from `now` on at which one more send keeps the cap, on the

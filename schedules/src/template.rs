@@ -1,11 +1,15 @@
 //! Templates with declared variables: rendered once, values never parsed again.
 
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::code::{CodeError, check_code};
 use crate::rule::MandatoryText;
+use crate::time::{HOUR_MS, SECOND_MS};
 
 mod text;
 mod values;
@@ -22,7 +26,11 @@ pub const EMAIL_CHARS_MAX: usize = 20_000;
 /// The most characters of a rendered subject line (RFC 5322, section 2.1.1).
 pub const SUBJECT_CHARS_MAX: usize = 998;
 /// The longest that a message may be under way, in milliseconds.
-pub const TTL_MS_MAX: i64 = 24 * crate::time::HOUR_MS;
+pub const TTL_MS_MAX: i64 = 24 * HOUR_MS;
+/// How long a `WhatsApp` message may be under way, in milliseconds (Cloud API,
+/// `message_send_ttl_seconds` of utility templates). Without it Meta tries for 30 days, and the
+/// message could arrive at night.
+pub const WHATSAPP_TTL_MS: RangeInclusive<i64> = 30 * SECOND_MS..=12 * HOUR_MS;
 
 /// The text of a step on one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +49,8 @@ pub struct Template {
     pub body: String,
     /// The declared variables, in the order of the provider's positional parameters.
     pub variables: Vec<Variable>,
-    /// How long after the hand-over the message may still arrive, in milliseconds.
+    /// How long after the hand-over the message may still arrive, in milliseconds; `WhatsApp`
+    /// cannot do without it.
     #[serde(default)]
     pub ttl_ms: i64,
 }
@@ -75,9 +84,9 @@ pub enum Variable {
 /// Why a template, or the message made from it, was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// There is no code.
-    #[error("template has no code")]
-    MissingCode,
+    /// The code is no plain name.
+    #[error("template {0}")]
+    Code(CodeError),
     /// There is nothing to send.
     #[error("template text is empty")]
     EmptyText,
@@ -105,7 +114,8 @@ pub enum TemplateError {
     /// A control character other than a line break.
     #[error("template has a control character")]
     ControlCharacter,
-    /// The time to live is negative or longer than [`TTL_MS_MAX`].
+    /// The time to live is negative, longer than [`TTL_MS_MAX`], or outside of
+    /// [`WHATSAPP_TTL_MS`] on that channel.
     #[error("template has a time to live out of range")]
     TimeToLiveOutOfRange,
     /// There is no value for a declared variable.
@@ -129,7 +139,9 @@ pub enum TemplateError {
 }
 
 /// A message, ready for a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` text shows nothing of it: every value in it is personal.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The subject line of an e-mail.
     pub subject: Option<String>,
@@ -137,6 +149,12 @@ pub struct Rendered {
     pub body: String,
     /// The values of the declared variables, in their order, for providers that render themselves.
     pub parameters: Vec<String>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered").finish_non_exhaustive()
+    }
 }
 
 /// The text is none of the variables.
@@ -176,8 +194,8 @@ impl Variable {
     }
 }
 
-impl std::fmt::Display for Variable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
@@ -193,16 +211,34 @@ impl FromStr for Variable {
 }
 
 impl MandatoryText {
-    /// Checks that the text can stand in a template.
+    /// Checks that the text can stand in the templates of `channels`; none means all of them.
     ///
     /// # Errors
     /// The [`TemplateError`] that a template with this text would have.
-    pub fn validate(&self) -> Result<(), TemplateError> {
-        if self.text.trim().is_empty() {
-            return Err(TemplateError::EmptyText);
-        }
-        text::pieces(&self.text).map(drop)
+    pub fn validate(&self, channels: &[Channel]) -> Result<(), TemplateError> {
+        let channels = match channels {
+            [] => &Channel::ALL,
+            channels => channels,
+        };
+        let chars_max = channels
+            .iter()
+            .map(|channel| body_chars_max(*channel))
+            .min();
+        text::check(&self.text, chars_max.unwrap_or_default(), is_barred_in_body).map(drop)
     }
+}
+
+/// Returns the most characters of a body on a channel.
+const fn body_chars_max(channel: Channel) -> usize {
+    match channel {
+        Channel::Whatsapp => WHATSAPP_CHARS_MAX,
+        Channel::Sms => SMS_CHARS_MAX,
+        Channel::Email => EMAIL_CHARS_MAX,
+    }
+}
+
+fn is_barred_in_body(sign: char) -> bool {
+    sign.is_control() && sign != '\n'
 }
 
 impl Template {
@@ -211,29 +247,22 @@ impl Template {
     /// # Errors
     /// The first [`TemplateError`] that is found.
     pub fn validate(&self) -> Result<(), TemplateError> {
-        if self.code.is_empty() {
-            return Err(TemplateError::MissingCode);
-        }
+        check_code(&self.code).map_err(TemplateError::Code)?;
         if self.subject.is_some() != (self.channel == Channel::Email) {
             return Err(TemplateError::SubjectMismatch);
         }
-        if !(0..=TTL_MS_MAX).contains(&self.ttl_ms) {
+        let ttl_ms = match self.channel {
+            Channel::Whatsapp => WHATSAPP_TTL_MS,
+            Channel::Sms | Channel::Email => 0..=TTL_MS_MAX,
+        };
+        if !ttl_ms.contains(&self.ttl_ms) {
             return Err(TemplateError::TimeToLiveOutOfRange);
         }
         self.validate_variables()?;
         if let Some(subject) = &self.subject {
             self.validate_text(subject, SUBJECT_CHARS_MAX, char::is_control)?;
         }
-        let barred = |sign: char| sign.is_control() && sign != '\n';
-        self.validate_text(&self.body, self.body_chars_max(), barred)
-    }
-
-    /// Returns the declared variables without a value.
-    pub fn missing(&self, values: &Values) -> Vec<Variable> {
-        let declared = self.variables.iter().copied();
-        declared
-            .filter(|variable| values.get(*variable).is_none())
-            .collect()
+        self.validate_text(&self.body, body_chars_max(self.channel), is_barred_in_body)
     }
 
     /// Fills the template, once: braces in a value are braces.
@@ -248,7 +277,7 @@ impl Template {
             .iter()
             .map(parameter)
             .collect::<Result<_, _>>()?;
-        let body = self.fill(&self.body, values, self.body_chars_max())?;
+        let body = self.fill(&self.body, values, body_chars_max(self.channel))?;
         let subject = self.subject.as_deref();
         let subject = subject
             .map(|text| self.fill(text, values, SUBJECT_CHARS_MAX))
@@ -284,26 +313,11 @@ impl Template {
         &self,
         text: &str,
         chars_max: usize,
-        barred: impl Fn(char) -> bool,
+        is_barred: impl Fn(char) -> bool,
     ) -> Result<(), TemplateError> {
-        if text.trim().is_empty() {
-            return Err(TemplateError::EmptyText);
-        }
-        if text.chars().any(barred) {
-            return Err(TemplateError::ControlCharacter);
-        }
-        let mut literal_chars = 0;
-        for piece in text::pieces(text)? {
-            match piece {
-                Piece::Literal(literal) => literal_chars += literal.chars().count(),
-                Piece::Variable(variable) => self.require_declared(variable)?,
-            }
-        }
-        if literal_chars > chars_max {
-            Err(TemplateError::TextTooLong)
-        } else {
-            Ok(())
-        }
+        let variables = text::check(text, chars_max, is_barred)?;
+        let mut variables = variables.into_iter();
+        variables.try_for_each(|variable| self.require_declared(variable))
     }
 
     fn require_declared(&self, variable: Variable) -> Result<(), TemplateError> {
@@ -331,13 +345,5 @@ impl Template {
             filled.push_str(written);
         }
         Ok(filled)
-    }
-
-    const fn body_chars_max(&self) -> usize {
-        match self.channel {
-            Channel::Whatsapp => WHATSAPP_CHARS_MAX,
-            Channel::Sms => SMS_CHARS_MAX,
-            Channel::Email => EMAIL_CHARS_MAX,
-        }
     }
 }

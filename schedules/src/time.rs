@@ -3,7 +3,7 @@
 //! An intent ("09:00 in Manaus on 3 March") is stored as local wall clock + place. It becomes an
 //! instant late, with a declared policy: in a gap the first instant after it, in a fold the first.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,11 @@ pub fn resolve_local(zone: Tz, local: NaiveDateTime) -> Timestamp {
     }
 }
 
+/// Returns the first instant of a civil day in `zone`.
+pub fn day_start(zone: Tz, on: NaiveDate) -> Timestamp {
+    resolve_local(zone, on.and_time(NaiveTime::MIN))
+}
+
 /// Finds the end of the gap that swallows `local`: the transition itself, to the second.
 fn first_instant_after_gap(zone: Tz, local: NaiveDateTime) -> Timestamp {
     // No zone has shifted its clock by more than a day and a bit at once (Samoa, 24 h).
@@ -127,6 +132,13 @@ mod tests {
             at.local(Tz::America__Sao_Paulo),
             local("2018-11-04T01:00:00")
         );
+    }
+
+    #[test]
+    fn a_day_without_a_midnight_begins_with_its_first_instant() {
+        let on = local("2018-11-04T00:00:00").date();
+        let at = day_start(Tz::America__Sao_Paulo, on);
+        assert_eq!(at.to_string(), "2018-11-04T03:00:00.000Z");
     }
 
     #[test]

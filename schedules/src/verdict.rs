@@ -10,7 +10,7 @@ use crate::calendar::Calendar;
 use crate::channel::Channel;
 use crate::id::{BoletoId, CampaignId};
 use crate::plan::Touch;
-use crate::rule::{Rule, RuleBody, RulePack};
+use crate::rule::{Rule, RulePack};
 use crate::stop::StopReason;
 use crate::time::{MINUTE_MS, Timestamp};
 
@@ -88,12 +88,15 @@ pub struct PastSend {
 pub struct Reach {
     /// The channel.
     pub channel: Channel,
-    /// The contact has a point on it.
+    /// The contact has a point that the channel can reach; a landline takes no SMS.
     pub has_point: bool,
+    /// The tenant has a sender on it.
+    pub has_sender: bool,
     /// The contact's point or channel is suppressed.
     pub suppressed: bool,
     /// The template's time to live on this channel in milliseconds: the message may arrive that
-    /// long after the hand-over. `None` when the channel has no usable template.
+    /// long after the hand-over. `None` when the channel has no usable template, or one that the
+    /// values at hand do not fit.
     pub template_ttl_ms: Option<i64>,
     /// Every variable that the template declares has a value.
     pub variables_present: bool,
@@ -165,7 +168,7 @@ pub struct Case<'a> {
 /// instant past the end.
 pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
     if let Some(stop) = case.stop {
-        return Verdict::without_rule(Ruling::Cancel, Reason::Stopped(stop));
+        return Verdict::cancel(Reason::Stopped(stop));
     }
     let chosen = choose_channel(case);
     if case.feed.is_stale(now) && now < case.touch.expires_at {
@@ -181,10 +184,10 @@ pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
         return hold(case, &gates, held);
     }
     if now >= case.touch.expires_at {
-        return Verdict::without_rule(Ruling::Skip, Reason::Expired);
+        return Verdict::skip(Reason::Expired);
     }
     if !case.condition_met {
-        return Verdict::without_rule(Ruling::Skip, Reason::ConditionUnmet);
+        return Verdict::skip(Reason::ConditionUnmet);
     }
     if let Some(held) = gates.rules(now) {
         return hold(case, &gates, held);
@@ -203,7 +206,17 @@ pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
 }
 
 impl Verdict {
-    fn without_rule(ruling: Ruling, reason: Reason) -> Self {
+    /// Passes a touch over for a reason that no rule gives.
+    pub const fn skip(reason: Reason) -> Self {
+        Self::without_rule(Ruling::Skip, reason)
+    }
+
+    /// Cancels a touch for a reason that no rule gives.
+    pub const fn cancel(reason: Reason) -> Self {
+        Self::without_rule(Ruling::Cancel, reason)
+    }
+
+    const fn without_rule(ruling: Ruling, reason: Reason) -> Self {
         Self {
             ruling,
             reason,
@@ -252,9 +265,10 @@ impl Obstacle<'_> {
     /// Ranks how far a channel came, so that the verdict names what was missing last.
     const fn rank(&self) -> u8 {
         match self.reason {
-            Reason::Suppressed => 1,
-            Reason::TemplateUnusable => 2,
-            Reason::TemplateVariableMissing => 3,
+            Reason::NoSender => 1,
+            Reason::Suppressed => 2,
+            Reason::TemplateUnusable => 3,
+            Reason::TemplateVariableMissing => 4,
             _ => 0,
         }
     }
@@ -282,13 +296,13 @@ fn obstacle<'a>(case: &Case<'a>, reach: &Reach) -> Option<Obstacle<'a>> {
     if !reach.has_point {
         return because(Reason::NoContactPoint);
     }
+    if !reach.has_sender {
+        return because(Reason::NoSender);
+    }
     if reach.suppressed {
         return because(Reason::Suppressed);
     }
-    let barring = |rule: &&Rule| {
-        matches!(rule.body, RuleBody::Suppression(_)) && rule.applies_to(reach.channel)
-    };
-    if let Some(rule) = case.rules.rules.iter().find(barring) {
+    if let Some(rule) = case.rules.suppression_of(reach.channel) {
         return Some(Obstacle {
             reason: Reason::Suppressed,
             rule: Some(rule),

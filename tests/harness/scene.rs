@@ -17,6 +17,7 @@ use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, EnrollmentId, ReminderId, TenantId};
 use schedules::pace::Pace;
 use schedules::plan::{Progress, Touch};
+use schedules::reference::Reference;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::time::Timestamp;
@@ -269,7 +270,7 @@ impl Scene {
 
 /// Names boleto number `n` by its reference.
 pub fn reference(n: u32) -> BoletoName {
-    BoletoName::Reference(format!("NF-{n}"))
+    BoletoName::Reference(Reference::parse(&format!("NF-{n}")).expect("a reference"))
 }
 
 /// Names contact number `n` by its phone.

@@ -1,6 +1,7 @@
 //! The fair dispatcher: hands claimed messages over, and takes back what a stop came before.
 //!
-//! It knows messages, not why they exist, and neither actors nor the journal. The invariants:
+//! It knows messages and the tenure that they go out under, not why they exist, and neither the
+//! machine nor the journal. The invariants:
 //!
 //! - **A message is known here before its claim is committed** ([`Dispatcher::announce`]). So a
 //!   withdrawal that follows the commit of a stop meets every message whose claim came before that

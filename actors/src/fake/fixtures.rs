@@ -10,7 +10,7 @@ use schedules::pace::Pace;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::template::{Template, Variable};
-use schedules::time::Timestamp;
+use schedules::time::{HOUR_MS, Timestamp};
 use schedules::verdict::{ContactEvents, Feed};
 
 use crate::ports::{Boleto, CampaignState, Contact, Sender, Settings, Tenant};
@@ -84,7 +84,11 @@ fn template(channel: Channel) -> Template {
         subject: None,
         body: "Olá {{contact_name}}, {{amount}} vence em {{due_on}}.".into(),
         variables: vec![Variable::ContactName, Variable::Amount, Variable::DueOn],
-        ttl_ms: 0,
+        ttl_ms: if channel == Channel::Whatsapp {
+            HOUR_MS
+        } else {
+            0
+        },
     }
 }
 

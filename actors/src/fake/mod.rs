@@ -25,6 +25,8 @@ use crate::supervision::node::{Node, NodeConfig, Ports};
 /// When the tests begin.
 pub(crate) const ORIGIN: Timestamp = Timestamp::from_unix_ms(1_795_000_000_000);
 
+const MOMENT_MS: i64 = 5;
+
 /// A fault of one journal call.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -208,7 +210,9 @@ impl World {
     /// Starts a node and waits until it has done what is due.
     pub(crate) async fn settled(self: &Arc<Self>, adjust: impl FnOnce(&mut NodeConfig)) -> Node {
         let node = self.start(adjust);
-        node.at_rest().await;
+        // Senders begin as if they had just sent: what is due at once goes out a moment later.
+        let moment = self.clock.now().plus_ms(MOMENT_MS);
+        self.walk(&node, moment).await;
         node
     }
 

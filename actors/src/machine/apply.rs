@@ -4,11 +4,12 @@ use std::collections::btree_map::Entry as Slot;
 
 use schedules::id::EnrollmentId;
 use schedules::time::Timestamp;
+use schedules::verdict::Reason;
 
-use super::Machine;
 use super::change::{Change, Settled};
 use super::draft::Note;
 use super::effect::Subject;
+use super::{Machine, Paces};
 use crate::ports::Cursor;
 
 impl Machine {
@@ -21,7 +22,14 @@ impl Machine {
                 self.in_flight.insert(claim.attempt, claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
-            Change::Ruled(ruled) => self.moved(ruled.reminder.enrollment, ruled.to),
+            Change::Ruled(ruled) => {
+                let (enrollment, reason) = (ruled.reminder.enrollment, ruled.verdict.reason);
+                if reason.ends_by_an_event() {
+                    self.memory.held(enrollment, ruled.to, reason);
+                } else {
+                    self.moved(enrollment, ruled.to);
+                }
+            }
             Change::CameBack(back) => self.moved(back.reminder.enrollment, back.to),
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.moved(moved.enrollment, moved.to);
@@ -60,12 +68,23 @@ impl Machine {
             .prune(settled.at.plus_ms(-self.walks.tally_lookback_ms()));
     }
 
+    /// Returns what the senders sent lately, as far as the clock agrees.
+    pub(super) fn credible_paces(&self, now: Timestamp) -> Paces {
+        let paces = self.paces.iter().map(|(channel, state)| {
+            let sender = self.walks.sender(*channel);
+            let state = sender.map_or(*state, |sender| sender.pace.credible(*state, now));
+            (*channel, state)
+        });
+        paces.collect()
+    }
+
     fn move_credits(&mut self, balance: i64, held: i64) {
         #[cfg(feature = "sim")]
         let held = if self.flaws.credits_not_held { 0 } else { held };
         if let Some(credits) = &mut self.walks.tenant_mut().credits {
+            // As the journal does: what is released was perhaps claimed before there were credits.
             credits.balance += balance;
-            credits.held += held;
+            credits.held = (credits.held + held).max(0);
         }
     }
 
@@ -78,14 +97,12 @@ impl Machine {
             Note::SettingsStale => self.settings_stale = true,
             Note::Running(running) => self.walks.tenant_mut().running = running,
             Note::CampaignPaused(campaign) => {
-                if let Some(walk) = self.walks.walk_mut(campaign) {
-                    walk.state.running = false;
-                }
                 self.memory.forget(Subject::Campaign(campaign));
             }
             Note::FeedHeard(at) => {
                 let feed = &mut self.walks.tenant_mut().feed;
                 feed.heard_at = feed.heard_at.max(at);
+                self.memory.wake(Reason::PaymentFeedStale);
             }
             Note::Suppressed(contact, channel, barred) => {
                 self.memory.change_contact(contact, |contact| {
@@ -106,7 +123,8 @@ impl Machine {
             Note::Paced(channel, sent) => {
                 if let Some(sender) = self.walks.sender(channel) {
                     let state = self.paces.entry(channel).or_default();
-                    *state = sender.pace.after(*state, now, sent);
+                    let credible = sender.pace.credible(*state, now);
+                    *state = sender.pace.after(credible, now, sent);
                 }
             }
         }

@@ -9,13 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schedules::cap::Tally;
 use schedules::channel::Channel;
 use schedules::id::{CampaignId, ContactId, EnrollmentId};
-use schedules::pace::PaceState;
 use schedules::time::Timestamp;
 use schedules::verdict::{ContactEvents, PastSend};
 
-use super::Machine;
 use super::change::Change;
 use super::effect::{Effect, Subject};
+use super::{Machine, Paces};
 use crate::ports::Mark;
 
 /// What follows from a step's inputs.
@@ -75,7 +74,7 @@ pub(super) struct Draft<'m> {
     contact_sends: BTreeMap<ContactId, Vec<PastSend>>,
     campaign_tallies: BTreeMap<CampaignId, Tally>,
     tenant_tally: Cow<'m, Tally>,
-    paces: BTreeMap<Channel, PaceState>,
+    paces: Paces,
     sent: BTreeMap<Channel, u32>,
     pub(super) claims: usize,
 }
@@ -90,7 +89,7 @@ impl<'m> Draft<'m> {
             contact_sends: BTreeMap::new(),
             campaign_tallies: BTreeMap::new(),
             tenant_tally: Cow::Borrowed(machine.memory.tenant_tally()),
-            paces: machine.paces.clone(),
+            paces: machine.credible_paces(now),
             sent: BTreeMap::new(),
             claims: 0,
         }
@@ -145,7 +144,17 @@ impl<'m> Draft<'m> {
     /// step releases is free from the next on.
     pub(super) fn credits(&self) -> Option<i64> {
         let credits = self.machine.walks.tenant().credits?;
-        Some(credits.balance - credits.held - i64::try_from(self.claims).unwrap_or(i64::MAX))
+        let count = |claims: usize| i64::try_from(claims).unwrap_or(i64::MAX);
+        // Those that were claimed before the tenant was metered hold none, and are not to be
+        // released into credits that nobody bought.
+        let in_flight = self.machine.in_flight.len();
+        #[cfg(feature = "sim")]
+        let in_flight = match self.machine.flaws.credits_not_held {
+            true => 0,
+            false => in_flight,
+        };
+        let held = credits.held.max(count(in_flight));
+        Some(credits.balance - held - count(self.claims))
     }
 
     /// Returns the first instant at which the channel's sender may send one more message.

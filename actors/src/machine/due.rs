@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, EnrollmentId, ReminderId};
+use schedules::phone::PhoneKind;
 use schedules::plan::{PlanInput, Touch, condition_met};
-use schedules::template::{Rendered, Template};
+use schedules::template::{Rendered, Template, TemplateError};
 use schedules::time::Timestamp;
 use schedules::verdict::{Case, PastSend, Reach, Reason, Ruling, Verdict, evaluate};
 
@@ -62,13 +63,17 @@ impl<'m> Draft<'m> {
             // An edit took it away while an attempt was under way that came to nothing.
             return self.skip(&due, Reason::StepRemoved);
         }
-        let verdict = self.judge(&due);
+        if due.has_tried_all() {
+            return self.skip(&due, Reason::RetriesExhausted);
+        }
+        let (reach, letter) = self.reach(&due);
+        let verdict = self.judge(&due, &reach);
         let cursor = due.entry.enrollment.cursor;
         match verdict.ruling {
-            Ruling::Send {
-                channel,
-                not_after_at,
-            } => self.send(&due, channel, not_after_at),
+            Ruling::Send { not_after_at, .. } => match letter {
+                Some(letter) => self.claim(&due, not_after_at, letter),
+                None => self.skip(&due, Reason::TemplateUnusable),
+            },
             Ruling::Hold { until } if verdict.reason == Reason::SenderPace => {
                 self.wait_for_pace(&due, enrollment, until);
             }
@@ -94,10 +99,9 @@ impl<'m> Draft<'m> {
     }
 
     /// Asks the gates.
-    fn judge(&self, due: &Due<'m>) -> Verdict {
+    fn judge(&self, due: &Due<'m>, reach: &[Reach]) -> Verdict {
         let tenant = self.machine.walks.tenant();
         let enrollment = due.entry.enrollment;
-        let reach = self.reach(due);
         let case = Case {
             rules: &tenant.rules,
             calendar: &tenant.calendar,
@@ -107,7 +111,7 @@ impl<'m> Draft<'m> {
             stop: None,
             feed: tenant.feed,
             condition_met: condition_met(&self.plan_input(due), &due.touch),
-            reach: &reach,
+            reach,
             boleto: enrollment.boleto,
             campaign: enrollment.campaign,
             contact_sends: self.sends_of(enrollment.contact),
@@ -137,34 +141,61 @@ impl<'m> Draft<'m> {
         }
     }
 
-    fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
-        let channels = due.channels_left().iter();
-        channels
-            .map(|(channel, template)| self.reach_on(*channel, template.as_deref(), due))
-            .collect()
+    /// Looks at the channels up to the first that nothing bars for good, and writes its letter:
+    /// the gates take that one or none, so nothing is rendered twice or for nobody.
+    fn reach(&self, due: &Due<'m>) -> (Vec<Reach>, Option<Letter>) {
+        let mut reaches = Vec::new();
+        for (channel, template) in due.channels_left() {
+            let (reach, letter) = self.reach_on(*channel, template.as_ref(), due);
+            reaches.push(reach);
+            if letter.is_some() {
+                return (reaches, letter);
+            }
+        }
+        (reaches, None)
     }
 
-    fn reach_on(&self, channel: Channel, template: Option<&Template>, due: &Due<'m>) -> Reach {
-        Reach {
+    fn reach_on(
+        &self,
+        channel: Channel,
+        template: Option<&Arc<Template>>,
+        due: &Due<'m>,
+    ) -> (Reach, Option<Letter>) {
+        let tenant = self.machine.walks.tenant();
+        let mut reach = Reach {
             channel,
-            has_point: point(due.contact, channel).is_some()
-                && self.machine.walks.sender(channel).is_some(),
+            has_point: point(due.contact, channel).is_some(),
+            has_sender: self.machine.walks.sender(channel).is_some(),
             suppressed: due.contact.suppressed.contains(&channel),
             template_ttl_ms: template.map(|template| template.ttl_ms),
-            variables_present: template.is_some_and(|template| self.sources(due).fill(template)),
+            variables_present: true,
             pace_free_at: self.pace_free_at(channel),
+        };
+        let barred =
+            !reach.has_sender || reach.suppressed || tenant.rules.suppression_of(channel).is_some();
+        let to = point(due.contact, channel).filter(|_| !barred);
+        let (Some(to), Some(template)) = (to, template) else {
+            return (reach, None);
+        };
+        match template.render(&self.sources(due).values(template, self.now)) {
+            Ok(rendered) => {
+                let letter = Letter {
+                    template: Arc::clone(template),
+                    to: to.to_owned(),
+                    rendered,
+                };
+                return (reach, Some(letter));
+            }
+            Err(TemplateError::MissingValue(_)) => reach.variables_present = false,
+            Err(_) => reach.template_ttl_ms = None,
         }
+        (reach, None)
     }
 
     /// Passes the touch over for a reason that no gate knows.
     fn skip(&mut self, due: &Due<'m>, reason: Reason) {
-        let verdict = Verdict {
-            ruling: Ruling::Skip,
-            reason,
-            rule: None,
-        };
         let to = self.cursor_after(due, false);
-        self.rule(due, verdict, to);
+        self.rule(due, Verdict::skip(reason), to);
     }
 
     fn rule(&mut self, due: &Due<'m>, verdict: Verdict, to: Cursor) {
@@ -191,25 +222,9 @@ impl<'m> Draft<'m> {
         }
     }
 
-    fn send(&mut self, due: &Due<'m>, channel: Channel, not_after_at: Timestamp) {
-        let rendered = self.address(due, channel).and_then(|(template, to)| {
-            let values = self.sources(due).values(&template, self.now);
-            let rendered = template.render(&values).ok()?;
-            Some(Letter {
-                template,
-                to,
-                rendered,
-            })
-        });
-        match rendered {
-            Some(letter) => self.claim(due, channel, not_after_at, letter),
-            None => self.skip(due, Reason::TemplateUnusable),
-        }
-    }
-
-    fn claim(&mut self, due: &Due<'m>, channel: Channel, not_after_at: Timestamp, letter: Letter) {
+    fn claim(&mut self, due: &Due<'m>, not_after_at: Timestamp, letter: Letter) {
         let enrollment = due.entry.enrollment;
-        let walks = &self.machine.walks;
+        let (walks, channel) = (&self.machine.walks, letter.template.channel);
         let claim = Claim {
             attempt: AttemptId {
                 reminder: reminder(enrollment.id, due.touch),
@@ -249,14 +264,6 @@ impl<'m> Draft<'m> {
         self.effect(Effect::HandOver(Arc::new(message)));
     }
 
-    fn address(&self, due: &Due<'m>, channel: Channel) -> Option<(Arc<Template>, String)> {
-        let (_, template) = due
-            .channels_left()
-            .iter()
-            .find(|(one, _)| *one == channel)?;
-        Some((template.clone()?, point(due.contact, channel)?.to_owned()))
-    }
-
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
         let calendar = &self.machine.walks.tenant().calendar;
         let Cursor {
@@ -276,6 +283,12 @@ impl<'m> Due<'m> {
         self.channels
             .and_then(|channels| channels.get(from..))
             .unwrap_or_default()
+    }
+
+    /// Says whether every channel of the step came to nothing.
+    fn has_tried_all(&self) -> bool {
+        let channels = self.channels.map_or(0, <[_]>::len);
+        usize::from(self.entry.enrollment.cursor.channel_from) >= channels.max(1)
     }
 
     fn plan_subject(&self) -> PlanSubject {
@@ -318,7 +331,12 @@ pub(super) fn zone_of(contact: &Contact) -> chrono_tz::Tz {
 
 fn point(contact: &Contact, channel: Channel) -> Option<&str> {
     match channel {
-        Channel::Whatsapp | Channel::Sms => contact.phone.as_deref(),
+        Channel::Whatsapp => contact.phone.as_deref(),
+        // Landlines have WhatsApp, but no SMS.
+        Channel::Sms => {
+            let phone = contact.phone.as_deref();
+            phone.filter(|phone| PhoneKind::of_e164(phone) == PhoneKind::Mobile)
+        }
         Channel::Email => contact.email.as_deref(),
     }
 }

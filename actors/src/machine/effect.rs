@@ -31,6 +31,18 @@ pub enum Subject {
     Tenant,
 }
 
+impl Subject {
+    /// Says whether a stop of this subject is about a boleto, its contact and a campaign it is in.
+    pub fn covers(self, boleto: BoletoId, contact: ContactId, campaign: CampaignId) -> bool {
+        match self {
+            Self::Boleto(one) => one == boleto,
+            Self::Contact(one) => one == contact,
+            Self::Campaign(one) => one == campaign,
+            Self::Tenant => true,
+        }
+    }
+}
+
 /// A claimed message on its way to a provider.
 pub struct HandOver {
     /// The key; it travels as the provider's opaque reference.
@@ -69,11 +81,6 @@ impl fmt::Debug for HandOver {
 impl HandOver {
     /// Says whether a stop of `subject` is about this message.
     pub fn concerns(&self, subject: Subject) -> bool {
-        match subject {
-            Subject::Boleto(boleto) => self.boleto == boleto,
-            Subject::Contact(contact) => self.contact == contact,
-            Subject::Campaign(campaign) => self.campaign == campaign,
-            Subject::Tenant => true,
-        }
+        subject.covers(self.boleto, self.contact, self.campaign)
     }
 }

@@ -1,12 +1,11 @@
 //! Sweeps that enroll: open boletos become enrollments, with what had passed recorded as skipped.
 
-use chrono::NaiveTime;
 use chrono_tz::Tz;
 use schedules::cadence::StepSet;
 use schedules::id::{EnrollmentId, ReminderId};
 use schedules::plan::{Progress, passed_steps};
-use schedules::time::{Timestamp, resolve_local};
-use schedules::verdict::{Reason, Ruling, Verdict};
+use schedules::time::{Timestamp, day_start};
+use schedules::verdict::{Reason, Verdict};
 
 use super::change::{Announcement, Change, Enrolled, Ruled};
 use super::draft::{Draft, Note};
@@ -114,11 +113,7 @@ impl<'m> Draft<'m> {
             rules_version: self.machine.walks.tenant().rules.version,
             at: self.now,
             slot_at: self.now,
-            verdict: Verdict {
-                ruling: Ruling::Skip,
-                reason: Reason::PassedAtPlanning,
-                rule: None,
-            },
+            verdict: Verdict::skip(Reason::PassedAtPlanning),
             to,
         };
         passed.iter().map(ruled).collect()
@@ -127,5 +122,5 @@ impl<'m> Draft<'m> {
 
 /// Returns the instant right before the local day of `now`: what falls on that day still goes out.
 pub(super) fn start_of_day(now: Timestamp, zone: Tz) -> Timestamp {
-    resolve_local(zone, now.local_date(zone).and_time(NaiveTime::MIN)).plus_ms(-1)
+    day_start(zone, now.local_date(zone)).plus_ms(-1)
 }

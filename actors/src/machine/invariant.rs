@@ -1,5 +1,5 @@
-//! The laws a machine's memory keeps, as data: debug assertions, the simulation and the metric
-//! `regua_invariant_violations_total` evaluate the same predicates.
+//! The laws a machine's memory keeps, as data: debug assertions and the simulation evaluate the
+//! same predicates.
 
 use schedules::id::EnrollmentId;
 

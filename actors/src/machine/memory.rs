@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schedules::cap::Tally;
 use schedules::id::{CampaignId, ContactId, EnrollmentId};
 use schedules::time::Timestamp;
-use schedules::verdict::PastSend;
+use schedules::verdict::{PastSend, Reason};
 
 use super::ENTRIES_MAX;
 use super::effect::Subject;
@@ -21,6 +21,8 @@ use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow}
 pub(super) struct Entry {
     pub(super) enrollment: Enrollment,
     pub(super) boleto: Arc<Boleto>,
+    /// For which event it waits.
+    held: Option<Reason>,
 }
 
 #[derive(Clone, Debug)]
@@ -155,6 +157,7 @@ impl Memory {
                 Entry {
                     enrollment: row.enrollment,
                     boleto: Arc::new(row.boleto),
+                    held: None,
                 },
             );
         }
@@ -182,6 +185,7 @@ impl Memory {
         });
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
+            entry.held = None;
             match place {
                 _ if busy => self.queue.remove(enrollment),
                 Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
@@ -270,12 +274,7 @@ impl Memory {
             .entries
             .values()
             .map(|entry| entry.enrollment)
-            .filter(|enrollment| match subject {
-                Subject::Boleto(boleto) => enrollment.boleto == boleto,
-                Subject::Contact(contact) => enrollment.contact == contact,
-                Subject::Campaign(campaign) => enrollment.campaign == campaign,
-                Subject::Tenant => true,
-            })
+            .filter(|one| subject.covers(one.boleto, one.contact, one.campaign))
             .map(|enrollment| enrollment.id)
             .collect();
         for enrollment in gone {
@@ -287,6 +286,35 @@ impl Memory {
     pub(super) fn defer(&mut self, enrollment: EnrollmentId, until: Timestamp) {
         if self.entries.contains_key(&enrollment) {
             self.queue.put(enrollment, until);
+        }
+    }
+
+    /// Follows a cursor that waits for an event: the entry stays, wherever the cursor went, so that
+    /// the event finds it.
+    pub(super) fn held(&mut self, enrollment: EnrollmentId, to: Cursor, reason: Reason) {
+        let has_room = self.entries.len() < ENTRIES_MAX;
+        let Some(entry) = self.entries.get_mut(&enrollment).filter(|_| has_room) else {
+            return self.moved(enrollment, to, false);
+        };
+        entry.enrollment.cursor = to;
+        entry.held = Some(reason);
+        if let Some(next_at) = to.next_at {
+            self.queue.put(enrollment, next_at);
+            self.expect(Mark {
+                next_at,
+                enrollment,
+            });
+        }
+    }
+
+    /// Makes due what waited for this event.
+    pub(super) fn wake(&mut self, reason: Reason) {
+        for (enrollment, entry) in &mut self.entries {
+            if entry.held == Some(reason) {
+                entry.held = None;
+                let touch = entry.enrollment.cursor.touch;
+                touch.inspect(|touch| self.queue.put(*enrollment, touch.slot_at));
+            }
         }
     }
 

@@ -28,6 +28,7 @@ use schedules::channel::Channel;
 use schedules::id::{AttemptId, EnrollmentId, ReminderId};
 use schedules::pace::PaceState;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
+use schedules::verdict::Reason;
 
 use self::change::{Change, Claim};
 use self::draft::Draft;
@@ -49,6 +50,9 @@ pub const DUE_BATCH_MAX: usize = 500;
 pub const IN_FLIGHT_MAX: usize = 500;
 /// How long after its claim a hand-over may begin.
 pub const CLAIM_LASTS_MS: i64 = 3 * SECOND_MS;
+/// How far apart the clocks of two nodes may be: twice what a node may be off the database's, as
+/// one may be ahead and the other behind. Who judges another node's deadline allows for it.
+pub const CLOCKS_APART_MAX_MS: i64 = 10 * SECOND_MS;
 /// The most rows of a due page.
 pub const DUE_PAGE_MAX: u32 = 1_000;
 
@@ -59,7 +63,7 @@ pub struct Machine {
     settings_stale: bool,
     memory: Memory,
     in_flight: BTreeMap<AttemptId, Claim>,
-    paces: BTreeMap<Channel, PaceState>,
+    paces: Paces,
     sweeps: BTreeMap<i64, Sweep>,
     /// Sweeps that wait for the outcome of an enrollment's attempt.
     sweep_waits: BTreeMap<i64, EnrollmentId>,
@@ -68,6 +72,9 @@ pub struct Machine {
     #[cfg(feature = "sim")]
     flaws: Flaws,
 }
+
+/// What senders sent lately, as their paces see it.
+pub type Paces = BTreeMap<Channel, PaceState>;
 
 /// Bugs that only the machine itself can have, for a simulation that must find them.
 #[cfg(feature = "sim")]
@@ -96,15 +103,21 @@ impl Machine {
     /// Builds a machine from stored rows.
     ///
     /// Claims without an outcome count as in flight; the shell says with [`Input::Orphaned`] which
-    /// of them nobody is working on.
-    pub fn restore(snapshot: Snapshot) -> Self {
+    /// of them nobody is working on. Where nobody remembers what the senders sent lately, they
+    /// begin as if they had just sent all that may go out at once.
+    pub fn restore(snapshot: Snapshot, paces: Option<Paces>, now: Timestamp) -> Self {
+        let paces = paces.unwrap_or_else(|| {
+            let senders = snapshot.settings.tenant.senders.iter();
+            let spent = senders.map(|sender| (sender.channel, sender.pace.spent(now)));
+            spent.collect()
+        });
         let walks = Walks::new(snapshot.settings);
         let mut machine = Self {
             memory: Memory::new(&snapshot.tallies),
             walks,
             settings_stale: false,
             in_flight: BTreeMap::new(),
-            paces: BTreeMap::new(),
+            paces,
             sweeps: snapshot
                 .sweeps
                 .into_iter()
@@ -134,6 +147,9 @@ impl Machine {
         self.short_sighted |=
             self.walks.lookback_ms() > sends_ms || self.walks.tally_lookback_ms() > tallies_ms;
         self.settings_stale = false;
+        // Perhaps credits were bought, or the feed's limit was lifted.
+        self.memory.wake(Reason::CreditsExhausted);
+        self.memory.wake(Reason::PaymentFeedStale);
     }
 
     /// Takes a page of due enrollments over; rows that are known already are left as they are.
@@ -245,10 +261,7 @@ impl Machine {
         if !self.walks.running() {
             return None;
         }
-        let ahead = self
-            .memory
-            .next_after_at()
-            .map(|at| at.plus_ms(-HORIZON_MS));
+        let ahead = self.memory.next_row_at().map(|at| at.plus_ms(-HORIZON_MS));
         // A full flight wakes by its own returns.
         let due = self
             .memory
@@ -275,6 +288,11 @@ impl Machine {
     /// Returns the keys of the claims without an outcome.
     pub fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
         self.in_flight.keys().copied()
+    }
+
+    /// Returns what the senders sent lately, for the machine's next life.
+    pub fn paces(&self) -> &Paces {
+        &self.paces
     }
 
     /// Returns figures for tests, metrics and a console; nothing personal.

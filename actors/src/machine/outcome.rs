@@ -2,7 +2,7 @@
 
 use schedules::id::AttemptId;
 use schedules::retry::RetryPolicy;
-use schedules::time::{SECOND_MS, Timestamp};
+use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use schedules::verdict::Reason;
 
 use super::change::{CameBack, Change, Claim, Settled};
@@ -66,7 +66,8 @@ impl<'m> Draft<'m> {
         let policy = &self.machine.walks.tenant().retry;
         let patient = RetryPolicy {
             first_ms: policy.first_ms.max(PAUSE_MIN_MS),
-            longest_ms: policy.longest_ms.max(PAUSE_MIN_MS),
+            // Tries of other touches count as well: the pause must not outgrow this one's day.
+            longest_ms: policy.longest_ms.clamp(PAUSE_MIN_MS, MINUTE_MS),
             tries_max: u16::MAX,
         };
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
@@ -78,15 +79,15 @@ impl<'m> Draft<'m> {
     }
 
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {
-        let tries = claim.from.channel_tries.saturating_add(1);
+        let failed_try = claim.from.channel_tries;
         let policy = &self.machine.walks.tenant().retry;
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
-        match policy.next_at(self.now, tries, seed, retry_after_ms) {
+        match policy.next_at(self.now, failed_try, seed, retry_after_ms) {
             Some(at) if at < claim.touch.expires_at => {
                 self.go_back(
                     claim,
                     Cursor {
-                        channel_tries: tries,
+                        channel_tries: failed_try.saturating_add(1),
                         ..claim.from
                     },
                     at,
@@ -134,7 +135,16 @@ impl<'m> Draft<'m> {
 
     /// Ends the touch: it reached nobody, and no channel is left.
     fn fail(&mut self, claim: &'m Claim, reason: Reason) {
-        let to = self.cursor_unsent(claim);
+        let try_no = claim.attempt.try_no.saturating_add(1);
+        let to = match self.cursor_unsent(claim) {
+            Some(to) => to,
+            // What would come next is not in memory: it is read, and passed over for this reason.
+            None if try_no > claim.attempt.try_no => {
+                return self.came_back(claim, None, nowhere_left(claim, try_no, self.now));
+            }
+            None => claim.to,
+        };
+        let to = Cursor { try_no, ..to };
         self.came_back(claim, Some(reason), to);
         self.finish_if_done(claim.attempt.reminder.enrollment, to);
     }
@@ -153,28 +163,20 @@ impl<'m> Draft<'m> {
     }
 
     /// Returns the cursor after the touch if it had not been sent: it does not count against the
-    /// campaign's maximum, so a step that the maximum had cut off may come after all.
-    fn cursor_unsent(&self, claim: &Claim) -> Cursor {
-        let replanned = || {
-            let walk = self.machine.walks.walk(claim.campaign)?;
-            let entry = self
-                .machine
-                .memory
-                .entry(claim.attempt.reminder.enrollment)?;
-            let contact = self.machine.memory.contact(claim.contact)?;
-            let calendar = &self.machine.walks.tenant().calendar;
-            let subject = PlanSubject {
-                due_on: entry.boleto.due_on,
-                amount_centavos: entry.boleto.amount_centavos,
-                zone: super::due::zone_of(contact),
-            };
-            let from = claim.from.progress;
-            Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
+    /// campaign's maximum, so a step that the maximum had cut off may come after all. Nothing is
+    /// returned when the enrollment is not in memory.
+    fn cursor_unsent(&self, claim: &Claim) -> Option<Cursor> {
+        let machine = self.machine;
+        let walk = machine.walks.walk(claim.campaign)?;
+        let entry = machine.memory.entry(claim.attempt.reminder.enrollment)?;
+        let contact = machine.memory.contact(claim.contact)?;
+        let subject = PlanSubject {
+            due_on: entry.boleto.due_on,
+            amount_centavos: entry.boleto.amount_centavos,
+            zone: super::due::zone_of(contact),
         };
-        Cursor {
-            try_no: claim.attempt.try_no.saturating_add(1),
-            ..replanned().unwrap_or(claim.to)
-        }
+        let (calendar, from) = (&machine.walks.tenant().calendar, claim.from.progress);
+        Some(walk.cursor_after(calendar, subject, from, &claim.touch, false))
     }
 
     pub(super) fn finish_if_done(
@@ -185,5 +187,16 @@ impl<'m> Draft<'m> {
         if cursor.touch.is_none() {
             self.change(Change::Finished { enrollment });
         }
+    }
+}
+
+/// Returns the claimed touch again, with no channel left to try.
+fn nowhere_left(claim: &Claim, try_no: u16, now: Timestamp) -> Cursor {
+    Cursor {
+        try_no,
+        channel_from: u8::MAX,
+        channel_tries: 0,
+        next_at: Some(now),
+        ..claim.from
     }
 }

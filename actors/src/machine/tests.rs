@@ -12,16 +12,18 @@ use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling};
 
 mod comebacks;
+mod lapses;
 mod meetings;
+mod reach;
 
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};
 use super::input::{Abandoned, FactBody, InboxFact, Input, Outcome, Sweep, SweepKind};
-use super::{Machine, Need};
+use super::{Machine, Need, Paces};
 use crate::fake::fixtures::{self, CAMPAIGN, DUE_ON};
 use crate::ports::{
-    Candidate, Committed, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned, Settings,
-    Snapshot, SweepPage,
+    Candidate, Committed, Contact, Credits, Cursor, DuePage, DueRow, Enrollment, Mark, Returned,
+    Settings, Snapshot, SweepPage,
 };
 
 fn at(day: u32, hour: u32, minute: u32) -> Timestamp {
@@ -48,13 +50,17 @@ fn settings() -> Settings {
 }
 
 fn machine() -> Machine {
+    machine_with(settings())
+}
+
+fn machine_with(settings: Settings) -> Machine {
     let snapshot = Snapshot {
-        settings: settings(),
+        settings,
         unsettled: Vec::new(),
         tallies: Vec::new(),
         sweeps: Vec::new(),
     };
-    Machine::restore(snapshot)
+    Machine::restore(snapshot, None, at(1, 0, 0))
 }
 
 /// Enrolls boletos 1..=n of contact 1 by a sweep at `now`, and admits them as the journal would.
@@ -107,6 +113,10 @@ fn mark(next_at: Timestamp) -> Mark {
 }
 
 fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
+    admit_of(machine, enrolled, until, fixtures::contact(ContactId(1)));
+}
+
+fn admit_of(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp, contact: Contact) {
     let rows = enrolled.iter().map(|one| DueRow {
         enrollment: Enrollment {
             id: EnrollmentId(one.boleto.0),
@@ -119,7 +129,7 @@ fn admit(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp) {
     });
     machine.admit(DuePage {
         rows: rows.collect(),
-        contacts: vec![fixtures::contact(ContactId(1))],
+        contacts: vec![contact],
         read_to: mark(until),
         next_after_at: None,
     });

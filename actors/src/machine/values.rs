@@ -1,5 +1,6 @@
 //! What stands in for a template's variables: the only way from stored data into a message.
 
+use schedules::boleto::printed;
 use schedules::charges::charges_on;
 use schedules::format::{format_amount, format_date};
 use schedules::template::{Template, Values, Variable};
@@ -17,15 +18,7 @@ pub(super) struct Sources<'m> {
 }
 
 impl Sources<'_> {
-    /// Says whether every variable that `template` declares has a value.
-    pub(super) fn fill(&self, template: &Template) -> bool {
-        template
-            .variables
-            .iter()
-            .all(|variable| self.has(*variable))
-    }
-
-    /// Returns the values of the variables that `template` declares.
+    /// Returns the values of the variables that `template` declares, as far as there are any.
     pub(super) fn values(&self, template: &Template, now: Timestamp) -> Values {
         template
             .variables
@@ -38,34 +31,18 @@ impl Sources<'_> {
             })
     }
 
-    fn has(&self, variable: Variable) -> bool {
-        match variable {
-            Variable::ContactName => !self.contact.name.is_empty(),
-            Variable::TenantName => !self.tenant.name.is_empty(),
-            Variable::TenantDocument => self.tenant.document.is_some(),
-            Variable::Amount => self.boleto.amount_centavos > 0,
-            Variable::AmountWithCharges => {
-                self.boleto.amount_centavos > 0 && self.tenant.charges.is_some()
-            }
-            Variable::DueOn | Variable::Reference => true,
-            Variable::DigitableLine => self.boleto.digitable_line.is_some(),
-            Variable::PixCode => self.boleto.pix_code.is_some(),
-            Variable::PaymentLink => self.boleto.payment_link.is_some(),
-        }
-    }
-
     fn value(&self, variable: Variable, now: Timestamp) -> Option<String> {
         let boleto = self.boleto;
         match variable {
             Variable::ContactName => Some(self.contact.name.clone()),
             Variable::TenantName => Some(self.tenant.name.clone()),
             Variable::TenantDocument => self.tenant.document.clone(),
-            Variable::Amount => Some(boleto.amount_centavos)
-                .filter(|amount| *amount > 0)
-                .map(format_amount),
+            Variable::Amount => {
+                (boleto.amount_centavos > 0).then(|| format_amount(boleto.amount_centavos))
+            }
             Variable::AmountWithCharges => self.amount_with_charges(now),
             Variable::DueOn => Some(format_date(boleto.due_on)),
-            Variable::DigitableLine => boleto.digitable_line.clone(),
+            Variable::DigitableLine => boleto.digitable_line.as_deref().and_then(printed),
             Variable::PixCode => boleto.pix_code.clone(),
             Variable::Reference => Some(boleto.reference.clone()),
             Variable::PaymentLink => boleto.payment_link.clone(),
@@ -73,7 +50,7 @@ impl Sources<'_> {
     }
 
     /// Returns the amount with the penalty and interest of the contact's day, by the tenant's own
-    /// declared rule; without one there is no such amount.
+    /// declared rule; without one, or with an open amount, there is no such amount.
     fn amount_with_charges(&self, now: Timestamp) -> Option<String> {
         let rule = self.tenant.charges.as_ref()?;
         let on = now.local_date(zone_of(self.contact));
@@ -82,6 +59,9 @@ impl Sources<'_> {
             due_on,
             ..
         } = *self.boleto;
+        if amount_centavos <= 0 {
+            return None;
+        }
         let charges = charges_on(rule, &self.tenant.calendar, amount_centavos, due_on, on);
         Some(format_amount(charges.total_centavos))
     }

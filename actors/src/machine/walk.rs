@@ -68,10 +68,6 @@ impl Walks {
         self.walks.get(&campaign)
     }
 
-    pub(super) fn walk_mut(&mut self, campaign: CampaignId) -> Option<&mut Walk> {
-        self.walks.get_mut(&campaign)
-    }
-
     pub(super) fn walks(&self) -> impl Iterator<Item = &Walk> {
         self.walks.values()
     }

@@ -115,10 +115,10 @@ fn template(channel: Channel) -> Template {
         subject: (channel == Channel::Email).then(|| "Lembrete".to_owned()),
         body: "Seu boleto vence em breve".to_owned(),
         variables: Vec::new(),
-        ttl_ms: if channel == Channel::Sms {
-            10 * MINUTE_MS
-        } else {
-            0
+        ttl_ms: match channel {
+            Channel::Sms => 10 * MINUTE_MS,
+            Channel::Whatsapp => MINUTE_MS,
+            Channel::Email => 0,
         },
     }
 }

@@ -6,6 +6,7 @@
 //! the failed value, has no backoff, and ends for good at a panic.
 
 mod arbiters;
+pub(crate) mod life;
 pub mod node;
 pub mod restart;
 mod shard;

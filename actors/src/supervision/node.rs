@@ -366,7 +366,7 @@ fn foresee(shared: &Arc<Shared>, tenant: TenantId, at: Timestamp) {
     let (slot, now) = (shared.slot(tenant), shared.ports.clock.now());
     if at <= now {
         shared.post(&slot, Post::Facts);
-    } else if shared.takes_work(slot.shard) && slot.is_vacant() {
+    } else if shared.takes_work(slot.shard) && slot.is_asleep() {
         // Before the instant, so that what comes due is in memory by then.
         let ahead = at.plus_ms(-HORIZON_MS).max(now);
         shared.timer.bring_forward(Wake::Tenant(tenant), ahead);

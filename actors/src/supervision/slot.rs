@@ -23,10 +23,11 @@ use schedules::id::{AttemptId, TenantId};
 use schedules::time::Timestamp;
 use tokio::sync::oneshot;
 
+pub(crate) use super::life::{Birth, Ended, Look, Post, Rest, Rested};
 use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
 use super::watchdog::Pulse;
 use crate::locked::lock;
-use crate::machine::MachineView;
+use crate::machine::{MachineView, Paces};
 use crate::observe::{Activity, Presence, TenantView, Token};
 use crate::ports::{Returned, ShardId};
 use crate::tenant::trial::Trial;
@@ -58,6 +59,8 @@ struct Inner {
     policy: RestartPolicy,
     trial: Trial,
     machine: Option<MachineView>,
+    /// What the senders sent, while the shard is held here.
+    paces: Option<Paces>,
 }
 
 #[derive(Debug, Default)]
@@ -76,64 +79,6 @@ struct Awake {
     addr: Option<Addr<TenantActor>>,
     /// Dropped, it ends the actor from outside.
     _kill: oneshot::Sender<()>,
-}
-
-/// What comes in.
-#[derive(Debug)]
-pub(crate) enum Post {
-    /// Facts wait in the inbox.
-    Facts,
-    /// Something may be due.
-    Stir,
-    /// Messages came back.
-    Returned(Vec<Returned>),
-}
-
-/// The right to be a slot's actor.
-#[derive(Debug)]
-pub(crate) struct Birth {
-    pub(crate) number: u64,
-    pub(crate) killed: oneshot::Receiver<()>,
-}
-
-/// What an actor finds when it looks at its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// Another actor, or none, acts for the slot: stop.
-    Outdated,
-    /// Go on; the flag says whether facts were announced.
-    Current(bool),
-}
-
-/// How an actor wants to rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// Until something comes in, or this instant.
-    Until(Option<Timestamp>),
-    /// Until this instant, whatever comes in.
-    Blocked(Timestamp),
-    /// As [`Rest::Until`], and the actor stops.
-    Leave(Option<Timestamp>),
-}
-
-/// What came of the wish to rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rested {
-    Yes,
-    /// Something came in meanwhile.
-    NotYet,
-    Outdated,
-}
-
-/// What follows when an actor has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It was not the slot's actor any more, or left in order.
-    InOrder,
-    /// It left, and something came in meanwhile.
-    WakeAgain,
-    /// It ended without having left.
-    Failed,
 }
 
 impl Slot {
@@ -231,6 +176,17 @@ impl Slot {
             .iter()
             .map(|returned| returned.attempt)
             .collect()
+    }
+
+    pub(crate) fn paces(&self) -> Option<Paces> {
+        lock(&self.inner).paces.clone()
+    }
+
+    pub(crate) fn remember_paces(&self, number: u64, paces: &Paces) {
+        let mut inner = lock(&self.inner);
+        if inner.number == number {
+            inner.paces = Some(paces.clone());
+        }
     }
 
     pub(crate) fn has_returned(&self) -> bool {
@@ -379,6 +335,8 @@ impl Slot {
         }
         inner.facts_wait = false;
         inner.stirred = false;
+        // The next owner sends as well.
+        inner.paces = None;
         timer.set(Wake::Tenant(self.tenant), None);
         inner.busy = None;
     }
@@ -405,6 +363,11 @@ impl Slot {
     /// Says whether no actor is there.
     pub(crate) fn is_vacant(&self) -> bool {
         !matches!(lock(&self.inner).life, Life::Awake(_) | Life::Leaving(_))
+    }
+
+    /// Says whether no actor is there, and the next thing that comes in wakes one.
+    pub(crate) fn is_asleep(&self) -> bool {
+        matches!(lock(&self.inner).life, Life::Asleep)
     }
 
     pub(crate) fn view(&self) -> TenantView {

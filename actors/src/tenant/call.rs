@@ -13,17 +13,14 @@ use super::{INBOX_PAGE_MAX, TenantActor};
 use schedules::id::AttemptId;
 
 use crate::machine::input::Input;
-use crate::machine::{Machine, Need};
+use crate::machine::{CLOCKS_APART_MAX_MS, Machine, Need};
 use crate::observe::AlertKind;
 use crate::ports::{InboxPage, JournalError, Snapshot};
 
 /// How many rows of a sweep are read at once.
 const SWEEP_PAGE_MAX: u32 = 500;
-/// How far apart a former owner's clock and ours may be: twice what a node may be off the
-/// database's, as one may be ahead and the other behind.
-const CLOCKS_APART_MAX_MS: i64 = 10_000;
-/// The reason on the dead letter of a fact that the machine cannot take.
-const PANICKED_ON: &str = "the machine panicked on it";
+/// The reason on the dead letter of a fact that the machine or the journal cannot take.
+const HARMFUL: &str = "its tenant could not go on with it";
 /// The reason on the dead letter of a fact that nobody can read.
 const UNREADABLE: &str = "it says nothing this program knows";
 
@@ -34,9 +31,12 @@ impl TenantActor {
     /// he waited: nothing is loaded while a commit may still happen. Places in the gate's line are
     /// taken in the order of the calls, so a new life loads after the last call of the former one,
     /// and a former one that thaws later calls no more.
+    ///
+    /// `late` is what a call is taken for that takes too long.
     pub(super) fn call<T: Send + 'static>(
         &mut self,
         ctx: &mut Context<Self>,
+        late: JournalError,
         call: impl Future<Output = Result<T, JournalError>> + Send + 'static,
         then: impl FnOnce(&mut Self, &mut Context<Self>, T) + 'static,
     ) {
@@ -52,7 +52,7 @@ impl TenantActor {
                 answer = answer => answer,
                 () = clock.elapse(limit_ms) => {
                     tracing::error!(tenant = tenant.0, limit_ms, "journal call takes too long");
-                    Ok(Err(JournalError::Unknown))
+                    Ok(Err(late))
                 }
             }
         };
@@ -107,22 +107,33 @@ impl TenantActor {
     }
 
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
-        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
-        let loads = Arc::clone(&self.shared.loads);
-        let load = async move {
-            let _turn = loads.acquire_owned().await;
-            journal.load(tenant).await
-        };
-        self.call(ctx, load, |actor, ctx, snapshot| {
-            actor.restore(snapshot, ctx)
-        });
+        // The time in a line of many tenants does not count against the call's own.
+        self.set_calling(true);
+        let turn = Arc::clone(&self.shared.loads).acquire_owned();
+        ctx.spawn(turn.into_actor(self).map(|turn, actor, ctx| {
+            let (journal, tenant) = (Arc::clone(&actor.shared.ports.journal), actor.slot.tenant);
+            let load = async move {
+                let _turn = turn;
+                journal.load(tenant).await
+            };
+            actor.call(
+                ctx,
+                JournalError::Retryable,
+                load,
+                |actor, ctx, snapshot| {
+                    actor.restore(snapshot, ctx);
+                },
+            );
+        }));
     }
 
     /// Starts from a snapshot. What neither the dispatcher nor the slot knows of its unsettled
     /// claims, nobody is working on; the dispatcher is asked first, because an outcome is in the
     /// slot before its message leaves the dispatcher.
     fn restore(&mut self, snapshot: Snapshot, ctx: &mut Context<Self>) {
-        let Some(machine) = self.guarded(&[], ctx, |_| Machine::restore(snapshot)) else {
+        let (paces, now) = (self.slot.paces(), self.now());
+        let restored = self.guarded(&[], ctx, |_| Machine::restore(snapshot, paces, now));
+        let Some(machine) = restored else {
             return;
         };
         let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
@@ -147,14 +158,19 @@ impl TenantActor {
         // Before the call: a hint during it is about facts that the page may not have.
         self.facts_wait = false;
         let page = async move { journal.inbox_page(tenant, limit).await };
-        self.call(ctx, page, move |actor, ctx, page| {
-            let more = page.facts.len() + page.unreadable.len() >= limit as usize;
-            actor.facts_wait |= more;
-            if !more {
-                actor.drained_mono_ms = asked_mono_ms;
-            }
-            actor.follow(page, ctx);
-        });
+        self.call(
+            ctx,
+            JournalError::Retryable,
+            page,
+            move |actor, ctx, page| {
+                let more = page.facts.len() + page.unreadable.len() >= limit as usize;
+                actor.facts_wait |= more;
+                if !more {
+                    actor.drained_mono_ms = asked_mono_ms;
+                }
+                actor.follow(page, ctx);
+            },
+        );
     }
 
     fn follow(&mut self, page: InboxPage, ctx: &mut Context<Self>) {
@@ -166,7 +182,7 @@ impl TenantActor {
         };
         let seq = first.seq;
         if self.slot.with_trial(|trial| trial.condemns(seq)) {
-            return self.set_aside(seq, PANICKED_ON, ctx);
+            return self.set_aside(seq, HARMFUL, ctx);
         }
         self.step(vec![Input::Facts(page.facts)], ctx);
     }
@@ -176,13 +192,18 @@ impl TenantActor {
         let fence = self.tenure.fence();
         self.facts_wait = true;
         let set_aside = async move { journal.set_aside(tenant, fence, seq, reason).await };
-        self.call(ctx, set_aside, move |actor, _, ()| {
-            actor.slot.with_trial(|trial| trial.done(&[seq]));
-            actor.slot.forgive();
-            actor
-                .shared
-                .alert(Some(tenant), AlertKind::FactSetAside(seq));
-        });
+        self.call(
+            ctx,
+            JournalError::Unknown,
+            set_aside,
+            move |actor, _, ()| {
+                actor.slot.with_trial(|trial| trial.done(&[seq]));
+                actor.slot.forgive();
+                actor
+                    .shared
+                    .alert(Some(tenant), AlertKind::FactSetAside(seq));
+            },
+        );
     }
 
     /// Reads what the machine lacks.
@@ -192,22 +213,32 @@ impl TenantActor {
             Need::Reload => self.load(ctx),
             Need::Settings => {
                 let settings = async move { journal.settings(tenant).await };
-                self.call(ctx, settings, |actor, ctx, settings| {
-                    actor.on_machine(ctx, |machine| machine.adopt(settings));
-                });
+                self.call(
+                    ctx,
+                    JournalError::Retryable,
+                    settings,
+                    |actor, ctx, settings| {
+                        actor.on_machine(ctx, |machine| machine.adopt(settings));
+                    },
+                );
             }
             Need::DuePage(request) => {
                 let page = async move { journal.due_page(tenant, request).await };
-                self.call(ctx, page, |actor, ctx, page| {
+                self.call(ctx, JournalError::Retryable, page, |actor, ctx, page| {
                     actor.on_machine(ctx, |machine| machine.admit(page));
                 });
             }
             Need::Sweep(sweep) => {
                 let seq = sweep.seq;
                 let page = async move { journal.sweep_page(tenant, &sweep, SWEEP_PAGE_MAX).await };
-                self.call(ctx, page, move |actor, ctx, page| {
-                    actor.step(vec![Input::Swept(seq, page)], ctx);
-                });
+                self.call(
+                    ctx,
+                    JournalError::Retryable,
+                    page,
+                    move |actor, ctx, page| {
+                        actor.step(vec![Input::Swept(seq, page)], ctx);
+                    },
+                );
             }
         }
     }
@@ -218,6 +249,8 @@ impl TenantActor {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
         let fence = self.tenure.fence();
         let seal = async move { journal.seal_audit(tenant, fence).await };
-        self.call(ctx, seal, |actor, _, ()| actor.unsealed_since = None);
+        self.call(ctx, JournalError::Unknown, seal, |actor, _, ()| {
+            actor.unsealed_since = None
+        });
     }
 }

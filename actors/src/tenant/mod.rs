@@ -43,6 +43,8 @@ const SEAL_EVERY_MS: i64 = MINUTE_MS;
 const PASSIVE_MS: i64 = MINUTE_MS;
 /// After how many things in a row that changed nothing durable the actor pauses.
 const STREAK_MAX: u32 = 1_000;
+/// After how many commits in a row of which nothing stood it does so.
+const REFUSED_MAX: u32 = 20;
 /// That pause, and the shortest nap of a machine that wants to be woken at once and has nothing to
 /// do.
 const PAUSE_MS: i64 = SECOND_MS;
@@ -71,9 +73,13 @@ pub(crate) struct TenantActor {
     read_next: bool,
     /// Since when committed changes wait for their seal.
     unsealed_since: Option<Timestamp>,
+    /// When the actor last looked for something to do.
+    looked_at: Timestamp,
     /// When something was last committed or loaded.
     worked_at: Timestamp,
     blocked_until: Option<Timestamp>,
+    /// The facts of the step that is being committed.
+    facts_in_hand: Vec<i64>,
     /// Setbacks in a row.
     setbacks: u32,
     streak: u32,
@@ -114,8 +120,10 @@ impl TenantActor {
             drained_mono_ms: i64::MIN,
             read_next: false,
             unsealed_since: None,
+            looked_at: worked_at,
             worked_at,
             blocked_until: None,
+            facts_in_hand: Vec::new(),
             setbacks: 0,
             streak: 0,
         }
@@ -144,7 +152,14 @@ impl TenantActor {
         if self.calling {
             return;
         }
-        match self.next_act(self.now()) {
+        let now = self.now();
+        if now < self.looked_at.plus_ms(-SECOND_MS) {
+            tracing::warn!(tenant = self.slot.tenant.0, "wall clock was set back");
+            // What memory put off was put off by the other clock.
+            self.machine = None;
+        }
+        self.looked_at = now;
+        match self.next_act(now) {
             Act::Load => self.load(ctx),
             Act::Close => self.step(vec![Input::Orphaned(self.orphans.clone())], ctx),
             Act::Drain => self.drain(ctx),
@@ -249,6 +264,7 @@ impl TenantActor {
 
     fn rest(&mut self, rest: Rest, ctx: &mut Context<Self>) {
         self.streak = 0;
+        self.remember_paces();
         let machine = self.machine.as_ref().map(Machine::view);
         match self
             .slot

@@ -11,6 +11,8 @@ use crate::supervision::slot::Rest;
 
 /// How long a tenant waits whose store refuses to work.
 const REFUSED_MS: i64 = MINUTE_MS;
+/// After how many setbacks in a row an operator should know.
+const SETBACKS_ALARMING: u32 = 10;
 /// The longest time for which an actor waits whatever comes in.
 pub(super) const BLOCK_MAX_MS: i64 = REFUSED_MS + SECOND_MS;
 
@@ -29,12 +31,14 @@ impl TenantActor {
         // What a failed read was to bring is read again.
         self.facts_wait = true;
         match setback {
-            Setback::Journal(JournalError::Retryable) => self.wait_a_little(),
-            Setback::Journal(JournalError::Unknown) => {
+            Setback::Journal(error @ JournalError::Retryable) => self.wait_a_little(error),
+            Setback::Journal(error @ JournalError::Unknown) => {
                 self.machine = None;
-                self.wait_a_little();
+                self.wait_a_little(error);
             }
             Setback::Journal(JournalError::Conflict) => {
+                let facts = std::mem::take(&mut self.facts_in_hand);
+                self.slot.with_trial(|trial| trial.panicked(&facts));
                 self.start_over("changes contradict the journal", ctx);
             }
             Setback::Journal(JournalError::Corrupt) => self.start_over("corrupt data", ctx),
@@ -56,7 +60,12 @@ impl TenantActor {
         }
     }
 
-    fn wait_a_little(&mut self) {
+    fn wait_a_little(&mut self, error: JournalError) {
+        let (tenant, setbacks) = (self.slot.tenant, self.setbacks);
+        tracing::warn!(tenant = tenant.0, %error, setbacks, "journal did not do as asked");
+        if setbacks == SETBACKS_ALARMING {
+            self.shared.alert(Some(tenant), AlertKind::StoreAway);
+        }
         let tries = usize::try_from(self.setbacks).unwrap_or(usize::MAX);
         self.setbacks = self.setbacks.saturating_add(1);
         self.block(backoff_ms(

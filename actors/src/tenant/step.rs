@@ -12,12 +12,13 @@ use actix::Context;
 use schedules::id::AttemptId;
 
 use super::setback::Setback;
-use super::{PAUSE_MS, STREAK_MAX, TenantActor};
+use super::{PAUSE_MS, REFUSED_MAX, STREAK_MAX, TenantActor};
 use crate::dispatch::Announced;
+use crate::machine::change::Change;
 use crate::machine::effect::Effect;
 use crate::machine::input::Input;
 use crate::machine::{Decision, Machine};
-use crate::ports::{Commit, Committed};
+use crate::ports::{Commit, Committed, JournalError};
 
 /// What a step takes in, to be let go when it is durable.
 #[derive(Debug, Default)]
@@ -71,7 +72,6 @@ impl TenantActor {
             self.conclude(pending, &Committed::default(), ctx);
             return self.count_idle_turn();
         }
-        self.streak = 0;
         let commit = Commit {
             tenant: self.slot.tenant,
             fence: self.tenure.fence(),
@@ -80,11 +80,18 @@ impl TenantActor {
         };
         let journal = Arc::clone(&self.shared.ports.journal);
         let commit = async move { journal.commit(commit).await };
-        self.call(ctx, commit, |actor, ctx, committed| {
-            actor.worked_at = actor.now();
-            actor.unsealed_since.get_or_insert(actor.worked_at);
-            actor.conclude(pending, &committed, ctx);
-        });
+        self.facts_in_hand.clone_from(&pending.taken_in.facts);
+        self.call(
+            ctx,
+            JournalError::Unknown,
+            commit,
+            |actor, ctx, committed| {
+                actor.worked_at = actor.now();
+                actor.count_refusals(&pending.decision, &committed);
+                actor.unsealed_since.get_or_insert(actor.worked_at);
+                actor.conclude(pending, &committed, ctx);
+            },
+        );
     }
 
     fn announce(&self, decision: &Decision) -> Announced {
@@ -93,6 +100,20 @@ impl TenantActor {
             Effect::Withdraw(_) => None,
         });
         self.shared.dispatcher.announce(&self.tenure, messages)
+    }
+
+    /// Counts a commit of which nothing stood many times over: what it was based on is read again
+    /// at once, and if it reads as before, it is decided as before.
+    fn count_refusals(&mut self, decision: &Decision, committed: &Committed) {
+        let stood = |change: &Change| {
+            let enrollment = change.enrollment();
+            enrollment.is_none_or(|one| committed.refused.binary_search(&one).is_err())
+        };
+        if decision.changes.iter().any(stood) {
+            self.streak = 0;
+        } else {
+            self.streak += STREAK_MAX / REFUSED_MAX;
+        }
     }
 
     /// Counts a turn that made nothing durable; there are not many of them without a pause.
@@ -124,6 +145,7 @@ impl TenantActor {
             return;
         };
         self.slot.settle(self.number, taken_in.returned);
+        self.remember_paces();
         if taken_in.orphans {
             self.orphans.clear();
         }
@@ -140,6 +162,13 @@ impl TenantActor {
             }
         }
         announced.release(&durable);
+    }
+
+    /// Leaves to the next life what the senders sent.
+    pub(super) fn remember_paces(&self) {
+        if let Some(machine) = &self.machine {
+            self.slot.remember_paces(self.number, machine.paces());
+        }
     }
 
     /// Changes the machine outside a step.

@@ -6,6 +6,7 @@ use actors::machine::input::{Input, Outcome};
 use actors::machine::{Machine, change::Change};
 use actors::ports::{Committed, Returned, Snapshot};
 use schedules::id::TenantId;
+use schedules::time::MINUTE_MS;
 use serde::Serialize;
 
 use super::synthetic;
@@ -27,14 +28,15 @@ pub struct DecideFigure {
 pub fn run(due_items: usize) -> DecideFigure {
     let settings = synthetic::settings(TenantId(1));
     let page = synthetic::due_page(&settings, due_items as i64);
-    let mut machine = Machine::restore(Snapshot {
+    let snapshot = Snapshot {
         settings,
         unsettled: Vec::new(),
         tallies: Vec::new(),
         sweeps: Vec::new(),
-    });
-    machine.admit(page);
+    };
     let now = synthetic::due_at();
+    let mut machine = Machine::restore(snapshot, None, now.plus_ms(-MINUTE_MS));
+    machine.admit(page);
     let mut spent = [Duration::ZERO; 3];
     let mut decided = 0;
     while machine.is_due(now) {

@@ -11,7 +11,7 @@ use schedules::plan::{PlanInput, Progress, next_touch};
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::template::{Template, Variable};
-use schedules::time::{DAY_MS, Timestamp, resolve_local};
+use schedules::time::{DAY_MS, HOUR_MS, Timestamp, resolve_local};
 use schedules::verdict::{ContactEvents, Feed};
 
 use actors::ports::{
@@ -61,7 +61,11 @@ pub fn template(channel: Channel) -> Template {
             Variable::DueOn,
             Variable::TenantName,
         ],
-        ttl_ms: 0,
+        ttl_ms: if channel == Channel::Whatsapp {
+            HOUR_MS
+        } else {
+            0
+        },
     }
 }
 

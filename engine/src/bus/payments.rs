@@ -4,6 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use schedules::channel::Channel;
 use schedules::contact::EmailAddress;
 use schedules::phone::Phone;
+use schedules::reference::Reference;
 use schedules::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -12,8 +13,6 @@ use serde_json::Value;
 use super::envelope::{Envelope, ID_BYTES_MAX};
 use crate::facts::{BoletoName, ContactName, Fact, Saying};
 
-/// The longest reference of a boleto.
-const REFERENCE_BYTES_MAX: usize = 480;
 /// The largest amount that a bank slip can say.
 const AMOUNT_CENTAVOS_MAX: i64 = 9_999_999_999;
 /// The years that a due date can be in: the two cycles of the bank slip's factor.
@@ -100,12 +99,10 @@ fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {
                 amount_centavos,
                 due_on,
             } = read(data)?;
-            let usable = is_name(&reference, REFERENCE_BYTES_MAX)
-                && (0..=AMOUNT_CENTAVOS_MAX).contains(&amount_centavos)
+            let usable = (0..=AMOUNT_CENTAVOS_MAX).contains(&amount_centavos)
                 && DUE_YEARS.contains(&due_on.year());
-            let boleto = BoletoName::Reference(reference);
             let changed = Saying::BoletoChanged {
-                boleto,
+                boleto: named(&reference)?,
                 amount_centavos,
                 due_on,
             };
@@ -130,10 +127,13 @@ fn read<T: DeserializeOwned>(data: &Value) -> Result<T, UnusableEvent> {
 
 fn boleto(data: &Value) -> Result<BoletoName, UnusableEvent> {
     let OfBoleto { reference } = read(data)?;
-    let usable = is_name(&reference, REFERENCE_BYTES_MAX);
-    usable
-        .then_some(BoletoName::Reference(reference))
-        .ok_or(UnusableEvent::Data)
+    named(&reference)
+}
+
+/// Names a boleto by any spelling of its reference: the import knows it by one.
+fn named(reference: &str) -> Result<BoletoName, UnusableEvent> {
+    let reference = Reference::parse(reference).map_err(|_| UnusableEvent::Data)?;
+    Ok(BoletoName::Reference(reference))
 }
 
 /// Names a contact by any spelling of its phone or e-mail.
@@ -186,6 +186,22 @@ mod tests {
         let two = saying_of("contact.opted_out", json!({"phone": "41988887777"}));
         assert!(one.is_ok());
         assert_eq!(one, two);
+    }
+
+    #[test]
+    fn a_payment_names_the_boleto_however_its_reference_is_spelled() {
+        let paid = |reference: &str| saying_of("boleto.paid", json!({ "reference": reference }));
+        let imported = paid("Pra\u{e7}a 1");
+        assert!(imported.is_ok());
+        assert_eq!(paid(" Prac\u{327}a 1\n"), imported);
+        let changed = |reference: &str| {
+            let data =
+                json!({"reference": reference, "amount_centavos": 1, "due_on": "2026-12-10"});
+            saying_of("boleto.changed", data)
+        };
+        assert_eq!(changed("Prac\u{327}a 1 "), changed("Pra\u{e7}a 1"));
+        assert_eq!(paid(" "), Err(UnusableEvent::Data));
+        assert_eq!(changed("N\u{200b}F"), Err(UnusableEvent::Data));
     }
 
     #[test]

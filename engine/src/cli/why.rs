@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono_tz::Tz;
 use clap::Args;
 use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
+use schedules::reference::Reference;
 
 use super::config::ConfigArgs;
 use super::serve::{open_to_read, report, with_config};
@@ -32,7 +33,9 @@ pub(super) struct Command {
 enum About {
     Boleto(BoletoId),
     Enrollment(EnrollmentId),
-    Reference(String),
+    Reference(Reference),
+    /// No name that anything can have.
+    Nothing,
 }
 
 impl Command {
@@ -44,7 +47,7 @@ impl Command {
             config,
         } = self;
         with_config(config, err, |config, err| {
-            let told = runtime()?.block_on(tell(&config.store, tenant, About::of(id)));
+            let told = runtime()?.block_on(tell(&config.store, tenant, About::of(&id)));
             match told {
                 Ok(why) => {
                     story(&why, zone)
@@ -59,7 +62,7 @@ impl Command {
 }
 
 impl About {
-    fn of(id: String) -> Self {
+    fn of(id: &str) -> Self {
         let enrollment = id.parse::<EnrollmentId>().ok();
         let enrollment =
             enrollment.or_else(|| id.parse::<ReminderId>().ok().map(|it| it.enrollment));
@@ -71,7 +74,7 @@ impl About {
         match (enrollment, id.parse::<BoletoId>()) {
             (Some(enrollment), _) => Self::Enrollment(enrollment),
             (None, Ok(boleto)) => Self::Boleto(boleto),
-            (None, Err(_)) => Self::Reference(id),
+            (None, Err(_)) => Reference::parse(id).map_or(Self::Nothing, Self::Reference),
         }
     }
 }
@@ -90,9 +93,25 @@ async fn read(store: &Store, tenant: TenantId, about: About) -> anyhow::Result<W
         }
         About::Boleto(boleto) => boleto,
         About::Reference(reference) => store
-            .boleto_named(tenant, &reference)
+            .boleto_named(tenant, reference.as_str())
             .await?
             .ok_or(StoreError::Absent { what: "boleto" })?,
+        About::Nothing => return Err(StoreError::Absent { what: "boleto" }.into()),
     };
     Ok(store.why_boleto(tenant, boleto).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_found_however_it_is_spelled() {
+        let asked = |text: &str| match About::of(text) {
+            About::Reference(reference) => Some(String::from(reference)),
+            _ => None,
+        };
+        assert_eq!(asked("Prac\u{327}a 1 "), Some("Pra\u{e7}a 1".to_owned()));
+        assert!(matches!(About::of(" "), About::Nothing));
+    }
 }

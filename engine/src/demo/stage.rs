@@ -11,7 +11,7 @@ use schedules::pace::Pace;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::template::{Template, Variable};
-use schedules::time::{DAY_MS, Timestamp};
+use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::DemoError;
 use super::data::{FIRST_DAY, TenantData};
@@ -201,7 +201,12 @@ fn template(code: &str, channel: Channel, subject: &str, body: &str) -> Template
             Variable::Amount,
             Variable::DueOn,
         ],
-        ttl_ms: 0,
+        // Whoever is out of reach for an hour gets none: it must not arrive in the evening.
+        ttl_ms: if channel == Channel::Whatsapp {
+            HOUR_MS
+        } else {
+            0
+        },
     }
 }
 

@@ -44,12 +44,7 @@ pub(super) struct SeenHandOver {
 impl SeenHandOver {
     /// Says whether a stop of `subject` is about this hand-over.
     pub(super) fn concerns(&self, subject: Subject) -> bool {
-        match subject {
-            Subject::Boleto(boleto) => self.boleto == boleto,
-            Subject::Contact(contact) => self.contact == contact,
-            Subject::Campaign(campaign) => self.campaign == campaign,
-            Subject::Tenant => true,
-        }
+        subject.covers(self.boleto, self.contact, self.campaign)
     }
 }
 

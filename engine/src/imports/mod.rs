@@ -83,7 +83,10 @@ mod tests {
         let summer = Timestamp::from_unix_ms(1_800_000_000_000);
         for at in [summer, summer.plus_ms(182 * DAY_MS)] {
             let clocks = BRAZIL.map(|zone| at.local(zone));
-            for zone in AreaCode::all().flat_map(|code| code.zones().to_vec()) {
+            for zone in (0..=99)
+                .filter_map(|number| AreaCode::try_from(number).ok())
+                .flat_map(|code| code.zones().to_vec())
+            {
                 assert!(clocks.contains(&at.local(zone)), "{zone}");
             }
         }

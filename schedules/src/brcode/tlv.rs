@@ -23,6 +23,11 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    /// Returns the number of the last field.
+    pub(super) fn last(&self) -> Option<u8> {
+        self.0.last().map(|field| field.0)
+    }
+
     /// Returns the value of a field.
     pub(super) fn get(&self, number: u8) -> Option<&'a str> {
         let mut fields = self.0.iter();

@@ -27,6 +27,33 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
     Ok(pieces)
 }
 
+/// Checks that a text can be sent and returns the variables that it uses; `chars_max` bounds what
+/// stands between them.
+pub(super) fn check(
+    text: &str,
+    chars_max: usize,
+    is_barred: impl Fn(char) -> bool,
+) -> Result<Vec<Variable>, TemplateError> {
+    if text.trim().is_empty() {
+        return Err(TemplateError::EmptyText);
+    }
+    if text.chars().any(is_barred) {
+        return Err(TemplateError::ControlCharacter);
+    }
+    let (mut literal_chars, mut variables) = (0, Vec::new());
+    for piece in pieces(text)? {
+        match piece {
+            Piece::Literal(literal) => literal_chars += literal.chars().count(),
+            Piece::Variable(variable) => variables.push(variable),
+        }
+    }
+    if literal_chars > chars_max {
+        Err(TemplateError::TextTooLong)
+    } else {
+        Ok(variables)
+    }
+}
+
 /// Writes a text with its variables in one spelling, so that two texts can be compared.
 pub(super) fn canonical(text: &str) -> Result<String, TemplateError> {
     let mut written = String::with_capacity(text.len());

@@ -4,6 +4,7 @@
 //! they are or not at all, because a Pix code with one space less is another code.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{TemplateError, Variable};
 use crate::characters::{is_invisible, is_plain_text};
@@ -13,8 +14,16 @@ use crate::link::{check_link, holds_link};
 pub const VALUE_CHARS_MAX: usize = 1_024;
 
 /// The values of one message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Its `Debug` text names the variables that have one, and shows none.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Values(BTreeMap<Variable, String>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Values {
     /// Returns the values with one more; a blank value is as good as none.

@@ -96,14 +96,14 @@ proptest! {
         let zone = Tz::America__Sao_Paulo;
         let input = plan_input(&cadence, &calendar, due_on);
         let effective = calendar.effective_due_on(due_on);
-        let grace = i32::from(cadence.grace_business_days);
         for touch in upcoming(&input, 100) {
             let days = cadence.step(touch.step_no).expect("a step").when.days();
             let on = touch.slot_at.local_date(zone);
+            let passed = effective.iter_days().skip(1).take_while(|day| *day < on);
+            let passed = passed.filter(|day| calendar.effective_due_on(*day) == *day).count();
+            prop_assert!(on <= effective || passed >= cadence.grace_business_days.into());
             if days > 0 {
                 prop_assert!(on > effective);
-                let free = calendar.add_business_days(effective, grace).expect("a day");
-                prop_assert!(grace == 0 || on >= free);
             } else if days == 0 {
                 prop_assert!(on >= effective);
             } else if !cadence.step(touch.step_no).expect("a step").when.is_recurring() {
@@ -136,26 +136,6 @@ proptest! {
             prop_assert_eq!(rest.contains(slot), slot.0 >= since);
         }
         prop_assert_eq!(rest.len() + passed.iter().count(), all.len());
-    }
-
-    #[test]
-    fn going_back_to_a_touch_gives_the_same_touch_again(
-        cadence in cadences(), due_on in due_days(), walked in 0_usize..10,
-    ) {
-        let calendar = Calendar::brazil();
-        let mut input = plan_input(&cadence, &calendar, due_on);
-        for _ in 0..walked {
-            let Some(touch) = next_touch(&input) else { break };
-            input.progress = input.progress.after(&cadence, &touch, true);
-        }
-        if let Some(touch) = next_touch(&input) {
-            let after = input.progress.after(&cadence, &touch, true);
-            let back = after.back_to(&cadence, &touch).expect("a way back");
-            prop_assert_eq!(back.reminders, input.progress.reminders);
-            input.progress = back;
-            prop_assert_eq!(next_touch(&input), Some(touch));
-            prop_assert_eq!(back.after(&cadence, &touch, true), after);
-        }
     }
 }
 
@@ -190,15 +170,33 @@ fn a_recurrence_begins_with_the_midnight_of_its_first_day() {
 }
 
 #[test]
-fn there_is_no_way_back_once_a_later_slot_was_walked() {
-    let (cadence, calendar) = (customary(), Calendar::brazil());
-    let mut input = plan_input(&cadence, &calendar, day("2026-03-06"));
-    let touches = upcoming(&input, 2);
-    for touch in &touches {
-        input.progress = input.progress.after(&cadence, touch, true);
-    }
-    assert_eq!(input.progress.back_to(&cadence, &touches[0]), None);
-    assert!(input.progress.back_to(&cadence, &touches[1]).is_some());
+fn the_grace_is_counted_in_days_of_the_banks_whatever_the_tenant_does() {
+    let mut cadence = cadence(vec![offset(1, 1, DayUnit::Calendar, "09:00")]);
+    cadence.grace_business_days = 1;
+    // Friday the 6th; the tenant stays closed on Monday, the banks do not.
+    let mut calendar = Calendar::brazil();
+    calendar
+        .closed
+        .insert(day("2026-03-09"), "Inventário".to_owned());
+    let input = plan_input(&cadence, &calendar, day("2026-03-06"));
+    let touch = next_touch(&input).expect("a touch");
+    assert_eq!(touch.slot_at, local(input.zone, "2026-03-10T09:00"));
+}
+
+#[test]
+fn a_recurrence_from_before_the_due_date_pauses_for_the_grace() {
+    let mut cadence = cadence(vec![recurring(1, "0 9 * * *", -1, 4)]);
+    cadence.grace_business_days = 1;
+    let calendar = Calendar::brazil();
+    let input = plan_input(&cadence, &calendar, day("2026-03-06"));
+    let days: Vec<_> = upcoming(&input, 9)
+        .iter()
+        .map(|touch| touch.slot_at.local_date(input.zone).to_string())
+        .collect();
+    assert_eq!(
+        days,
+        ["2026-03-05", "2026-03-06", "2026-03-10", "2026-03-11"]
+    );
 }
 
 #[test]

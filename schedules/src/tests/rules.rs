@@ -3,6 +3,7 @@
 use super::verdict_cases::{cap, rule};
 use crate::cap::{CapScope, CapWindow};
 use crate::channel::Channel;
+use crate::code::CodeError;
 use crate::cooldown::{Cooldown, CooldownAfter};
 use crate::retry::RetryPolicy;
 use crate::rule::{
@@ -104,7 +105,7 @@ fn a_pack_names_everything_that_is_wrong_between_its_rules() {
         rule("b", &[], zones),
     ];
     let expected = [
-        RuleError::MissingCode(0),
+        RuleError::Code(0, CodeError::FindText),
         RuleError::RepeatedCode("a".to_owned()),
         RuleError::SecondZoneUncertainty("b".to_owned()),
     ];

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::brcode::BrCode;
 use crate::channel::Channel;
+use crate::code::CodeError;
 use crate::rule::MandatoryText;
 use crate::template::{
     Rendered, SMS_CHARS_MAX, Template, TemplateError, Values, Variable, WHATSAPP_CHARS_MAX,
@@ -58,7 +59,22 @@ fn a_message_is_filled_once_and_keeps_its_parameters_in_order() {
         .with(Variable::DueOn, "31/12/2026")
         .with(Variable::PaymentLink, "https://pague.example/b/1");
     let rendered = template.render(&values).expect("a message");
-    insta::assert_debug_snapshot!(rendered);
+    let text = |text: &str| serde_json::Value::from(text);
+    insta::assert_snapshot!(format!(
+        "subject {}\nbody {}\nparameters {}",
+        text(rendered.subject.as_deref().unwrap_or_default()),
+        text(&rendered.body),
+        rendered
+            .parameters
+            .iter()
+            .map(|it| text(it))
+            .collect::<serde_json::Value>(),
+    ));
+    let debug = format!("{rendered:?} {values:?}");
+    assert_eq!(
+        debug,
+        "Rendered { .. } {ContactName, TenantName, Amount, DueOn, PaymentLink}"
+    );
 }
 
 #[test]
@@ -106,8 +122,8 @@ fn a_blank_value_is_none_and_stops_the_message() {
     }
     let template = whatsapp("Olá, {{contact_name}}!");
     let values = Values::default().with(Variable::ContactName, "Ana");
-    assert_eq!(template.missing(&values).len(), Variable::ALL.len() - 1);
-    assert!(template.render(&values).is_err());
+    let missing = TemplateError::MissingValue(Variable::TenantName);
+    assert_eq!(template.render(&values), Err(missing));
     // Taken back by a blank one.
     assert_eq!(
         values
@@ -295,7 +311,45 @@ fn a_template_must_fit_its_channel() {
     email.subject = None;
     assert_eq!(email.validate(), Err(E::SubjectMismatch));
     email.code = String::new();
-    assert_eq!(email.validate(), Err(E::MissingCode));
+    assert_eq!(email.validate(), Err(E::Code(CodeError::FindText)));
+}
+
+#[test]
+fn a_whatsapp_message_says_how_long_it_may_be_under_way() {
+    let living = |channel, ttl_ms| {
+        let template = template(channel, "oi", &[Variable::TenantName]);
+        Template { ttl_ms, ..template }.validate()
+    };
+    let refused = Err(TemplateError::TimeToLiveOutOfRange);
+    for (ttl_ms, expected) in [
+        (0, refused),
+        (29_999, refused),
+        (30_000, Ok(())),
+        (43_200_000, Ok(())),
+        (43_200_001, refused),
+    ] {
+        assert_eq!(living(Channel::Whatsapp, ttl_ms), expected, "{ttl_ms}");
+        for channel in [Channel::Sms, Channel::Email] {
+            assert_eq!(living(channel, ttl_ms), Ok(()), "{channel} {ttl_ms}");
+        }
+    }
+}
+
+#[test]
+fn a_mandatory_text_that_no_template_could_hold_is_refused() {
+    use TemplateError as E;
+    let text = |text: &str| MandatoryText {
+        text: text.to_owned(),
+    };
+    let long = text(&"ã".repeat(SMS_CHARS_MAX));
+    assert_eq!(long.validate(&[Channel::Sms, Channel::Email]), Ok(()));
+    assert_eq!(
+        long.validate(&[Channel::Sms, Channel::Whatsapp]),
+        Err(E::TextTooLong)
+    );
+    assert_eq!(long.validate(&[]), Err(E::TextTooLong));
+    assert_eq!(text("a\tb").validate(&[]), Err(E::ControlCharacter));
+    assert_eq!(text("a\n{{amount}}").validate(&[]), Ok(()));
 }
 
 #[test]
@@ -332,7 +386,7 @@ fn a_mandatory_text_is_found_however_its_variables_are_spaced() {
     let mandatory = MandatoryText {
         text: "{{tenant_name}}, {{ tenant_document }}".to_owned(),
     };
-    assert_eq!(mandatory.validate(), Ok(()));
+    assert_eq!(mandatory.validate(&[]), Ok(()));
     assert!(whatsapp("Oi! {{ tenant_name }}, {{tenant_document}}.").satisfies(&mandatory));
     assert!(!whatsapp("Oi! {{tenant_name}} {{tenant_document}}.").satisfies(&mandatory));
     assert!(!whatsapp("Oi! {{tenant_name}, {{tenant_document}}.").satisfies(&mandatory));
@@ -341,7 +395,7 @@ fn a_mandatory_text_is_found_however_its_variables_are_spaced() {
             MandatoryText {
                 text: text.to_owned()
             }
-            .validate()
+            .validate(&[])
             .is_err()
         );
     }

@@ -42,6 +42,7 @@ pub(super) fn reach(channel: Channel) -> Reach {
     Reach {
         channel,
         has_point: true,
+        has_sender: true,
         suppressed: false,
         template_ttl_ms: Some(10 * MINUTE_MS),
         variables_present: true,

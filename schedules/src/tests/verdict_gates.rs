@@ -149,13 +149,17 @@ fn what_waits_for_a_silent_feed_is_looked_at_when_it_may_go_out_and_when_it_expi
 
 #[test]
 fn the_verdict_names_what_the_nearest_channel_lacked() {
-    let changes: [(Reason, Shut); 5] = [
+    let changes: [(Reason, Shut); 6] = [
         (Reason::NoContactPoint, |case| {
             case.reach
                 .iter_mut()
                 .for_each(|reach| reach.has_point = false);
         }),
         (Reason::NoContactPoint, |case| case.reach.clear()),
+        (Reason::NoSender, |case| {
+            case.reach[0].has_sender = false;
+            case.reach[1].has_point = false;
+        }),
         (Reason::Suppressed, |case| {
             case.reach[0].suppressed = true;
             case.reach[1].has_point = false;
@@ -177,8 +181,9 @@ fn the_verdict_names_what_the_nearest_channel_lacked() {
 
 #[test]
 fn the_next_channel_is_taken_when_the_first_cannot_reach() {
-    let changes: [Shut; 5] = [
+    let changes: [Shut; 6] = [
         |case| case.reach[0].has_point = false,
+        |case| case.reach[0].has_sender = false,
         |case| case.reach[0].suppressed = true,
         |case| case.reach[0].template_ttl_ms = None,
         |case| case.reach[0].variables_present = false,

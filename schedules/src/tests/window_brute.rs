@@ -65,7 +65,6 @@ fn compare(window: &SendWindow, zones: &[Tz], from: Timestamp, need_minutes: usi
         if run[index] > need_minutes {
             next_open = Some(at);
         }
-        assert_eq!(window.is_open(&calendar, zones, at), open[index], "{at}");
         if !index.is_multiple_of(11) && index != 0 && open[index] == open[index - 1] {
             continue;
         }
@@ -123,7 +122,10 @@ fn a_contact_between_two_zones_is_reached_only_when_both_are_open() {
 fn carnival_is_shut_from_saturday_afternoon_to_ash_wednesday() {
     let zone = [Tz::America__Sao_Paulo];
     let saturday = local(zone[0], "2026-02-14T14:00");
-    assert!(!brazil().is_open(&Calendar::brazil(), &zone, saturday));
+    assert_eq!(
+        brazil().open_until(&Calendar::brazil(), &zone, saturday),
+        None
+    );
     assert_eq!(
         brazil().next_open(&Calendar::brazil(), &zone, saturday, HOUR_MS),
         Some(local(zone[0], "2026-02-18T08:00"))
@@ -166,7 +168,6 @@ fn a_window_that_never_shuts_is_open_to_the_horizon() {
 #[test]
 fn without_a_zone_nothing_is_open() {
     let (calendar, now) = (Calendar::brazil(), utc("2026-03-03T15:00"));
-    assert!(!brazil().is_open(&calendar, &[], now));
     assert_eq!(brazil().open_until(&calendar, &[], now), None);
     assert_eq!(brazil().next_open(&calendar, &[], now, 0), None);
 }
@@ -179,7 +180,6 @@ fn the_ends_of_time_do_not_panic() {
     );
     for at in [i64::MIN, i64::MIN + DAY_MS, i64::MAX - DAY_MS, i64::MAX] {
         let at = Timestamp::from_unix_ms(at);
-        brazil().is_open(&calendar, &zone, at);
         assert!(
             brazil()
                 .open_until(&calendar, &zone, at)

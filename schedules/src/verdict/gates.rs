@@ -3,7 +3,6 @@
 //! Each says from when on it is open. Together they are asked again at every such instant until
 //! none objects: that is the first instant which all of them allow.
 
-use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::{Case, PastSend, Reach, Reason};
@@ -11,7 +10,7 @@ use crate::cap::{Cap, CapScope};
 use crate::cooldown::{Cooldown, CooldownAfter};
 use crate::rule::{Rule, RuleBody, ZoneUncertainty};
 use crate::send_window::SendWindow;
-use crate::time::{Timestamp, resolve_local};
+use crate::time::{Timestamp, day_start};
 
 /// How often the gates are asked for one instant. Beyond it the instant found so far is taken: it
 /// is no later than the right one, and the case is looked at again then.
@@ -75,10 +74,10 @@ impl<'a> Gates<'a> {
     }
 
     pub(super) fn moratorium(&self, at: Timestamp) -> Option<Held<'a>> {
-        self.first_rule(Reason::Moratorium, at, |body| match body {
+        self.first_rule(Reason::Moratorium, at, |rule| match &rule.body {
             RuleBody::Moratorium(moratorium) => {
-                let midnight = moratorium.until_on.and_time(NaiveTime::MIN);
-                Some(Some(resolve_local(self.case.tenant_zone, midnight).max(at)))
+                let over_at = day_start(self.case.tenant_zone, moratorium.until_on);
+                Some(Some(over_at.max(at)))
             }
             _ => None,
         })
@@ -114,7 +113,7 @@ impl<'a> Gates<'a> {
     }
 
     fn send_window(&self, at: Timestamp) -> Option<Held<'a>> {
-        self.first_rule(Reason::OutsideSendWindow, at, |body| match body {
+        self.first_rule(Reason::OutsideSendWindow, at, |rule| match &rule.body {
             RuleBody::SendWindow(window) => Some(self.window_opens_at(window, at)),
             _ => None,
         })
@@ -125,18 +124,12 @@ impl<'a> Gates<'a> {
     }
 
     fn cooldown(&self, at: Timestamp) -> Option<Held<'a>> {
-        let shut = |rule: &'a Rule| match &rule.body {
+        self.first_rule(Reason::Cooldown, at, |rule| match &rule.body {
             RuleBody::Cooldown(cooldown) => {
-                let free_at = cooldown.free_at(self.last_event(rule, cooldown), at);
-                let held = shut_until(Reason::Cooldown, at, free_at)?;
-                Some(Held {
-                    rule: Some(rule),
-                    ..held
-                })
+                Some(Some(cooldown.free_at(self.last_event(rule, cooldown), at)))
             }
             _ => None,
-        };
-        self.rules_here().find_map(shut)
+        })
     }
 
     /// A cooldown after sends for single channels counts the sends on these channels alone.
@@ -156,7 +149,7 @@ impl<'a> Gates<'a> {
     }
 
     fn cap(&self, at: Timestamp) -> Option<Held<'a>> {
-        self.first_rule(Reason::CapReached, at, |body| match body {
+        self.first_rule(Reason::CapReached, at, |rule| match &rule.body {
             RuleBody::Cap(cap) => Some(self.cap_free_at(cap, at)),
             _ => None,
         })
@@ -187,10 +180,10 @@ impl<'a> Gates<'a> {
         &self,
         reason: Reason,
         at: Timestamp,
-        opens_at: impl Fn(&RuleBody) -> Option<Option<Timestamp>>,
+        opens_at: impl Fn(&Rule) -> Option<Option<Timestamp>>,
     ) -> Option<Held<'a>> {
         self.rules_here().find_map(|rule| {
-            let until = opens_at(&rule.body)?;
+            let until = opens_at(rule)?;
             (until != Some(at)).then_some(Held {
                 reason,
                 rule: Some(rule),

@@ -18,6 +18,8 @@ pub enum Reason {
     PaymentFeedStale,
     /// The contact has no point on any of the step's channels.
     NoContactPoint,
+    /// The tenant has no sender on a channel on which the contact has a point.
+    NoSender,
     /// Every channel of the step is suppressed for this contact.
     Suppressed,
     /// A moratorium runs.
@@ -40,7 +42,8 @@ pub enum Reason {
     SenderPace,
     /// The template declares a variable for which there is no value.
     TemplateVariableMissing,
-    /// No template of the step's code exists for a usable channel, or lacks a mandatory text.
+    /// No template of the step's code exists for a usable channel, or it lacks a mandatory text,
+    /// or the boleto's values make it too long or unsafe.
     TemplateUnusable,
     /// The step's day had passed when the enrollment was planned.
     PassedAtPlanning,
@@ -58,8 +61,14 @@ pub enum Reason {
 pub struct UnknownReason;
 
 impl Reason {
+    /// Says whether a hold for this reason ends by an event rather than at an instant; the instant
+    /// of such a hold is when to look again at the latest.
+    pub fn ends_by_an_event(self) -> bool {
+        matches!(self, Self::PaymentFeedStale | Self::CreditsExhausted)
+    }
+
     /// Every reason.
-    pub const ALL: [Reason; 25] = [
+    pub const ALL: [Reason; 26] = [
         Reason::Due,
         Reason::Stopped(StopReason::Paid),
         Reason::Stopped(StopReason::Cancelled),
@@ -69,6 +78,7 @@ impl Reason {
         Reason::Stopped(StopReason::TenantPaused),
         Reason::PaymentFeedStale,
         Reason::NoContactPoint,
+        Reason::NoSender,
         Reason::Suppressed,
         Reason::Moratorium,
         Reason::Expired,
@@ -99,6 +109,7 @@ impl Reason {
             Reason::Stopped(StopReason::TenantPaused) => "stopped.tenant_paused",
             Reason::PaymentFeedStale => "payment_feed_stale",
             Reason::NoContactPoint => "no_contact_point",
+            Reason::NoSender => "no_sender",
             Reason::Suppressed => "suppressed",
             Reason::Moratorium => "moratorium",
             Reason::Expired => "expired",

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use actors::machine::CLOCKS_APART_MAX_MS;
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
 use actors::ports::{Boleto, Contact};
@@ -17,9 +18,6 @@ use schedules::time::Timestamp;
 
 use super::operation::Said;
 use super::reference::{Names, Reference, by_id};
-
-/// How far clocks may be apart, as a stop's answer has it.
-const CLOCKS_APART_MS: i64 = 2_000;
 
 #[derive(Clone, Debug, PartialEq)]
 enum Resolved {
@@ -55,9 +53,9 @@ impl Reference {
         let (rows, names) = (self.rows(said.tenant), &self.names[&said.tenant]);
         let saying = &said.saying;
         let subject = match (saying.boleto(), saying.contact(), saying.campaign()) {
-            (Some(BoletoName::Reference(name)), ..) => match names.references.get(name) {
+            (Some(BoletoName::Reference(name)), ..) => match names.references.get(name.as_str()) {
                 Some(id) => Subject::Boleto(*id),
-                None => return Resolved::Awaited(format!("boleto {name}")),
+                None => return Resolved::Awaited(format!("boleto {}", name.as_str())),
             },
             (_, Some(ContactName::Point(point)), _) => match names.contact_at(point) {
                 Some(id) => Subject::Contact(id),
@@ -167,17 +165,13 @@ impl Reference {
                 | Saying::CampaignArchived { .. }
                 | Saying::TenantPaused
         );
-        let after = self.journal.now.plus_ms(-CLOCKS_APART_MS);
+        let after = self.journal.now.plus_ms(-CLOCKS_APART_MAX_MS);
         let attempts = self.rows(said.tenant).attempts.values();
         let deadlines: Vec<Timestamp> = attempts
             .filter(|row| row.settled.is_none() && row.claim.deadline_at > after && stops)
-            .filter(|row| match subject {
-                Subject::Boleto(id) => row.claim.boleto == id,
-                Subject::Contact(id) => row.claim.contact == id,
-                Subject::Campaign(id) => row.claim.campaign == id,
-                Subject::Tenant => true,
-            })
-            .map(|row| row.claim.deadline_at.plus_ms(CLOCKS_APART_MS))
+            .map(|row| &row.claim)
+            .filter(|claim| subject.covers(claim.boleto, claim.contact, claim.campaign))
+            .map(|claim| claim.deadline_at.plus_ms(CLOCKS_APART_MAX_MS))
             .collect();
         let (count, last) = (deadlines.len(), deadlines.iter().max().copied());
         format!("applied {subject:?} {count} in flight until {last:?}")

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use actors::ports::Boleto;
 use engine::bus::envelope::Envelope;
-use engine::facts::{ContactName, Fact, Saying};
+use engine::facts::{BoletoName, ContactName, Fact, Saying};
+use engine::imports::csv::{BoletoCsv, ImportLine};
 use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, Why};
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
+use schedules::reference::Reference;
+use schedules::template::{Rendered, Values, Variable};
 use tests::scene::START;
 
 const CANARIES: [&str; 6] = [
@@ -99,6 +102,35 @@ fn what_is_told_and_kept_is_formatted_without_personal_data() {
         attempts: Vec::new(),
         decisions: Vec::new(),
         stops: Vec::new(),
+    });
+}
+
+#[test]
+fn what_is_read_from_a_file_is_formatted_without_personal_data() {
+    let file = "reference;due_on;amount;name;phone;email\n\
+                Joana, March;02/03/2026;987,65;Joana Souza;11987651234;joana.souza@example.com";
+    let lines = BoletoCsv::open(file.as_bytes(), due_on()).expect("a file");
+    let lines: Vec<_> = lines.map(|line| line.expect("a line")).collect();
+    let [ImportLine::Row(row)] = lines.as_slice() else {
+        panic!("no row")
+    };
+    assert_silent(row);
+    assert_silent(&lines);
+    assert_silent(&Reference::parse("Joana, March"));
+    let named = Saying::BoletoPaid {
+        boleto: BoletoName::Reference(Reference::parse("Joana, March").expect("a reference")),
+    };
+    assert_silent(&named);
+}
+
+#[test]
+fn what_is_rendered_is_formatted_without_personal_data() {
+    let values = Values::default().with(Variable::ContactName, "Joana Souza");
+    assert_silent(&values);
+    assert_silent(&Rendered {
+        subject: Some("Joana".to_owned()),
+        body: "Joana, pague em https://pay.example".to_owned(),
+        parameters: vec!["joana.souza".to_owned()],
     });
 }
 

@@ -3,9 +3,11 @@
 
 use actors::machine::change::Change;
 use actors::machine::effect::Subject;
+use engine::bus::envelope::Envelope;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
 use engine::store::{EnrollmentRecord, Point};
 use schedules::channel::Channel;
+use schedules::reference::Reference;
 use tests::database::Database;
 use tests::scene::{START, Scene, boleto, claim, contact, reference};
 
@@ -21,6 +23,7 @@ store_suite!(
     a_reopening_from_before_the_payment_comes_too_late,
     a_changed_boleto_loses_the_line_of_its_old_amount,
     a_reopened_boleto_that_was_never_enrolled_is_a_candidate,
+    a_payment_in_another_spelling_finds_its_boleto,
 );
 
 fn address(text: &str) -> Option<Point> {
@@ -185,6 +188,28 @@ async fn events_of_two_sources_never_meet(database: Database) {
             .iter()
             .all(|one| one.state == "stopped")
     );
+}
+
+async fn a_payment_in_another_spelling_finds_its_boleto(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let mut new = boleto(0, 0);
+    new.reference = Reference::parse("Pra\u{e7}a 1")
+        .expect("a reference")
+        .into();
+    scene.import("file", vec![new]).await;
+    let paid = Envelope {
+        id: "paid".to_owned(),
+        source: "bank".to_owned(),
+        kind: "boleto.paid".to_owned(),
+        tenant: scene.tenant,
+        time: START,
+        data: serde_json::json!({ "reference": " Prac\u{327}a 1 " }),
+    };
+    let paid = paid.to_fact(START).expect("a fact");
+    let answers = database.store.commit_facts(&[paid]).await.expect("answers");
+    assert!(matches!(answers[..], [FactAnswer::Applied { .. }]));
+    let status = "SELECT status FROM boletos";
+    assert_eq!(database.texts(status).await, ["paid"]);
 }
 
 async fn a_reopening_from_before_the_payment_comes_too_late(database: Database) {

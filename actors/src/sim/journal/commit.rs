@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use schedules::id::{EnrollmentId, TenantId};
 use schedules::time::Timestamp;
-use schedules::verdict::{Reason, Ruling, Verdict};
+use schedules::verdict::{Reason, Verdict};
 
 use super::rows::{AttemptRow, EnrollmentRow, EnrollmentState, Logged, TenantRows};
 use super::{PlantedBug, SimJournal};
@@ -208,7 +208,7 @@ impl Step<'_> {
     fn came_back(&mut self, back: &CameBack) {
         self.row(back.reminder.enrollment).enrollment.cursor = back.to;
         if let Some(reason) = back.failed {
-            self.rows.rulings.push(back.ruled(Ruling::Skip, reason));
+            self.rows.rulings.push(back.ruled(Verdict::skip(reason)));
         }
     }
 
@@ -216,12 +216,12 @@ impl Step<'_> {
     /// came first, or a stop has kept it from that look.
     fn conclude(&mut self, back: &CameBack) {
         if let Some(reason) = back.failed {
-            self.rows.rulings.push(back.ruled(Ruling::Skip, reason));
+            self.rows.rulings.push(back.ruled(Verdict::skip(reason)));
             return;
         }
         let row = self.rows.enrollments.get(&back.reminder.enrollment);
         if let Some(EnrollmentState::Stopped(reason)) = row.map(|row| row.state) {
-            let record = back.ruled(Ruling::Cancel, Reason::Stopped(reason));
+            let record = back.ruled(Verdict::cancel(Reason::Stopped(reason)));
             self.rows.rulings.push(record);
         }
     }
@@ -315,11 +315,7 @@ impl Step<'_> {
                     rules_version: 0,
                     at: self.now,
                     slot_at: touch.slot_at,
-                    verdict: Verdict {
-                        ruling: Ruling::Cancel,
-                        reason: Reason::Stopped(reason),
-                        rule: None,
-                    },
+                    verdict: Verdict::cancel(Reason::Stopped(reason)),
                     to: cursor,
                 })
             })
@@ -329,7 +325,7 @@ impl Step<'_> {
 }
 
 impl CameBack {
-    fn ruled(&self, ruling: Ruling, reason: Reason) -> Ruled {
+    fn ruled(&self, verdict: Verdict) -> Ruled {
         Ruled {
             reminder: self.reminder,
             try_no: self.try_no,
@@ -337,11 +333,7 @@ impl CameBack {
             rules_version: self.rules_version,
             at: self.at,
             slot_at: self.slot_at,
-            verdict: Verdict {
-                ruling,
-                reason,
-                rule: None,
-            },
+            verdict,
             to: self.to,
         }
     }

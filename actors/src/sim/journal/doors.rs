@@ -345,12 +345,8 @@ impl Door<'_> {
     fn stop(&mut self, subject: Subject, reason: StopReason) {
         let seq = self.seq;
         for row in self.rows.enrollments.values_mut() {
-            let concerned = match subject {
-                Subject::Boleto(boleto) => row.enrollment.boleto == boleto,
-                Subject::Contact(contact) => row.enrollment.contact == contact,
-                Subject::Campaign(campaign) => row.enrollment.campaign == campaign,
-                Subject::Tenant => true,
-            };
+            let one = &row.enrollment;
+            let concerned = subject.covers(one.boleto, one.contact, one.campaign);
             if concerned && row.state == EnrollmentState::Active {
                 row.state = EnrollmentState::Stopped(reason);
                 row.stopped_by = Some(seq);
@@ -405,11 +401,6 @@ impl Door<'_> {
 impl crate::machine::change::Claim {
     /// Says whether a stop of `subject` is about this claim.
     pub(in crate::sim) fn concerns(&self, subject: Subject) -> bool {
-        match subject {
-            Subject::Boleto(boleto) => self.boleto == boleto,
-            Subject::Contact(contact) => self.contact == contact,
-            Subject::Campaign(campaign) => self.campaign == campaign,
-            Subject::Tenant => true,
-        }
+        subject.covers(self.boleto, self.contact, self.campaign)
     }
 }

@@ -341,7 +341,7 @@ impl World {
         owner.busy = None;
         match answer {
             Answer::Failed(error) => return self.failed(at, request, error),
-            Answer::Loaded(snapshot) => owner.loaded(*snapshot, &own_slots, flaws),
+            Answer::Loaded(snapshot) => owner.loaded(*snapshot, &own_slots, flaws, wall),
             Answer::Inbox(facts) => owner.facts = facts,
             Answer::Settings(settings) => owner.machine().adopt(*settings),
             Answer::DuePage(page) => owner.machine().admit(page),
@@ -439,13 +439,13 @@ impl World {
 }
 
 impl Owner {
-    fn loaded(&mut self, snapshot: Snapshot, own: &[AttemptId], flaws: Flaws) {
+    fn loaded(&mut self, snapshot: Snapshot, own: &[AttemptId], flaws: Flaws, at: Timestamp) {
         let claims = snapshot.unsettled.iter();
         self.unsettled = claims
             .filter(|claim| !own.contains(&claim.attempt))
             .map(|claim| (claim.attempt, claim.deadline_at))
             .collect();
-        let mut machine = Machine::restore(snapshot);
+        let mut machine = Machine::restore(snapshot, None, at);
         machine.plant(flaws);
         self.machine = Some(machine);
         self.hinted = true;

@@ -1,5 +1,7 @@
 //! One row: a boleto and whom to remind of it, every field checked, and all against each other.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::boleto::{self, Disagreement, ParsedBoleto};
@@ -21,8 +23,8 @@ pub const NAME_CHARS_MAX: usize = 120;
 /// The most zones that a contact may be in.
 pub const ZONES_MAX: usize = 4;
 
-/// A boleto and its contact, as one row of a file states them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A boleto and its contact, as one row of a file states them; its `Debug` text shows neither.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ImportRow {
     /// The tenant's own name of the boleto; once in a file.
     pub reference: String,
@@ -53,8 +55,14 @@ pub struct ImportContact {
     pub zones: Vec<Tz>,
 }
 
-impl std::fmt::Debug for ImportContact {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for ImportRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportRow").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ImportContact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImportContact")
             .field("phone", &self.phone)
             .field("email", &self.email)

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use actors::machine::CLOCKS_APART_MAX_MS;
 use actors::machine::effect::Subject;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
@@ -17,9 +18,6 @@ use crate::store::commit::CLAIM_LASTS_MAX_MS;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::sql::{Batch, Sql, batch, row};
-
-/// How far the clock of the owner that set a deadline and that of a door may be apart.
-const CLOCKS_APART_MAX_MS: i64 = 2_000;
 
 /// How many claims are in flight, and from when on none is.
 pub type InFlight = (u32, Option<Timestamp>);

@@ -230,7 +230,7 @@ async fn wait_for_imports(
 /// Returns the name under which a fact waits for its subject.
 pub(super) fn parked_under(saying: &Saying) -> Option<String> {
     match (saying.boleto(), saying.contact()) {
-        (Some(BoletoName::Reference(reference)), _) => Some(parked_boleto(reference)),
+        (Some(BoletoName::Reference(reference)), _) => Some(parked_boleto(reference.as_str())),
         (_, Some(ContactName::Point(point))) => Some(parked_contact(point)),
         _ => None,
     }
