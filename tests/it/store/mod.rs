@@ -10,6 +10,7 @@ mod postgres;
 mod privacy;
 mod races;
 mod reading;
+mod rounds;
 mod schema;
 mod sqlite;
 mod stops;

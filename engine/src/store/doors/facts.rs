@@ -5,6 +5,7 @@
 //! claim that it does not see cannot commit any more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use actors::machine::effect::Subject;
 use schedules::id::TenantId;
@@ -51,29 +52,45 @@ pub(in crate::store) async fn together(
     feeds_heard(conn, facts).await?;
     let (subjects, also) = resolve::subjects(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
-    let mut left: Vec<usize> = (0..facts.len())
-        .filter(|ord| subjects[*ord] != Resolved::Unknown)
-        .collect();
-    while !left.is_empty() {
-        let mut seen = HashSet::new();
-        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|ord: &usize| {
-            seen.insert((
-                facts[*ord].tenant,
-                place_in_order(&subjects[*ord], facts[*ord]),
-            ))
-        });
+    let known = (0..facts.len()).filter(|ord| subjects[*ord] != Resolved::Unknown);
+    let met = known.map(|ord| (ord, meets(facts[ord], &subjects[ord], also.get(&ord))));
+    for round in rounds(met.collect()) {
         self::round(conn, facts, (&subjects, &also), round, &mut answers).await?;
-        left = later;
     }
     Ok(answers)
 }
 
-/// Returns what may stand once in a round.
-fn place_in_order(resolved: &Resolved, fact: &Fact) -> Result<Subject, String> {
-    match resolved {
-        Resolved::Found(subject) => Ok(*subject),
-        _ => Err(resolve::parked_under(&fact.saying).unwrap_or_default()),
+/// Puts facts into rounds that meet nothing twice: a statement changes a row once, and of two rows
+/// joined to it one would be lost. A fact waits for the next round when anything of it was met in
+/// this one, also by a fact that waits itself: so facts about one subject keep their order.
+pub(super) fn rounds<K: Clone + Eq + Hash>(mut left: Vec<(usize, Vec<K>)>) -> Vec<Vec<usize>> {
+    let mut rounds = Vec::new();
+    while !left.is_empty() {
+        let mut seen = HashSet::new();
+        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, met)| {
+            let first_met = |first: bool, one: &K| seen.insert(one.clone()) && first;
+            met.iter().fold(true, first_met)
+        });
+        rounds.push(round.into_iter().map(|(ord, _)| ord).collect());
+        left = later;
     }
+    rounds
+}
+
+/// What may be met once in a round: each of the fact's subjects, or the name that it waits under.
+fn meets(
+    fact: &Fact,
+    resolved: &Resolved,
+    also: Option<&Vec<Subject>>,
+) -> Vec<(TenantId, Result<Subject, String>)> {
+    let met = match resolved {
+        Resolved::Found(subject) => std::iter::once(subject)
+            .chain(also.into_iter().flatten())
+            .map(|subject| Ok(*subject))
+            .collect(),
+        _ => vec![Err(resolve::parked_under(&fact.saying).unwrap_or_default())],
+    };
+    met.into_iter().map(|one| (fact.tenant, one)).collect()
 }
 
 async fn round(
@@ -94,10 +111,7 @@ async fn round(
         };
         match subjects[ord] {
             Resolved::Found(subject) => {
-                let others = also
-                    .iter()
-                    .filter(|(of, _)| *of == ord)
-                    .map(|(_, other)| *other);
+                let others = also.get(&ord).into_iter().flatten().copied();
                 acts.extend(std::iter::once(subject).chain(others).map(|subject| Act {
                     ord,
                     seq,
@@ -125,11 +139,7 @@ async fn round(
             FactAnswer::Applied {
                 seq: act.seq,
                 subject: act.subject,
-                also: also
-                    .iter()
-                    .filter(|(of, _)| *of == act.ord)
-                    .map(|(_, it)| *it)
-                    .collect(),
+                also: also.get(&act.ord).cloned().unwrap_or_default(),
                 in_flight,
                 settles_at,
             }

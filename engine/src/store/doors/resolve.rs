@@ -1,6 +1,6 @@
 //! From the names that callers use to identifiers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
@@ -58,8 +58,9 @@ pub(super) const GATE: Sql = locking!(
     "FOR UPDATE"
 );
 
-/// The others whom a fact is about: an address may be that of several contacts.
-pub(super) type Also = Vec<(usize, Subject)>;
+/// The others whom facts are about, by the facts' places: an address may be that of several
+/// contacts.
+pub(super) type Also = HashMap<usize, Vec<Subject>>;
 
 /// Resolves the subjects of facts, in their order, and whom else they are about.
 ///
@@ -82,19 +83,32 @@ pub(super) async fn subjects(
         wait_for_imports(conn, facts, &mut resolved).await?;
         also.extend(look_up(conn, facts, Resolved::Awaited, &mut resolved).await?);
     }
+    in_order(&mut resolved, &mut also);
     Ok((resolved, also))
+}
+
+/// A fact told twice names the same contact first.
+fn in_order(resolved: &mut [Resolved], also: &mut Also) {
+    for (ord, others) in also {
+        if let Resolved::Found(first) = &mut resolved[*ord] {
+            others.sort_unstable();
+            if others[0] < *first {
+                std::mem::swap(first, &mut others[0]);
+                others.sort_unstable();
+            }
+        }
+    }
 }
 
 /// Resolves whom one fact is about, without waiting for imports.
 pub(super) async fn subjects_of(conn: &mut Conn, fact: &Fact) -> Result<Vec<Subject>, StoreError> {
     let mut resolved = [Resolved::Unknown];
-    let also = look_up(conn, &[fact], Resolved::Unknown, &mut resolved).await?;
+    let mut also = look_up(conn, &[fact], Resolved::Unknown, &mut resolved).await?;
     let Resolved::Found(first) = resolved[0] else {
         return Ok(Vec::new());
     };
-    Ok(std::iter::once(first)
-        .chain(also.into_iter().map(|(_, other)| other))
-        .collect())
+    let others = also.remove(&0).unwrap_or_default();
+    Ok(std::iter::once(first).chain(others).collect())
 }
 
 /// Looks for the subjects of those facts that are `yet` unknown, or awaited.
@@ -145,7 +159,9 @@ async fn look(
         let ord: usize = row.small()?;
         let subject = subject(row.int()?);
         match resolved[ord] {
-            Resolved::Found(first) if first != subject => also.push((ord, subject)),
+            Resolved::Found(first) if first != subject => {
+                also.entry(ord).or_default().push(subject)
+            }
             _ => resolved[ord] = Resolved::Found(subject),
         }
     }
