@@ -21,7 +21,7 @@ impl<'m> Draft<'m> {
             return;
         };
         for candidate in &page.candidates {
-            self.enroll(sweep.kind, candidate);
+            self.enroll(&sweep.kind, candidate);
         }
         for standing in &page.standing {
             let enrollment = standing.enrollment.id;
@@ -34,6 +34,19 @@ impl<'m> Draft<'m> {
             let on = Sweep {
                 after: page.read_to,
                 ..sweep.clone()
+            };
+            return self.change(Change::SweepMoved(on));
+        }
+        if let SweepKind::ReplanContact { also, .. } = &sweep.kind
+            && let Some((next, rest)) = also.split_first()
+        {
+            let on = Sweep {
+                seq,
+                kind: SweepKind::ReplanContact {
+                    contact: *next,
+                    also: rest.to_vec(),
+                },
+                after: i64::MIN,
             };
             return self.change(Change::SweepMoved(on));
         }
@@ -54,11 +67,11 @@ impl<'m> Draft<'m> {
         self.change(Change::SweepMoved(on));
     }
 
-    fn enroll(&mut self, kind: SweepKind, candidate: &Candidate) {
+    fn enroll(&mut self, kind: &SweepKind, candidate: &Candidate) {
         let walks = &self.machine.walks;
         match kind {
             SweepKind::EnrollCampaign { campaign } => {
-                if let Some(walk) = walks.walk(campaign) {
+                if let Some(walk) = walks.walk(*campaign) {
                     self.enroll_in(walk, candidate);
                 }
             }

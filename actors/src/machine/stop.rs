@@ -7,7 +7,7 @@ use schedules::stop::StopReason;
 
 use super::change::Change;
 use super::draft::{Draft, Note};
-use super::effect::{Effect, Subject};
+use super::effect::Effect;
 use super::input::{FactBody, InboxFact};
 
 impl Draft<'_> {
@@ -24,26 +24,21 @@ impl Draft<'_> {
 
     /// Follows a fact that stops its subject for good or until it is taken back.
     fn stopping_fact(&mut self, fact: &InboxFact) -> bool {
-        let (subject, reason) = match fact.body {
-            FactBody::BoletoPaid { boleto } => (Subject::Boleto(boleto), StopReason::Paid),
-            FactBody::BoletoCancelled { boleto } => {
-                (Subject::Boleto(boleto), StopReason::Cancelled)
-            }
-            FactBody::ContactOptedOut {
-                contact,
-                channel: None,
-            } => (Subject::Contact(contact), StopReason::OptedOut),
-            FactBody::CampaignArchived { campaign } => {
-                (Subject::Campaign(campaign), StopReason::CampaignArchived)
-            }
+        let reason = match fact.body {
+            FactBody::BoletoPaid { .. } => StopReason::Paid,
+            FactBody::BoletoCancelled { .. } => StopReason::Cancelled,
+            FactBody::ContactOptedOut { channel: None, .. } => StopReason::OptedOut,
+            FactBody::CampaignArchived { .. } => StopReason::CampaignArchived,
             _ => return false,
         };
         self.change(Change::StopRecorded {
             seq: fact.seq,
             reason,
         });
-        self.note(Note::Forget(subject));
-        self.effect(Effect::Withdraw(subject));
+        for subject in fact.body.subjects() {
+            self.note(Note::Forget(subject));
+            self.effect(Effect::Withdraw(subject));
+        }
         true
     }
 }

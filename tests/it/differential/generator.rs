@@ -412,7 +412,10 @@ impl Generator {
             },
             1 => SweepKind::EnrollCampaign { campaign },
             2 => SweepKind::ReplanBoleto { boleto },
-            3 => SweepKind::ReplanContact { contact },
+            3 => SweepKind::ReplanContact {
+                contact,
+                also: Vec::new(),
+            },
             4 => SweepKind::ReplanCampaign { campaign },
             _ => SweepKind::ReplanTenant,
         };

@@ -180,7 +180,8 @@ impl Way<'_> {
             SweepKind::ReplanBoleto { boleto } => SweepKind::ReplanBoleto {
                 boleto: self.boleto(boleto),
             },
-            SweepKind::ReplanContact { contact } => SweepKind::ReplanContact {
+            SweepKind::ReplanContact { contact, .. } => SweepKind::ReplanContact {
+                also: Vec::new(),
                 contact: self.contact(contact),
             },
             SweepKind::ReplanCampaign { campaign } => SweepKind::ReplanCampaign {

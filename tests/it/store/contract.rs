@@ -155,7 +155,7 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
     let id = scene.boleto_id(0).await;
     scene.pay("paid", 0).await;
     let of_boleto = SweepKind::ReplanBoleto { boleto: id };
-    assert!(sweep(&scene, of_boleto).await.candidates.is_empty());
+    assert!(sweep(&scene, of_boleto.clone()).await.candidates.is_empty());
     let reopened = Saying::BoletoReopened {
         boleto: reference(0),
     };
@@ -164,6 +164,7 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
     assert!(page.last);
     assert_eq!(page.candidates.len(), 1);
     let of_contact = SweepKind::ReplanContact {
+        also: Vec::new(),
         contact: page.candidates[0].contact,
     };
     assert_eq!(sweep(&scene, of_contact).await.candidates.len(), 2);
@@ -213,7 +214,7 @@ async fn a_replan_of_a_campaign_leaves_the_stopped_alone(database: Database) {
         SweepKind::ReplanCampaign { campaign },
         SweepKind::ReplanTenant,
     ] {
-        let page = sweep(&scene, kind).await;
+        let page = sweep(&scene, kind.clone()).await;
         let ids: Vec<_> = page.standing.iter().map(|one| one.enrollment.id).collect();
         assert_eq!(ids, [all[1].enrollment.id], "{kind:?}");
     }

@@ -237,7 +237,10 @@ async fn an_opt_out_stops_every_boleto_of_the_contact(database: Database) {
     let id = scene.enrollments().await[0].enrollment.contact;
     let sweep = Sweep {
         seq: 1,
-        kind: SweepKind::ReplanContact { contact: id },
+        kind: SweepKind::ReplanContact {
+            contact: id,
+            also: Vec::new(),
+        },
         after: i64::MIN,
     };
     let page = database

@@ -126,7 +126,7 @@ impl SimJournal {
                 });
                 rows.with_latecomers(page, |row| row.boleto.id == boleto)
             }
-            SweepKind::ReplanContact { contact } => {
+            SweepKind::ReplanContact { contact, .. } => {
                 let page = rows.standing(sweep.after, limit, true, |row| {
                     row.enrollment.contact == contact
                 });

@@ -53,7 +53,7 @@ pub(in crate::store) async fn together(
     let (subjects, also) = resolve::subjects(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
     let known = (0..facts.len()).filter(|ord| subjects[*ord] != Resolved::Unknown);
-    let met = known.map(|ord| (ord, meets(facts[ord], &subjects[ord], also.get(&ord))));
+    let met = known.map(|ord| (ord, meets(facts[ord], all_of(ord, (&subjects, &also)))));
     for round in rounds(met.collect()) {
         self::round(conn, facts, (&subjects, &also), round, &mut answers).await?;
     }
@@ -77,18 +77,24 @@ pub(super) fn rounds<K: Clone + Eq + Hash>(mut left: Vec<(usize, Vec<K>)>) -> Ve
     rounds
 }
 
-/// What may be met once in a round: each of the fact's subjects, or the name that it waits under.
-fn meets(
-    fact: &Fact,
-    resolved: &Resolved,
-    also: Option<&Vec<Subject>>,
-) -> Vec<(TenantId, Result<Subject, String>)> {
-    let met = match resolved {
-        Resolved::Found(subject) => std::iter::once(subject)
-            .chain(also.into_iter().flatten())
-            .map(|subject| Ok(*subject))
+/// Subjects as they were resolved, and the others of those facts that have several.
+type Subjects<'a> = (&'a [Resolved], &'a resolve::Also);
+
+/// Returns whom a fact is about; nobody yet, when it waits.
+fn all_of(ord: usize, (first, also): Subjects<'_>) -> Vec<Subject> {
+    match first[ord] {
+        Resolved::Found(first) => std::iter::once(first)
+            .chain(also.get(&ord).into_iter().flatten().copied())
             .collect(),
-        _ => vec![Err(resolve::parked_under(&fact.saying).unwrap_or_default())],
+        _ => Vec::new(),
+    }
+}
+
+/// What may be met once in a round: each of the fact's subjects, or the name that it waits under.
+fn meets(fact: &Fact, subjects: Vec<Subject>) -> Vec<(TenantId, Result<Subject, String>)> {
+    let met = match subjects.is_empty() {
+        true => vec![Err(resolve::parked_under(&fact.saying).unwrap_or_default())],
+        false => subjects.into_iter().map(Ok).collect(),
     };
     met.into_iter().map(|one| (fact.tenant, one)).collect()
 }
@@ -96,7 +102,7 @@ fn meets(
 async fn round(
     conn: &mut Conn,
     facts: &[&Fact],
-    (subjects, also): (&[Resolved], &resolve::Also),
+    subjects: Subjects<'_>,
     round: Vec<usize>,
     answers: &mut [FactAnswer],
 ) -> Result<(), StoreError> {
@@ -109,22 +115,20 @@ async fn round(
             answers[ord] = FactAnswer::Duplicate;
             continue;
         };
-        match subjects[ord] {
-            Resolved::Found(subject) => {
-                let others = also.get(&ord).into_iter().flatten().copied();
-                acts.extend(std::iter::once(subject).chain(others).map(|subject| Act {
-                    ord,
-                    seq,
-                    tenant: fact.tenant,
-                    subject,
-                    saying: &fact.saying,
-                    source: &fact.source,
-                    occurred_at: fact.occurred_at,
-                    at: fact.received_at,
-                }));
-            }
-            _ => answers[ord] = FactAnswer::Parked,
+        let about = all_of(ord, subjects);
+        if about.is_empty() {
+            answers[ord] = FactAnswer::Parked;
         }
+        acts.extend(about.into_iter().map(|subject| Act {
+            ord,
+            seq,
+            tenant: fact.tenant,
+            subject,
+            saying: &fact.saying,
+            source: &fact.source,
+            occurred_at: fact.occurred_at,
+            at: fact.received_at,
+        }));
     }
     let unchanged = act::all(conn, &acts).await?;
     let in_flight = in_flight::after_stops(conn, &acts).await?;
@@ -139,7 +143,7 @@ async fn round(
             FactAnswer::Applied {
                 seq: act.seq,
                 subject: act.subject,
-                also: also.get(&act.ord).cloned().unwrap_or_default(),
+                also: subjects.1.get(&act.ord).cloned().unwrap_or_default(),
                 in_flight,
                 settles_at,
             }
@@ -169,7 +173,7 @@ fn key_of(fact: &Fact) -> EventKey {
 async fn insert(
     conn: &mut Conn,
     facts: &[&Fact],
-    subjects: &[Resolved],
+    subjects: Subjects<'_>,
     round: &[usize],
 ) -> Result<HashMap<EventKey, i64>, StoreError> {
     // In one order everywhere: two batches with the same events wait for each other in turn.
@@ -178,9 +182,10 @@ async fn insert(
     let mut rows = Batch::default();
     for ord in in_order {
         let fact = facts[ord];
-        let (body, parked) = match subjects[ord] {
-            Resolved::Found(subject) => (json(&resolve::body(&fact.saying, subject))?, None),
-            _ => (json(&fact.saying)?, resolve::parked_under(&fact.saying)),
+        let about = all_of(ord, subjects);
+        let (body, parked) = match about.is_empty() {
+            true => (json(&fact.saying)?, resolve::parked_under(&fact.saying)),
+            false => (json(&resolve::body(&fact.saying, &about))?, None),
         };
         rows.push(row![
             fact.tenant.0,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
-use schedules::id::{BoletoId, ContactId};
+use schedules::id::{BoletoId, CampaignId, ContactId};
 
 use crate::facts::{BoletoName, ContactName, Fact, Saying};
 use crate::store::conn::Conn;
@@ -126,7 +126,7 @@ async fn look_up(
     }
     let boleto = |id| Subject::Boleto(BoletoId(id));
     let contact = |id| Subject::Contact(ContactId(id));
-    let campaign = |id| Subject::Campaign(schedules::id::CampaignId(id));
+    let campaign = |id| Subject::Campaign(CampaignId(id));
     look(conn, &BOLETOS_BY_ID, asked.boleto_ids, boleto, resolved).await?;
     look(
         conn,
@@ -260,61 +260,70 @@ pub(super) fn parked_contact(point: &str) -> String {
     format!("contact:{point}")
 }
 
-/// Returns the fact as the machine reads it; `None` when the subject is of another kind.
-pub(super) fn body(saying: &Saying, subject: Subject) -> Option<FactBody> {
-    Some(match (saying, subject) {
-        (Saying::BoletoPaid { .. }, Subject::Boleto(boleto)) => FactBody::BoletoPaid { boleto },
-        (Saying::BoletoCancelled { .. }, Subject::Boleto(boleto)) => {
-            FactBody::BoletoCancelled { boleto }
+/// Returns the fact as the machine reads it, of subjects of which only contacts are several;
+/// `None` when the subject is of another kind.
+pub(super) fn body(saying: &Saying, subjects: &[Subject]) -> Option<FactBody> {
+    match *subjects.first()? {
+        Subject::Boleto(boleto) => of_boleto(saying, boleto),
+        Subject::Contact(contact) => {
+            let others = subjects[1..].iter().filter_map(|other| match other {
+                Subject::Contact(other) => Some(*other),
+                _ => None,
+            });
+            of_contact(saying, contact, others.collect())
         }
-        (Saying::BoletoReopened { .. }, Subject::Boleto(boleto)) => {
-            FactBody::BoletoReopened { boleto }
-        }
-        (
-            Saying::BoletoChanged {
-                amount_centavos,
-                due_on,
-                ..
-            },
-            Subject::Boleto(boleto),
-        ) => FactBody::BoletoChanged {
+        Subject::Campaign(campaign) => of_campaign(saying, campaign),
+        Subject::Tenant => match saying {
+            Saying::TenantPaused => Some(FactBody::TenantPaused),
+            Saying::TenantResumed => Some(FactBody::TenantResumed),
+            Saying::FeedHeard => Some(FactBody::FeedHeard),
+            _ => None,
+        },
+    }
+}
+
+fn of_boleto(saying: &Saying, boleto: BoletoId) -> Option<FactBody> {
+    Some(match saying {
+        Saying::BoletoPaid { .. } => FactBody::BoletoPaid { boleto },
+        Saying::BoletoCancelled { .. } => FactBody::BoletoCancelled { boleto },
+        Saying::BoletoReopened { .. } => FactBody::BoletoReopened { boleto },
+        Saying::BoletoChanged {
+            amount_centavos,
+            due_on,
+            ..
+        } => FactBody::BoletoChanged {
             boleto,
             amount_centavos: *amount_centavos,
             due_on: *due_on,
         },
-        (Saying::ContactOptedOut { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedOut {
-                contact,
-                channel: *channel,
-            }
-        }
-        (Saying::ContactOptedIn { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedIn {
-                contact,
-                channel: *channel,
-            }
-        }
-        (Saying::ContactReplied { .. }, Subject::Contact(contact)) => {
-            FactBody::ContactReplied { contact }
-        }
-        (Saying::ContactPromised { .. }, Subject::Contact(contact)) => {
-            FactBody::ContactPromised { contact }
-        }
-        (Saying::CampaignLaunched { campaign }, _) => FactBody::CampaignLaunched {
-            campaign: *campaign,
+        _ => return None,
+    })
+}
+
+fn of_contact(saying: &Saying, contact: ContactId, also: Vec<ContactId>) -> Option<FactBody> {
+    Some(match saying {
+        Saying::ContactOptedOut { channel, .. } => FactBody::ContactOptedOut {
+            contact,
+            also,
+            channel: *channel,
         },
-        (Saying::CampaignPaused { campaign }, _) => FactBody::CampaignPaused {
-            campaign: *campaign,
+        Saying::ContactOptedIn { channel, .. } => FactBody::ContactOptedIn {
+            contact,
+            also,
+            channel: *channel,
         },
-        (Saying::CampaignResumed { campaign }, _) => FactBody::CampaignResumed {
-            campaign: *campaign,
-        },
-        (Saying::CampaignArchived { campaign }, _) => FactBody::CampaignArchived {
-            campaign: *campaign,
-        },
-        (Saying::TenantPaused, _) => FactBody::TenantPaused,
-        (Saying::TenantResumed, _) => FactBody::TenantResumed,
-        (Saying::FeedHeard, _) => FactBody::FeedHeard,
+        Saying::ContactReplied { .. } => FactBody::ContactReplied { contact, also },
+        Saying::ContactPromised { .. } => FactBody::ContactPromised { contact, also },
+        _ => return None,
+    })
+}
+
+fn of_campaign(saying: &Saying, campaign: CampaignId) -> Option<FactBody> {
+    Some(match saying {
+        Saying::CampaignLaunched { .. } => FactBody::CampaignLaunched { campaign },
+        Saying::CampaignPaused { .. } => FactBody::CampaignPaused { campaign },
+        Saying::CampaignResumed { .. } => FactBody::CampaignResumed { campaign },
+        Saying::CampaignArchived { .. } => FactBody::CampaignArchived { campaign },
         _ => return None,
     })
 }
