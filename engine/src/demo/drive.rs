@@ -118,7 +118,7 @@ impl Driver {
             }
             // A reply only starts a cooldown.
             Told::Taken => return Ok(()),
-            Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
+            Told::Parked | Told::Unknown | Told::Conflict => return Err(DemoError::LostSubject),
             Told::Stopped { subject } => subject,
             Told::Settling {
                 subject,

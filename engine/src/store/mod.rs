@@ -42,7 +42,7 @@ pub use doors::campaign::NewCampaign;
 pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
-pub use doors::in_flight::InFlight;
+pub use doors::in_flight::{InFlight, Standing};
 pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};

@@ -4,7 +4,7 @@
 use actors::machine::change::Change;
 use actors::machine::effect::Subject;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
-use engine::store::{EnrollmentRecord, Point};
+use engine::store::{EnrollmentRecord, Point, Standing};
 use schedules::channel::Channel;
 use tests::database::Database;
 use tests::scene::{START, Scene, boleto, claim, contact, reference};
@@ -152,7 +152,10 @@ async fn a_stop_that_is_told_again_finds_its_subject(database: Database) {
             boleto: reference(0),
         },
     );
-    let (subjects, (in_flight, _)) = database.store.standing(&again).await.expect("an answer");
+    let standing = database.store.standing(&again).await.expect("an answer");
+    let Standing::Of(subjects, (in_flight, _)) = standing else {
+        panic!("{standing:?}");
+    };
     assert_eq!(subjects, [Subject::Boleto(all[0].enrollment.boleto)]);
     assert_eq!(in_flight, 1);
 }
