@@ -274,6 +274,7 @@ impl Reference {
             contact,
             opted_out: false,
             said_at: Timestamp::default(),
+            barred_at: BTreeMap::new(),
         };
         self.rows_mut(tenant).contacts.insert(id, row);
     }

@@ -246,6 +246,8 @@ impl Door<'_> {
                 channel: Some(channel),
                 ..
             } => {
+                let barred_at = row.barred_at.entry(channel).or_insert(occurred_at);
+                *barred_at = occurred_at.max(*barred_at);
                 row.contact.suppressed.retain(|one| *one != channel);
                 row.contact.suppressed.push(channel);
             }
@@ -253,6 +255,11 @@ impl Door<'_> {
                 channel: Some(channel),
                 ..
             } => {
+                let barred_at = row.barred_at.get(&channel);
+                if barred_at.is_some_and(|barred_at| occurred_at < *barred_at) {
+                    return false;
+                }
+                row.barred_at.remove(&channel);
                 row.contact.suppressed.retain(|one| *one != channel);
             }
             FactBody::ContactReplied { .. } => row.contact.events.replied_at = Some(now),
