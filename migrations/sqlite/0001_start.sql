@@ -317,7 +317,7 @@ CREATE TABLE audit (
     subject TEXT NOT NULL,
     detail TEXT NOT NULL
 );
-CREATE INDEX audit_by_batch ON audit (tenant_id, id);
+CREATE INDEX audit_by_batch ON audit (tenant_id, batch, id);
 
 CREATE TABLE audit_seals (
     tenant_id BIGINT NOT NULL,
@@ -366,5 +366,5 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('inbox', 'inbox_unapplied', '100 10 1'),
     ('inbox', 'inbox_parked', '100 10 1'),
     ('outbox', 'outbox_unpublished', '100 1'),
-    ('audit', 'audit_by_batch', '2000000 20000 1');
+    ('audit', 'audit_by_batch', '2000000 20000 1 1');
 ANALYZE sqlite_schema;
