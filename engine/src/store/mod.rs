@@ -82,6 +82,8 @@ struct Inner {
     writers: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// The longest wait for an answer of a writer.
     answer_max: Duration,
+    /// Where no claims of former owners are open.
+    settled: journal::look_ahead::Settled,
 }
 
 impl Drop for Inner {
@@ -165,6 +167,7 @@ impl Store {
                 queue,
                 writers,
                 answer_max: longest + PATIENCE,
+                settled: journal::look_ahead::Settled::default(),
             }),
         }
     }
