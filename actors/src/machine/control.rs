@@ -104,7 +104,7 @@ impl Draft<'_> {
         self.note(Note::ReadAgain);
     }
 
-    fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
+    pub(super) fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
         self.change(Change::SweepMoved(Sweep {
             seq: fact.seq,
             kind,

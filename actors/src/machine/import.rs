@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use schedules::cadence::StepSet;
 use schedules::id::{EnrollmentId, ReminderId};
 use schedules::plan::{Progress, passed_steps};
+use schedules::stop::StopReason;
 use schedules::time::{Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling, Verdict};
 
@@ -25,6 +26,15 @@ impl<'m> Draft<'m> {
         }
         for standing in &page.standing {
             let enrollment = standing.enrollment.id;
+            // It has nowhere to go back to: an open outcome finds it stopped.
+            if matches!(sweep.kind, SweepKind::StopCampaign { .. }) {
+                self.change(Change::Stopped {
+                    enrollment,
+                    seq,
+                    reason: StopReason::CampaignArchived,
+                });
+                continue;
+            }
             if self.touched.contains(&enrollment) || self.machine.is_in_flight(enrollment) {
                 return self.wait_for_outcome(sweep, enrollment);
             }

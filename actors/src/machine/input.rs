@@ -299,6 +299,11 @@ pub enum SweepKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<ContactId>,
     },
+    /// Stops what is active in an archived campaign (cursor: enrollment).
+    StopCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+    },
     /// Plans a campaign's enrollments again (cursor: enrollment).
     ReplanCampaign {
         /// The campaign.

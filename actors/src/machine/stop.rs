@@ -2,13 +2,15 @@
 //!
 //! The door has already stopped the enrollments in the journal (no claim of theirs can commit);
 //! here the owner drops what has not begun, releases its credits and records what was cancelled.
+//! An archived campaign may have any number of them: a sweep stops them page by page, and its
+//! status holds off their claims until then.
 
 use schedules::stop::StopReason;
 
 use super::change::Change;
 use super::draft::{Draft, Note};
 use super::effect::Effect;
-use super::input::{FactBody, InboxFact};
+use super::input::{FactBody, InboxFact, SweepKind};
 
 impl Draft<'_> {
     /// Follows one fact.
@@ -28,13 +30,20 @@ impl Draft<'_> {
             FactBody::BoletoPaid { .. } => StopReason::Paid,
             FactBody::BoletoCancelled { .. } => StopReason::Cancelled,
             FactBody::ContactOptedOut { channel: None, .. } => StopReason::OptedOut,
-            FactBody::CampaignArchived { .. } => StopReason::CampaignArchived,
+            FactBody::CampaignArchived { campaign } => {
+                self.sweep(fact, SweepKind::StopCampaign { campaign });
+                return self.let_go(fact);
+            }
             _ => return false,
         };
         self.change(Change::StopRecorded {
             seq: fact.seq,
             reason,
         });
+        self.let_go(fact)
+    }
+
+    fn let_go(&mut self, fact: &InboxFact) -> bool {
         for subject in fact.body.subjects() {
             self.note(Note::Forget(subject));
             self.effect(Effect::Withdraw(subject));

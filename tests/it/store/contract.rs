@@ -181,9 +181,15 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
     let FactAnswer::Applied { seq, .. } = archived else {
         panic!("{archived:?}");
     };
+    let enrollment = all[0].enrollment.id;
     let reason = StopReason::CampaignArchived;
-    let recorded = Change::StopRecorded { seq, reason };
-    scene.commit(vec![recorded]).await.expect("a commit");
+    let ended = Change::Stopped {
+        enrollment,
+        seq,
+        reason,
+    };
+    let committed = scene.commit(vec![ended]).await.expect("a commit");
+    assert_eq!(committed.refused, [enrollment], "the payment came first");
     let reopened = Saying::BoletoReopened {
         boleto: reference(0),
     };
@@ -191,7 +197,6 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
     let boleto = all[0].enrollment.boleto;
     let page = sweep(&scene, SweepKind::ReplanBoleto { boleto }).await;
     assert!(page.standing.is_empty());
-    let enrollment = all[0].enrollment.id;
     let to = cursor(1, START);
     let back = Change::Reactivated(Moved { enrollment, to });
     let committed = scene.commit(vec![back]).await.expect("a commit");

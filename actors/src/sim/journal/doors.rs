@@ -201,7 +201,6 @@ impl Door<'_> {
             FactBody::CampaignArchived { campaign } => {
                 let campaigns = &mut self.rows.settings.campaigns;
                 campaigns.retain(|state| state.campaign.id != campaign);
-                self.stop(Subject::Campaign(campaign), StopReason::CampaignArchived);
             }
             FactBody::TenantPaused => self.rows.settings.tenant.running = false,
             FactBody::TenantResumed => self.rows.settings.tenant.running = true,

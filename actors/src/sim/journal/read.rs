@@ -132,11 +132,10 @@ impl SimJournal {
                 });
                 rows.with_latecomers(page, |row| row.contact == contact)
             }
-            SweepKind::ReplanCampaign { campaign } => {
-                rows.standing(sweep.after, limit, false, |row| {
+            SweepKind::ReplanCampaign { campaign } | SweepKind::StopCampaign { campaign } => rows
+                .standing(sweep.after, limit, false, |row| {
                     row.enrollment.campaign == campaign
-                })
-            }
+                }),
             SweepKind::ReplanTenant => rows.standing(sweep.after, limit, false, |_| true),
         })
     }

@@ -123,7 +123,7 @@ pub(super) async fn page(
             of(contact.0);
             (&OF_CONTACT, false)
         }
-        SweepKind::ReplanCampaign { campaign } => {
+        SweepKind::ReplanCampaign { campaign } | SweepKind::StopCampaign { campaign } => {
             of(campaign.0);
             (&OF_CAMPAIGN, false)
         }
