@@ -1,5 +1,6 @@
 //! The conformance suite of the store: one text, both engines.
 
+mod archived;
 mod audit;
 mod commits;
 mod contract;

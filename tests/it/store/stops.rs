@@ -1,6 +1,6 @@
 //! Facts that stop, facts that take it back, facts that come twice or too early.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use actors::machine::change::{Change, Moved};
 use actors::machine::effect::Subject;
@@ -26,7 +26,6 @@ store_suite!(
     an_opt_out_of_a_channel_suppresses_it,
     a_fact_that_came_early_is_applied_at_the_import,
     a_stopped_touch_is_recorded_as_cancelled,
-    an_archived_campaign_is_closed_page_by_page,
     facts_about_one_boleto_keep_their_order,
     a_busy_feed_is_heard_once_a_second,
     a_boleto_that_changed_reads_back_changed,
@@ -364,61 +363,6 @@ async fn a_stopped_touch_is_recorded_as_cancelled(database: Database) {
     assert_eq!(why.stops[0].seq, seq);
     let facts = scene.inbox().await;
     assert!(facts.iter().all(|fact| fact.seq != seq));
-}
-
-async fn an_archived_campaign_is_closed_page_by_page(database: Database) {
-    let scene = Scene::set(&database.store).await;
-    let other = scene.campaign;
-    scene.enroll(3, START).await;
-    let scene = scene.with_another_campaign().await;
-    let enrolled = [0, 1, 2].map(async |n| scene.enrolled(scene.boleto_id(n).await, START));
-    let enrolled = futures::future::join_all(enrolled).await;
-    scene.commit(enrolled).await.expect("a commit");
-    let mut facts = BTreeMap::new();
-    for campaign in [other, scene.campaign] {
-        let archived = Saying::CampaignArchived { campaign };
-        let told = scene.say(&format!("end of {campaign}"), archived).await;
-        let FactAnswer::Applied { seq, .. } = told else {
-            panic!("a stop")
-        };
-        facts.insert(campaign, seq);
-    }
-    let request = super::pages::request(START, 10);
-    let due = database.store.due_page(scene.tenant, request).await;
-    assert_eq!(due.expect("a page").rows, []);
-    let reason = StopReason::CampaignArchived;
-    for (campaign, seq) in &facts {
-        let mut sweep = Sweep {
-            seq: *seq,
-            kind: SweepKind::StopCampaign {
-                campaign: *campaign,
-            },
-            after: i64::MIN,
-        };
-        let mut pages = Vec::new();
-        loop {
-            let page = database.store.sweep_page(scene.tenant, &sweep, 2).await;
-            let page = page.expect("a page");
-            let ended = page.standing.iter().map(|one| Change::Stopped {
-                enrollment: one.enrollment.id,
-                seq: *seq,
-                reason,
-            });
-            scene.commit(ended.collect()).await.expect("a commit");
-            pages.push(page.standing.len());
-            sweep.after = page.read_to;
-            if page.last {
-                break;
-            }
-        }
-        assert_eq!(pages, [2, 1]);
-    }
-    for one in scene.enrollments().await {
-        let seq = facts[&one.enrollment.campaign];
-        assert_eq!(one.stopped, Some((seq, reason)));
-    }
-    let cancelled = "SELECT count(*) FROM decisions WHERE reason = 'stopped.campaign_archived'";
-    assert_eq!(database.numbers(cancelled).await, [6]);
 }
 
 async fn facts_about_one_boleto_keep_their_order(database: Database) {

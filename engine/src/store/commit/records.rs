@@ -262,8 +262,8 @@ pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreE
     Ok(())
 }
 
-/// An archived campaign's enrollments are stopped here, by the owner and page by page: for the door,
-/// its status is one row.
+/// An archived campaign's enrollments are stopped here, by the owner and page by page: for the
+/// door, its status is one row.
 const END: Sql = batch!(
     "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
     (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
