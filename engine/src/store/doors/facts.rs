@@ -49,8 +49,10 @@ pub(in crate::store) async fn together(
     conn: &mut Conn,
     facts: &[&Fact],
 ) -> Result<Vec<FactAnswer>, StoreError> {
-    feeds_heard(conn, facts).await?;
+    // This may wait for an import: a payment of the same tenant must not wait for it, too, at the
+    // feed's row.
     let (subjects, also) = resolve::subjects(conn, facts).await?;
+    feeds_heard(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
     let known = (0..facts.len()).filter(|ord| subjects[*ord] != Resolved::Unknown);
     let met = known.map(|ord| (ord, meets(facts[ord], all_of(ord, (&subjects, &also)))));
@@ -212,7 +214,8 @@ const FEED_HEARD: Sql = batch!(
     "WHERE feeds.tenant_id = r.tenant AND feeds.heard_at + 1000 < r.at"
 );
 
-/// The first row that is touched: whoever waits for it holds nothing yet.
+/// The first row that is changed: whoever waits for it holds nothing yet but imports' gates, which
+/// nobody who holds a feed's row waits for.
 async fn feeds_heard(conn: &mut Conn, facts: &[&Fact]) -> Result<(), StoreError> {
     let mut heard: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
     for fact in facts
