@@ -13,7 +13,9 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
-use crate::store::{Import, ImportOutcome, InFlight, NewBoleto, SHARDS, Store, StoreError};
+use crate::store::{
+    Import, ImportOutcome, InFlight, NewBoleto, SHARDS, Standing, Store, StoreError,
+};
 
 /// The doors of one node.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Doors {
 pub enum Told {
     /// The event was known; nothing changed.
     Duplicate,
+    /// The event's id was used for something else: nothing of this event was stored.
+    Conflict,
     /// The fact waits for its subject to be imported.
     Parked,
     /// There is no such subject.
@@ -65,9 +69,18 @@ impl Doors {
     /// caller tells the same events again, and their ids make that harmless.
     pub async fn tell(&self, facts: &[Fact]) -> Result<Vec<Told>, StoreError> {
         let answers = self.store.commit_facts(facts).await?;
+        // What is durable takes its effect before anything else is read: that may fail.
+        let followed: Vec<_> = facts
+            .iter()
+            .zip(&answers)
+            .map(|(fact, answer)| self.followed(fact, answer))
+            .collect();
         let mut told = Vec::with_capacity(facts.len());
-        for (fact, answer) in facts.iter().zip(&answers) {
-            told.push(self.told(fact, answer).await?);
+        for (fact, followed) in facts.iter().zip(followed) {
+            told.push(match followed {
+                Ok(told) => told,
+                Err(otherwise) => self.told_again(fact, otherwise).await?,
+            });
         }
         Ok(told)
     }
@@ -94,13 +107,14 @@ impl Doors {
         Ok(outcome)
     }
 
-    async fn told(&self, fact: &Fact, answer: &FactAnswer) -> Result<Told, StoreError> {
+    /// Follows an answer; one that depends on what stands already is the error.
+    fn followed(&self, fact: &Fact, answer: &FactAnswer) -> Result<Told, Told> {
         match answer {
             FactAnswer::Parked => Ok(Told::Parked),
             FactAnswer::Unknown => Ok(Told::Unknown),
             // Who tells a stop again may not have had the first answer, nor this node its effect.
-            FactAnswer::Duplicate => self.told_again(fact, Told::Duplicate).await,
-            FactAnswer::Unchanged { .. } => self.told_again(fact, Told::Unchanged).await,
+            FactAnswer::Duplicate => Err(Told::Duplicate),
+            FactAnswer::Unchanged { .. } => Err(Told::Unchanged),
             FactAnswer::Applied {
                 subject,
                 also,
@@ -115,14 +129,12 @@ impl Doors {
     }
 
     async fn told_again(&self, fact: &Fact, otherwise: Told) -> Result<Told, StoreError> {
-        if !fact.saying.stops() {
-            return Ok(otherwise);
-        }
-        let (subjects, in_flight) = self.store.standing(fact).await?;
-        Ok(if subjects.is_empty() {
-            otherwise
-        } else {
-            self.applied(fact, &subjects, in_flight)
+        Ok(match self.store.standing(fact).await? {
+            Standing::Of(subjects, in_flight) if fact.saying.stops() => {
+                self.applied(fact, &subjects, in_flight)
+            }
+            Standing::Of(..) | Standing::Awaited => otherwise,
+            Standing::OfAnother => Told::Conflict,
         })
     }
 

@@ -107,6 +107,7 @@ CREATE TABLE suppressions (
     tenant_id BIGINT NOT NULL,
     contact_id BIGINT NOT NULL,
     channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    -- When it was last said, by the source of the fact.
     since_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, contact_id, channel)
 );

@@ -107,6 +107,7 @@ CREATE TABLE suppressions (
     tenant_id BIGINT NOT NULL,
     contact_id BIGINT NOT NULL,
     channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
+    -- When it was last said, by the source of the fact.
     since_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, contact_id, channel)
 );
@@ -317,7 +318,7 @@ CREATE TABLE audit (
     subject TEXT NOT NULL,
     detail TEXT NOT NULL
 );
-CREATE INDEX audit_by_batch ON audit (tenant_id, id);
+CREATE INDEX audit_by_batch ON audit (tenant_id, batch, id);
 
 CREATE TABLE audit_seals (
     tenant_id BIGINT NOT NULL,
@@ -366,5 +367,5 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('inbox', 'inbox_unapplied', '100 10 1'),
     ('inbox', 'inbox_parked', '100 10 1'),
     ('outbox', 'outbox_unpublished', '100 1'),
-    ('audit', 'audit_by_batch', '2000000 20000 1');
+    ('audit', 'audit_by_batch', '2000000 20000 1 1');
 ANALYZE sqlite_schema;

@@ -142,6 +142,18 @@ impl Scene {
         scene
     }
 
+    /// Returns the scene with a second campaign, launched.
+    pub async fn with_another_campaign(self) -> Self {
+        let store = &self.store;
+        let campaign = store
+            .create_campaign(self.tenant, edit("another campaign"), two_steps())
+            .await;
+        let campaign = campaign.expect("a campaign");
+        self.say("another launch", Saying::CampaignLaunched { campaign })
+            .await;
+        Self { campaign, ..self }
+    }
+
     /// Commits one fact.
     pub async fn say(&self, event_id: &str, saying: Saying) -> FactAnswer {
         let answers = self

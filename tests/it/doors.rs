@@ -27,6 +27,7 @@ store_suite!(
     a_stop_settles_when_what_has_begun_may_end,
     an_import_that_meets_an_opt_out_takes_back_what_has_not_begun,
     an_import_that_is_told_again_answers_the_same,
+    an_event_id_that_was_used_stops_nothing_else,
 );
 
 /// A provider whose messages wait at the door until the test lets them in, and inside until it
@@ -217,6 +218,44 @@ async fn an_import_that_is_told_again_answers_the_same(database: Database) {
     }
     assert_eq!(outcomes[0], outcomes[1]);
     assert_eq!(outcomes[1].matched.len(), 1);
+    assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
+
+/// A payment provider that gives several payments one event id must not hear that all of them
+/// stopped something.
+async fn an_event_id_that_was_used_stops_nothing_else(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    door.scene
+        .import("more", vec![boleto(1, 1), boleto(2, 2)])
+        .await;
+    let paid = |n| Saying::BoletoPaid {
+        boleto: reference(n),
+    };
+    let facts = [0, 1, 9].map(|n| door.scene.fact("evt_1", paid(n)));
+    let told = door.engine.doors.tell(&facts).await.expect("answers");
+    let subject = Subject::Boleto(door.scene.boleto_id(0).await);
+    assert_eq!(told[0], Told::Stopped { subject });
+    assert_eq!(told[1..], [Told::Conflict, Told::Conflict]);
+    assert_eq!(door.tell("evt_1", paid(2)).await, Told::Conflict);
+    assert_eq!(
+        door.tell("evt_1", paid(0)).await,
+        Told::Stopped { subject },
+        "told again"
+    );
+    let reopened = Saying::BoletoReopened {
+        boleto: reference(0),
+    };
+    assert_eq!(door.tell("evt_1", reopened).await, Told::Conflict);
+    let by_sms = |channel| Saying::ContactOptedOut {
+        contact: contact(1),
+        channel,
+    };
+    let told = door.tell("evt_2", by_sms(Some(Channel::Sms))).await;
+    assert!(matches!(told, Told::Stopped { .. }));
+    assert_eq!(door.tell("evt_2", by_sms(None)).await, Told::Conflict);
+    let open = "SELECT count(*) FROM boletos WHERE status = 'open'";
+    assert_eq!(door.database.numbers(open).await, [2]);
     assert_eq!(door.let_go().await, 0);
     door.engine.stop().await;
 }

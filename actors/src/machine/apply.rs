@@ -34,7 +34,9 @@ impl Machine {
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.moved(moved.enrollment, moved.to);
             }
-            Change::Finished { enrollment } => self.memory.drop_entry(*enrollment),
+            Change::Finished { enrollment } | Change::Stopped { enrollment, .. } => {
+                self.memory.drop_entry(*enrollment);
+            }
             Change::Settled(settled) => self.settled(settled),
             Change::Enrolled(enrolled) => self.memory.expect_new(enrolled.cursor.next_at),
             Change::SweepMoved(sweep) => {

@@ -41,6 +41,16 @@ pub enum Change {
         /// The enrollment.
         enrollment: EnrollmentId,
     },
+    /// An active enrollment of an archived campaign is stopped, and the touch that was next gets
+    /// its cancel record.
+    Stopped {
+        /// The enrollment.
+        enrollment: EnrollmentId,
+        /// The fact.
+        seq: i64,
+        /// Why.
+        reason: StopReason,
+    },
     /// Every enrollment that the fact stopped gets a cancel record for the touch that was next.
     StopRecorded {
         /// The fact.

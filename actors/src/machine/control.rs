@@ -1,5 +1,6 @@
 //! Facts that change what is walked: launches, edits, pauses, contacts' words, settings.
 
+use schedules::id::ContactId;
 use schedules::verdict::ContactEvents;
 
 use super::change::Change;
@@ -50,44 +51,47 @@ impl Draft<'_> {
     }
 
     fn contact_fact(&mut self, fact: &InboxFact) {
-        match fact.body {
+        if let FactBody::ContactOptedIn {
+            contact,
+            also,
+            channel: None,
+        } = &fact.body
+        {
+            let kind = SweepKind::ReplanContact {
+                contact: *contact,
+                also: also.clone(),
+            };
+            return self.sweep(fact, kind);
+        }
+        for contact in fact.body.contacts() {
+            self.word_of(contact, fact);
+        }
+    }
+
+    fn word_of(&mut self, contact: ContactId, fact: &InboxFact) {
+        let at = Some(fact.received_at);
+        let (replied_at, promised_at) = match fact.body {
             FactBody::ContactOptedOut {
-                contact,
                 channel: Some(channel),
+                ..
             } => {
                 self.note(Note::Suppressed(contact, channel, true));
-                self.give_up(Subject::Contact(contact));
+                return self.give_up(Subject::Contact(contact));
             }
             FactBody::ContactOptedIn {
-                contact,
                 channel: Some(channel),
-            } => {
-                self.note(Note::Suppressed(contact, channel, false));
-            }
-            FactBody::ContactOptedIn {
-                contact,
-                channel: None,
-            } => {
-                self.sweep(fact, SweepKind::ReplanContact { contact });
-            }
-            FactBody::ContactReplied { contact } => {
-                let events = ContactEvents {
-                    replied_at: Some(fact.received_at),
-                    promised_at: None,
-                };
-                self.note(Note::Event(contact, events));
-                self.give_up(Subject::Contact(contact));
-            }
-            FactBody::ContactPromised { contact } => {
-                let events = ContactEvents {
-                    replied_at: None,
-                    promised_at: Some(fact.received_at),
-                };
-                self.note(Note::Event(contact, events));
-                self.give_up(Subject::Contact(contact));
-            }
-            _ => {}
-        }
+                ..
+            } => return self.note(Note::Suppressed(contact, channel, false)),
+            FactBody::ContactReplied { .. } => (at, None),
+            FactBody::ContactPromised { .. } => (None, at),
+            _ => return,
+        };
+        let events = ContactEvents {
+            replied_at,
+            promised_at,
+        };
+        self.note(Note::Event(contact, events));
+        self.give_up(Subject::Contact(contact));
     }
 
     /// Gives up hand-overs that have not begun; their outcome brings them back to the gates.
@@ -100,7 +104,7 @@ impl Draft<'_> {
         self.note(Note::ReadAgain);
     }
 
-    fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
+    pub(super) fn sweep(&mut self, fact: &InboxFact, kind: SweepKind) {
         self.change(Change::SweepMoved(Sweep {
             seq: fact.seq,
             kind,

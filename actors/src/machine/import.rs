@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use schedules::cadence::StepSet;
 use schedules::id::{EnrollmentId, ReminderId};
 use schedules::plan::{Progress, passed_steps};
+use schedules::stop::StopReason;
 use schedules::time::{Timestamp, day_start};
 use schedules::verdict::{Reason, Verdict};
 
@@ -20,10 +21,19 @@ impl<'m> Draft<'m> {
             return;
         };
         for candidate in &page.candidates {
-            self.enroll(sweep.kind, candidate);
+            self.enroll(&sweep.kind, candidate);
         }
         for standing in &page.standing {
             let enrollment = standing.enrollment.id;
+            // It has nowhere to go back to: an open outcome finds it stopped.
+            if matches!(sweep.kind, SweepKind::StopCampaign { .. }) {
+                self.change(Change::Stopped {
+                    enrollment,
+                    seq,
+                    reason: StopReason::CampaignArchived,
+                });
+                continue;
+            }
             if self.touched.contains(&enrollment) || self.machine.is_in_flight(enrollment) {
                 return self.wait_for_outcome(sweep, enrollment);
             }
@@ -33,6 +43,19 @@ impl<'m> Draft<'m> {
             let on = Sweep {
                 after: page.read_to,
                 ..sweep.clone()
+            };
+            return self.change(Change::SweepMoved(on));
+        }
+        if let SweepKind::ReplanContact { also, .. } = &sweep.kind
+            && let Some((next, rest)) = also.split_first()
+        {
+            let on = Sweep {
+                seq,
+                kind: SweepKind::ReplanContact {
+                    contact: *next,
+                    also: rest.to_vec(),
+                },
+                after: i64::MIN,
             };
             return self.change(Change::SweepMoved(on));
         }
@@ -53,11 +76,11 @@ impl<'m> Draft<'m> {
         self.change(Change::SweepMoved(on));
     }
 
-    fn enroll(&mut self, kind: SweepKind, candidate: &Candidate) {
+    fn enroll(&mut self, kind: &SweepKind, candidate: &Candidate) {
         let walks = &self.machine.walks;
         match kind {
             SweepKind::EnrollCampaign { campaign } => {
-                if let Some(walk) = walks.walk(campaign) {
+                if let Some(walk) = walks.walk(*campaign) {
                     self.enroll_in(walk, candidate);
                 }
             }

@@ -6,6 +6,7 @@ use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId};
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::effect::Subject;
 use crate::ports::{Returned, SweepPage};
 
 /// One thing that came in.
@@ -70,6 +71,9 @@ pub enum FactBody {
     ContactOptedOut {
         /// The contact.
         contact: ContactId,
+        /// Others whom the same word is about: its address is theirs, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
         /// The channel; `None` for all of them.
         channel: Option<Channel>,
     },
@@ -77,6 +81,9 @@ pub enum FactBody {
     ContactOptedIn {
         /// The contact.
         contact: ContactId,
+        /// Others whom the same word is about: its address is theirs, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
         /// The channel; `None` for all of them.
         channel: Option<Channel>,
     },
@@ -84,11 +91,17 @@ pub enum FactBody {
     ContactReplied {
         /// The contact.
         contact: ContactId,
+        /// Others whom the same word is about: its address is theirs, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
     },
     /// A contact promised to pay.
     ContactPromised {
         /// The contact.
         contact: ContactId,
+        /// Others whom the same word is about: its address is theirs, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
     },
     /// Boletos were imported and wait to be enrolled.
     BoletosImported {
@@ -130,6 +143,45 @@ pub enum FactBody {
     TenantResumed,
     /// The payment feed spoke, with nothing else to say.
     FeedHeard,
+}
+
+impl FactBody {
+    /// Returns whom the fact is about: several contacts when they share its address.
+    pub fn subjects(&self) -> Vec<Subject> {
+        match self {
+            FactBody::BoletoPaid { boleto }
+            | FactBody::BoletoCancelled { boleto }
+            | FactBody::BoletoReopened { boleto }
+            | FactBody::BoletoChanged { boleto, .. } => vec![Subject::Boleto(*boleto)],
+            FactBody::CampaignLaunched { campaign }
+            | FactBody::CampaignEdited { campaign }
+            | FactBody::CampaignPaused { campaign }
+            | FactBody::CampaignResumed { campaign }
+            | FactBody::CampaignArchived { campaign } => vec![Subject::Campaign(*campaign)],
+            FactBody::ContactOptedOut { .. }
+            | FactBody::ContactOptedIn { .. }
+            | FactBody::ContactReplied { .. }
+            | FactBody::ContactPromised { .. } => self.contacts().map(Subject::Contact).collect(),
+            FactBody::BoletosImported { .. }
+            | FactBody::SettingsChanged
+            | FactBody::CalendarChanged
+            | FactBody::TenantPaused
+            | FactBody::TenantResumed
+            | FactBody::FeedHeard => vec![Subject::Tenant],
+        }
+    }
+
+    /// Returns the contacts that the fact is about, if it is a contact's word.
+    pub fn contacts(&self) -> impl Iterator<Item = ContactId> {
+        let (first, also) = match self {
+            FactBody::ContactOptedOut { contact, also, .. }
+            | FactBody::ContactOptedIn { contact, also, .. }
+            | FactBody::ContactReplied { contact, also }
+            | FactBody::ContactPromised { contact, also } => (Some(*contact), also.as_slice()),
+            _ => (None, &[][..]),
+        };
+        first.into_iter().chain(also.iter().copied())
+    }
 }
 
 /// What became of one attempt.
@@ -219,7 +271,7 @@ pub struct Sweep {
 }
 
 /// What a sweep does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SweepKind {
     /// Enrolls the open boletos of an import in every running campaign (cursor: boleto id).
@@ -243,6 +295,14 @@ pub enum SweepKind {
     ReplanContact {
         /// The contact.
         contact: ContactId,
+        /// Those whose turn comes after it, each with a sweep from the start.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
+    },
+    /// Stops what is active in an archived campaign (cursor: enrollment).
+    StopCampaign {
+        /// The campaign.
+        campaign: CampaignId,
     },
     /// Plans a campaign's enrollments again (cursor: enrollment).
     ReplanCampaign {

@@ -336,7 +336,9 @@ impl Change {
             Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
             Change::CameBack(back) => Some(back.reminder.enrollment),
             Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
-            Change::Finished { enrollment } => Some(*enrollment),
+            Change::Finished { enrollment } | Change::Stopped { enrollment, .. } => {
+                Some(*enrollment)
+            }
             _ => None,
         }
     }

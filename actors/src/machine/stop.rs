@@ -2,13 +2,15 @@
 //!
 //! The door has already stopped the enrollments in the journal (no claim of theirs can commit);
 //! here the owner drops what has not begun, releases its credits and records what was cancelled.
+//! An archived campaign may have any number of them: a sweep stops them page by page, and its
+//! status holds off their claims until then.
 
 use schedules::stop::StopReason;
 
 use super::change::Change;
 use super::draft::{Draft, Note};
-use super::effect::{Effect, Subject};
-use super::input::{FactBody, InboxFact};
+use super::effect::Effect;
+use super::input::{FactBody, InboxFact, SweepKind};
 
 impl Draft<'_> {
     /// Follows one fact.
@@ -24,17 +26,13 @@ impl Draft<'_> {
 
     /// Follows a fact that stops its subject for good or until it is taken back.
     fn stopping_fact(&mut self, fact: &InboxFact) -> bool {
-        let (subject, reason) = match fact.body {
-            FactBody::BoletoPaid { boleto } => (Subject::Boleto(boleto), StopReason::Paid),
-            FactBody::BoletoCancelled { boleto } => {
-                (Subject::Boleto(boleto), StopReason::Cancelled)
-            }
-            FactBody::ContactOptedOut {
-                contact,
-                channel: None,
-            } => (Subject::Contact(contact), StopReason::OptedOut),
+        let reason = match fact.body {
+            FactBody::BoletoPaid { .. } => StopReason::Paid,
+            FactBody::BoletoCancelled { .. } => StopReason::Cancelled,
+            FactBody::ContactOptedOut { channel: None, .. } => StopReason::OptedOut,
             FactBody::CampaignArchived { campaign } => {
-                (Subject::Campaign(campaign), StopReason::CampaignArchived)
+                self.sweep(fact, SweepKind::StopCampaign { campaign });
+                return self.let_go(fact);
             }
             _ => return false,
         };
@@ -42,8 +40,14 @@ impl Draft<'_> {
             seq: fact.seq,
             reason,
         });
-        self.note(Note::Forget(subject));
-        self.effect(Effect::Withdraw(subject));
+        self.let_go(fact)
+    }
+
+    fn let_go(&mut self, fact: &InboxFact) -> bool {
+        for subject in fact.body.subjects() {
+            self.note(Note::Forget(subject));
+            self.effect(Effect::Withdraw(subject));
+        }
         true
     }
 }

@@ -11,6 +11,7 @@ use schedules::stop::StopReason;
 use schedules::time::{DAY_MS, Timestamp, resolve_local};
 use schedules::verdict::{Reason, Ruling};
 
+mod addresses;
 mod comebacks;
 mod lapses;
 mod meetings;

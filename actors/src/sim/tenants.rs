@@ -314,6 +314,7 @@ pub(super) fn contact(rng: &mut Rng, draw: &Draw, id: ContactId) -> ContactRow {
         contact,
         opted_out: false,
         said_at: Timestamp::default(),
+        barred_at: std::collections::BTreeMap::new(),
     }
 }
 

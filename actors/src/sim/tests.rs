@@ -109,7 +109,11 @@ fn a_commit_leaves_out_what_a_stop_has_ended() {
     let out = event(
         "out",
         i64::MAX,
-        FactBody::ContactOptedOut { contact, channel },
+        FactBody::ContactOptedOut {
+            contact,
+            also: Vec::new(),
+            channel,
+        },
     );
     journal.accept(TENANT, &out, 0).expect("accepted");
     let epoch = journal.leases[&shard].epoch;

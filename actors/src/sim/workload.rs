@@ -31,6 +31,24 @@ struct People {
     campaigns: Vec<CampaignId>,
 }
 
+/// A contact, and others who have its address.
+type Sharing = (ContactId, Vec<ContactId>);
+
+impl People {
+    /// Every fourth word comes by an address that the next contact has, too. The instant says
+    /// which, and no draw: seeds keep their course.
+    fn sharing_with(&self, contact: ContactId, at: Timestamp) -> Vec<ContactId> {
+        let shares = at.unix_ms().rem_euclid(4) == 0;
+        let mut others = self.contacts.iter().filter(|one| **one > contact);
+        others
+            .next()
+            .copied()
+            .filter(|_| shares)
+            .into_iter()
+            .collect()
+    }
+}
+
 /// The ids of a tenant begin here: ids of tenants never meet.
 const IDS_A_TENANT: i64 = 1_000;
 /// The most contacts of a tenant.
@@ -144,16 +162,17 @@ impl Script<'_> {
         let boleto = self.rng.pick(&people.boletos);
         let contact = self.rng.pick(&people.contacts);
         let campaign = self.rng.pick(&people.campaigns);
+        let also = people.sharing_with(contact, at);
         match self.rng.range(0, 19) {
             0..=3 => self.pay(tenant, at, boleto),
             4 => self.say(tenant, at, FactBody::BoletoCancelled { boleto }, None),
-            5..=6 => self.opt_out(tenant, at, contact),
-            7 => self.channel_word(tenant, at, contact),
+            5..=6 => self.opt_out(tenant, at, (contact, also)),
+            7 => self.channel_word(tenant, at, (contact, also)),
             8..=9 => self.change(tenant, at, boleto),
             10 => self.pause_campaign(tenant, at, campaign),
             11 => self.pause_tenant(tenant, at),
             12..=13 => self.edit(tenant, at, campaign),
-            14 => self.say(tenant, at, FactBody::ContactReplied { contact }, None),
+            14 => self.say(tenant, at, FactBody::ContactReplied { contact, also }, None),
             15 => self.settings(tenant, at),
             16 => self.calendar(tenant, at),
             17 if people.boletos.len() < 30 => {
@@ -176,30 +195,38 @@ impl Script<'_> {
         }
     }
 
-    fn opt_out(&mut self, tenant: TenantId, at: Timestamp, contact: ContactId) {
+    fn opt_out(&mut self, tenant: TenantId, at: Timestamp, (contact, also): Sharing) {
         let channel = None;
-        self.say(
-            tenant,
-            at,
-            FactBody::ContactOptedOut { contact, channel },
-            None,
-        );
+        let back = FactBody::ContactOptedIn {
+            contact,
+            also: also.clone(),
+            channel,
+        };
+        let out = FactBody::ContactOptedOut {
+            contact,
+            also,
+            channel,
+        };
+        self.say(tenant, at, out, None);
         if self.rng.per_mille(600) {
             let later = at.plus_ms(self.later());
-            self.say(
-                tenant,
-                later,
-                FactBody::ContactOptedIn { contact, channel },
-                None,
-            );
+            self.say(tenant, later, back, None);
         }
     }
 
-    fn channel_word(&mut self, tenant: TenantId, at: Timestamp, contact: ContactId) {
+    fn channel_word(&mut self, tenant: TenantId, at: Timestamp, (contact, also): Sharing) {
         let channel = Some(self.rng.pick(&Channel::ALL));
         let body = match self.rng.per_mille(600) {
-            true => FactBody::ContactOptedOut { contact, channel },
-            false => FactBody::ContactOptedIn { contact, channel },
+            true => FactBody::ContactOptedOut {
+                contact,
+                also,
+                channel,
+            },
+            false => FactBody::ContactOptedIn {
+                contact,
+                also,
+                channel,
+            },
         };
         self.say(tenant, at, body, None);
     }

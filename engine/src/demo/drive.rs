@@ -149,7 +149,7 @@ impl Driver {
         let subject = match told {
             // A boleto that was paid is not cancelled any more, and a reply starts a cooldown only.
             Told::Duplicate | Told::Unchanged | Told::Taken => return Ok(()),
-            Told::Parked | Told::Unknown => return Err(DemoError::LostSubject),
+            Told::Parked | Told::Unknown | Told::Conflict => return Err(DemoError::LostSubject),
             Told::Stopped { subject } => subject,
             Told::Settling {
                 subject,

@@ -47,7 +47,7 @@ const LAST_SEAL: Sql = both(
 
 /// The first batch that may still be added to.
 const OPEN_BATCH: Sql = Sql {
-    sqlite: "SELECT coalesce(max(id), 0) + 1 FROM audit WHERE tenant_id = $1",
+    sqlite: "SELECT coalesce(max(batch), 0) + 1 FROM audit WHERE tenant_id = $1",
     postgres: "SELECT txid_snapshot_xmin(txid_current_snapshot()) FROM tenants WHERE id = $1",
 };
 

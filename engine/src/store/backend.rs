@@ -113,6 +113,11 @@ impl Backend {
                     // A parallel plan or a compiled one costs more than these statements take.
                     ("max_parallel_workers_per_gather", "0"),
                     ("jit", "off"),
+                    // What this store promises rests on these, whatever the server's defaults:
+                    // a statement sees what the lock before it waited for, and what was answered
+                    // is on disk.
+                    ("default_transaction_isolation", "read committed"),
+                    ("synchronous_commit", "on"),
                 ]))
         };
         let (leases, stops, commits, doors, readers) = tokio::try_join!(

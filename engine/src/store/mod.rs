@@ -43,7 +43,7 @@ pub use doors::campaign::NewCampaign;
 pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
-pub use doors::in_flight::InFlight;
+pub use doors::in_flight::{InFlight, Standing};
 pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
@@ -83,6 +83,8 @@ struct Inner {
     writers: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// The longest wait for an answer of a writer.
     answer_max: Duration,
+    /// Where no claims of former owners are open.
+    settled: journal::look_ahead::Settled,
 }
 
 impl Drop for Inner {
@@ -166,6 +168,7 @@ impl Store {
                 queue,
                 writers,
                 answer_max: longest + PATIENCE,
+                settled: journal::look_ahead::Settled::default(),
             }),
         }
     }

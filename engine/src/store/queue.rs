@@ -36,7 +36,7 @@ const LANES: usize = 4;
 const WAITING_MAX: usize = 4_096;
 
 /// The heaviest transaction, in rows; more waits for the next one.
-const WEIGHT_MAX: usize = 4_000;
+pub(in crate::store) const WEIGHT_MAX: usize = 4_000;
 
 /// Work that waits for a writer.
 pub(super) struct Queue {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use actors::machine::change::{CameBack, Change, Claim, Enrolled, Moved, Ruled, Settled};
 use actors::machine::input::{Abandoned, FactBody, Outcome};
-use actors::ports::{Commit, Cursor, Fence};
+use actors::ports::{Commit, Cursor};
 use actors::sim::journal::{AttemptRow, EnrollmentRow};
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, EnrollmentId, ReminderId, TenantId};
@@ -35,6 +35,8 @@ impl Generator {
             changes.push(Change::SweepEnded { seq });
         }
         changes.extend(self.about_enrollments(model, tenant));
+        let stopped = self.stopped(model, tenant, &changes);
+        changes.extend(stopped);
         Act::Commit(Commit {
             tenant,
             fence: self.fence(model, tenant),
@@ -43,26 +45,27 @@ impl Generator {
         })
     }
 
-    /// What an owner does first when a campaign was archived.
-    pub(super) fn archived(&mut self, model: &Reference, tenant: TenantId, seq: i64) -> Act {
-        let shard = model.rows(tenant).shard;
-        let Some(lease) = model.journal.leases.get(&shard) else {
-            let node = actors::lease::NodeId("node 1".to_owned());
-            return Act::Lease { node, shard };
+    /// Stops enrollments of an archived campaign, those that a page of its sweep had and others.
+    fn stopped(&mut self, model: &Reference, tenant: TenantId, drawn: &[Change]) -> Vec<Change> {
+        let rows = model.rows(tenant);
+        let archived = rows.inbox.values().filter_map(|row| match row.fact.body {
+            FactBody::CampaignArchived { campaign } => Some((row.fact.seq, campaign)),
+            _ => None,
+        });
+        let Some((seq, campaign)) = self.chance.any(&archived.collect::<Vec<_>>()) else {
+            return Vec::new();
         };
-        let stop = Change::StopRecorded {
+        let touched: BTreeSet<EnrollmentId> = drawn.iter().filter_map(Change::enrollment).collect();
+        let of_campaign = rows.enrollments.values().filter(|row| {
+            row.enrollment.campaign == campaign && !touched.contains(&row.enrollment.id)
+        });
+        let count = self.chance.range(0, 4) as usize;
+        let stop = |row: &EnrollmentRow| Change::Stopped {
+            enrollment: row.enrollment.id,
             seq,
             reason: StopReason::CampaignArchived,
         };
-        Act::Commit(Commit {
-            tenant,
-            fence: Fence {
-                shard,
-                epoch: lease.epoch,
-            },
-            at: self.now,
-            changes: vec![stop, Change::FactApplied { seq }],
-        })
+        of_campaign.take(count).map(stop).collect()
     }
 
     fn facts_applied(&mut self, model: &Reference, tenant: TenantId) -> Vec<Change> {

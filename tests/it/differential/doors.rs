@@ -268,6 +268,7 @@ impl Reference {
             contact,
             opted_out: false,
             said_at: Timestamp::default(),
+            barred_at: BTreeMap::new(),
         };
         self.rows_mut(tenant).contacts.insert(id, row);
     }
@@ -284,17 +285,22 @@ impl Reference {
             let new = &chunk[*row];
             if let Some(id) = self.names[&tenant].references.get(&new.reference) {
                 let earlier = landed.iter().find(|one| one.boleto.id == *id);
-                let there = match earlier {
-                    Some(one) => one.boleto.clone(),
-                    None => self.rows(tenant).boletos[id].boleto.clone(),
+                let (there, whose) = match earlier {
+                    Some(one) => (one.boleto.clone(), one.contact),
+                    None => {
+                        let known = &self.rows(tenant).boletos[id];
+                        (known.boleto.clone(), known.contact)
+                    }
                 };
-                match there == as_boleto(*id, new) {
-                    true => unchanged += 1,
-                    false => refused.push(Refused {
-                        row: *row,
-                        why: ImportRefusal::ReferenceTaken,
-                    }),
-                }
+                let why = match (there == as_boleto(*id, new), whose == *contact) {
+                    (true, true) => {
+                        unchanged += 1;
+                        continue;
+                    }
+                    (true, false) => ImportRefusal::ContactDiffers,
+                    (false, _) => ImportRefusal::ReferenceTaken,
+                };
+                refused.push(Refused { row: *row, why });
                 continue;
             }
             self.last_boleto += 1;

@@ -180,10 +180,14 @@ impl Way<'_> {
             SweepKind::ReplanBoleto { boleto } => SweepKind::ReplanBoleto {
                 boleto: self.boleto(boleto),
             },
-            SweepKind::ReplanContact { contact } => SweepKind::ReplanContact {
+            SweepKind::ReplanContact { contact, .. } => SweepKind::ReplanContact {
+                also: Vec::new(),
                 contact: self.contact(contact),
             },
             SweepKind::ReplanCampaign { campaign } => SweepKind::ReplanCampaign {
+                campaign: self.campaign(campaign),
+            },
+            SweepKind::StopCampaign { campaign } => SweepKind::StopCampaign {
                 campaign: self.campaign(campaign),
             },
             SweepKind::ReplanTenant => SweepKind::ReplanTenant,
@@ -221,6 +225,15 @@ impl Way<'_> {
             }),
             Change::Finished { enrollment } => Change::Finished {
                 enrollment: self.enrollment_id(*enrollment),
+            },
+            Change::Stopped {
+                enrollment,
+                seq,
+                reason,
+            } => Change::Stopped {
+                enrollment: self.enrollment_id(*enrollment),
+                seq: self.fact(*seq),
+                reason: *reason,
             },
             Change::StopRecorded { seq, reason } => Change::StopRecorded {
                 seq: self.fact(*seq),

@@ -105,16 +105,6 @@ impl Reference {
         self.names.entry(tenant).or_default()
     }
 
-    /// An archived campaign's enrollments stop with their owner's next commit.
-    pub fn archive_pends(&self) -> Option<(TenantId, i64)> {
-        self.journal.tenants.iter().find_map(|(tenant, rows)| {
-            let mut waiting = rows.inbox.values().filter(|row| !row.applied);
-            let archived =
-                waiting.find(|row| matches!(row.fact.body, FactBody::CampaignArchived { .. }))?;
-            Some((*tenant, archived.fact.seq))
-        })
-    }
-
     fn note_births(&mut self) {
         for (tenant, rows) in &self.journal.tenants {
             for event_id in rows.event_ids.keys() {

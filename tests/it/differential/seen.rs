@@ -313,7 +313,7 @@ fn due_page(ids: Way<'_>, page: DuePage) -> DuePage {
 }
 
 fn sweep_page(ids: Way<'_>, sweep: &Sweep, page: SweepPage) -> SweepPage {
-    let read_to = match enrolls(sweep.kind) {
+    let read_to = match enrolls(&sweep.kind) {
         true => ids.boleto(BoletoId(page.read_to)).0,
         false => ids.enrollment_id(EnrollmentId(page.read_to)).0,
     };

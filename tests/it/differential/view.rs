@@ -188,7 +188,7 @@ pub fn sweep_lines(page: &SweepPage) -> Vec<String> {
     lines
 }
 
-pub fn enrolls(kind: SweepKind) -> bool {
+pub fn enrolls(kind: &SweepKind) -> bool {
     matches!(
         kind,
         SweepKind::EnrollImport { .. } | SweepKind::EnrollCampaign { .. }

@@ -155,7 +155,7 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
     let id = scene.boleto_id(0).await;
     scene.pay("paid", 0).await;
     let of_boleto = SweepKind::ReplanBoleto { boleto: id };
-    assert!(sweep(&scene, of_boleto).await.candidates.is_empty());
+    assert!(sweep(&scene, of_boleto.clone()).await.candidates.is_empty());
     let reopened = Saying::BoletoReopened {
         boleto: reference(0),
     };
@@ -164,6 +164,7 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
     assert!(page.last);
     assert_eq!(page.candidates.len(), 1);
     let of_contact = SweepKind::ReplanContact {
+        also: Vec::new(),
         contact: page.candidates[0].contact,
     };
     assert_eq!(sweep(&scene, of_contact).await.candidates.len(), 2);
@@ -180,9 +181,15 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
     let FactAnswer::Applied { seq, .. } = archived else {
         panic!("{archived:?}");
     };
+    let enrollment = all[0].enrollment.id;
     let reason = StopReason::CampaignArchived;
-    let recorded = Change::StopRecorded { seq, reason };
-    scene.commit(vec![recorded]).await.expect("a commit");
+    let ended = Change::Stopped {
+        enrollment,
+        seq,
+        reason,
+    };
+    let committed = scene.commit(vec![ended]).await.expect("a commit");
+    assert_eq!(committed.refused, [enrollment], "the payment came first");
     let reopened = Saying::BoletoReopened {
         boleto: reference(0),
     };
@@ -190,7 +197,6 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
     let boleto = all[0].enrollment.boleto;
     let page = sweep(&scene, SweepKind::ReplanBoleto { boleto }).await;
     assert!(page.standing.is_empty());
-    let enrollment = all[0].enrollment.id;
     let to = cursor(1, START);
     let back = Change::Reactivated(Moved { enrollment, to });
     let committed = scene.commit(vec![back]).await.expect("a commit");
@@ -213,7 +219,7 @@ async fn a_replan_of_a_campaign_leaves_the_stopped_alone(database: Database) {
         SweepKind::ReplanCampaign { campaign },
         SweepKind::ReplanTenant,
     ] {
-        let page = sweep(&scene, kind).await;
+        let page = sweep(&scene, kind.clone()).await;
         let ids: Vec<_> = page.standing.iter().map(|one| one.enrollment.id).collect();
         assert_eq!(ids, [all[1].enrollment.id], "{kind:?}");
     }

@@ -22,6 +22,7 @@ store_suite!(
     a_campaign_keeps_its_versions,
     an_import_given_again_answers_as_before,
     an_import_refuses_what_contradicts_what_is_there,
+    a_boleto_that_comes_with_another_contact_is_refused,
     contacts_are_known_by_phone_and_without_one_by_address,
     tenants_do_not_see_each_other,
     a_letter_is_kept_once,
@@ -71,6 +72,10 @@ async fn settings_that_nobody_could_follow_are_refused(database: Database) {
     without_steps.cadence.steps.clear();
     let mut nameless = new_tenant();
     nameless.name = "  ".to_owned();
+    let mut indebted = new_tenant();
+    indebted.credits = Some(-1);
+    let mut never = new_tenant().senders.remove(0);
+    never.pace.burst = 0;
     let put = |setting| store.put_setting(scene.tenant, edit("bad"), setting);
     let told = [
         put(template("Olá, {{saldo}}")).await.map(drop),
@@ -84,6 +89,10 @@ async fn settings_that_nobody_could_follow_are_refused(database: Database) {
             .await
             .map(drop),
         store.create_tenant(&nameless, START).await.map(drop),
+        store.create_tenant(&indebted, START).await.map(drop),
+        put(Setting::CreditsBought(-1)).await.map(drop),
+        put(Setting::FeedSilence(Some(-1))).await.map(drop),
+        put(Setting::Sender(never)).await.map(drop),
     ];
     for told in told {
         assert!(matches!(told, Err(StoreError::Invalid(_))), "{told:?}");
@@ -243,6 +252,26 @@ async fn an_import_refuses_what_contradicts_what_is_there(database: Database) {
             refused(1, ImportRefusal::ContactWithoutPoint),
             refused(3, ImportRefusal::ReferenceTaken),
             refused(5, ImportRefusal::Malformed),
+        ]
+    );
+}
+
+/// A corrected phone would otherwise be taken for known, while reminders go to the old one.
+async fn a_boleto_that_comes_with_another_contact_is_refused(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    scene.import("file#1", vec![boleto(1, 1)]).await;
+    let mut both = boleto(1, 2);
+    both.amount_centavos += 1;
+    let chunk = vec![boleto(1, 2), both, boleto(3, 3), boleto(3, 4)];
+    let outcome = scene.import("file#2", chunk).await;
+    let refused = |row, why| Refused { row, why };
+    assert_eq!((outcome.accepted, outcome.unchanged), (1, 0));
+    assert_eq!(
+        outcome.refused,
+        [
+            refused(0, ImportRefusal::ContactDiffers),
+            refused(1, ImportRefusal::ReferenceTaken),
+            refused(3, ImportRefusal::ContactDiffers),
         ]
     );
 }

@@ -1,5 +1,6 @@
 //! The conformance suite of the store: one text, both engines.
 
+mod archived;
 mod audit;
 mod commits;
 mod contract;
@@ -10,6 +11,7 @@ mod postgres;
 mod privacy;
 mod races;
 mod reading;
+mod rounds;
 mod schema;
 mod sqlite;
 mod stops;

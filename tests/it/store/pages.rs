@@ -1,5 +1,6 @@
 //! What the machine reads: due pages, sweeps, tallies, the look-ahead.
 
+use actors::lease::{Leases, NodeId};
 use actors::machine::change::Change;
 use actors::machine::input::{Outcome, Sweep, SweepKind};
 use actors::ports::{Journal, Mark, PageRequest, ShardId};
@@ -21,6 +22,7 @@ store_suite!(
     an_import_is_swept_page_by_page,
     a_sweep_is_kept_until_it_ends,
     the_look_ahead_names_who_has_something_to_do,
+    claims_of_a_former_owner_wake_their_tenant,
     a_fact_that_cannot_be_applied_is_set_aside,
     a_fact_that_nobody_can_read_is_told_apart,
 );
@@ -331,6 +333,35 @@ async fn the_look_ahead_names_who_has_something_to_do(database: Database) {
         .await
         .expect("a commit");
     assert_eq!(ahead(&[2], until).await, [paused]);
+}
+
+async fn claims_of_a_former_owner_wake_their_tenant(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let all = scene.enroll(2, START).await;
+    let claims = all.iter().map(|one| claim(one, 0, START)).collect();
+    scene.commit(claims).await.expect("a commit");
+    database.tamper("UPDATE inbox SET applied_at = 1").await;
+    let wakes = async || {
+        let shards = [scene.fence.shard];
+        let ahead = database.store.look_ahead(&shards, START).await;
+        ahead.expect("tenants").len()
+    };
+    assert_eq!(wakes().await, 0, "its own claims are known to the owner");
+    let shard = scene.fence.shard;
+    let former = NodeId(format!("node-of-{}", shard.0));
+    let released = database.store.release(&former, scene.fence).await;
+    released.expect("the shard is free");
+    let next = NodeId("next".to_owned());
+    let taken = database.store.take_or_renew(&next, shard, 60_000).await;
+    let fence = taken.expect("an answer").expect("the shard is free");
+    let mut next = scene.clone();
+    next.fence = fence;
+    for one in &all {
+        assert_eq!(wakes().await, 1, "again, until the last is closed");
+        let unknown = settled(attempt(one, 0), Outcome::Unknown);
+        next.commit(vec![unknown]).await.expect("a commit");
+    }
+    assert_eq!(wakes().await, 0);
 }
 
 async fn a_fact_that_nobody_can_read_is_told_apart(database: Database) {

@@ -223,3 +223,34 @@ async fn nodes_that_start_together_migrate_once() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_defaults_of_a_server_change_no_promise() {
+    on(Engine::Postgres, with_other_defaults).await;
+}
+
+async fn with_other_defaults(database: Database) {
+    let name = database.url().rsplit('/').next().unwrap_or_default();
+    for setting in [
+        "default_transaction_isolation = 'serializable'",
+        "synchronous_commit = off",
+    ] {
+        let altered = format!("ALTER DATABASE {name} SET {setting}");
+        database.tamper(&altered).await;
+    }
+    let witness = "CREATE TABLE seen (settings text);
+        CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO seen VALUES (current_setting('transaction_isolation') || ', '
+                || current_setting('synchronous_commit'));
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER witness AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION witness()";
+    database.tamper(witness).await;
+    let store = Store::open_postgres(&PostgresSettings::at(database.url())).await;
+    let store = store.expect("the database opens");
+    let scene = Scene::set(&store).await;
+    scene.import("chunk", vec![boleto(0, 0)]).await;
+    let seen = database.texts("SELECT DISTINCT settings FROM seen").await;
+    assert_eq!(seen, ["read committed, on"]);
+    store.close().await;
+}

@@ -179,3 +179,24 @@ async fn the_data_folder_and_its_files_are_readable_by_their_user_only() {
     }
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rows_to_seal_are_found_without_the_rows_before_them() {
+    on(Engine::Sqlite, plan_of_seal).await;
+}
+
+async fn plan_of_seal(database: Database) {
+    use sqlx::Row;
+    let mut conn = database.sqlite_connection().await;
+    let plan = "EXPLAIN QUERY PLAN SELECT id FROM audit
+        WHERE tenant_id = 1 AND batch >= 2 AND batch < 3 ORDER BY id";
+    let rows = sqlx::query(plan)
+        .fetch_all(&mut conn)
+        .await
+        .expect("a plan");
+    let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    assert!(
+        steps[0].contains("audit_by_batch (tenant_id=? AND batch>? AND batch<?)"),
+        "{steps:?}"
+    );
+}

@@ -26,7 +26,6 @@ store_suite!(
     an_opt_out_of_a_channel_suppresses_it,
     a_fact_that_came_early_is_applied_at_the_import,
     a_stopped_touch_is_recorded_as_cancelled,
-    an_archived_campaign_is_closed_by_its_owner,
     facts_about_one_boleto_keep_their_order,
     a_busy_feed_is_heard_once_a_second,
     a_boleto_that_changed_reads_back_changed,
@@ -237,7 +236,10 @@ async fn an_opt_out_stops_every_boleto_of_the_contact(database: Database) {
     let id = scene.enrollments().await[0].enrollment.contact;
     let sweep = Sweep {
         seq: 1,
-        kind: SweepKind::ReplanContact { contact: id },
+        kind: SweepKind::ReplanContact {
+            contact: id,
+            also: Vec::new(),
+        },
         after: i64::MIN,
     };
     let page = database
@@ -361,33 +363,6 @@ async fn a_stopped_touch_is_recorded_as_cancelled(database: Database) {
     assert_eq!(why.stops[0].seq, seq);
     let facts = scene.inbox().await;
     assert!(facts.iter().all(|fact| fact.seq != seq));
-}
-
-async fn an_archived_campaign_is_closed_by_its_owner(database: Database) {
-    let scene = Scene::set(&database.store).await;
-    scene.enroll(3, START).await;
-    let archived = Saying::CampaignArchived {
-        campaign: scene.campaign,
-    };
-    let FactAnswer::Applied { seq, .. } = scene.say("end", archived).await else {
-        panic!("a stop")
-    };
-    let page = database
-        .store
-        .due_page(scene.tenant, super::pages::request(START, 10))
-        .await;
-    assert_eq!(page.expect("a page").rows, []);
-    let reason = StopReason::CampaignArchived;
-    scene
-        .commit(vec![Change::StopRecorded { seq, reason }])
-        .await
-        .expect("a commit");
-    let after = scene.enrollments().await;
-    assert!(after.iter().all(|one| one.stopped == Some((seq, reason))));
-    assert_eq!(
-        database.numbers("SELECT count(*) FROM decisions").await,
-        [3]
-    );
 }
 
 async fn facts_about_one_boleto_keep_their_order(database: Database) {

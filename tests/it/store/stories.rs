@@ -5,7 +5,7 @@ use actors::machine::change::Change;
 use actors::machine::effect::Subject;
 use engine::bus::envelope::Envelope;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
-use engine::store::{EnrollmentRecord, Point};
+use engine::store::{EnrollmentRecord, Point, Standing};
 use schedules::channel::Channel;
 use schedules::reference::Reference;
 use tests::database::Database;
@@ -18,6 +18,7 @@ store_suite!(
     an_address_that_opted_out_is_barred_under_another_phone,
     a_claim_on_a_channel_that_was_opted_out_of_is_refused,
     a_channel_that_is_allowed_again_can_be_claimed,
+    a_word_from_before_a_channel_was_barred_frees_nothing,
     a_stop_that_is_told_again_finds_its_subject,
     events_of_two_sources_never_meet,
     a_reopening_from_before_the_payment_comes_too_late,
@@ -140,6 +141,33 @@ async fn a_channel_that_is_allowed_again_can_be_claimed(database: Database) {
     assert_eq!(refused, []);
 }
 
+async fn a_word_from_before_a_channel_was_barred_frees_nothing(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    scene.enroll(1, START).await;
+    let say = async |ms, is_out, channel| {
+        let (contact, channel) = (contact(0), Some(channel));
+        let saying = match is_out {
+            true => Saying::ContactOptedOut { contact, channel },
+            false => Saying::ContactOptedIn { contact, channel },
+        };
+        let fact = Fact {
+            occurred_at: START.plus_ms(ms),
+            ..scene.fact(&format!("{saying:?} at {ms}"), saying)
+        };
+        let told = database.store.commit_facts(&[fact]).await.expect("answers");
+        assert!(matches!(told[0], FactAnswer::Applied { .. }));
+        let barred = database.numbers("SELECT barred FROM enrollments").await;
+        let kept = "SELECT count(*) FROM suppressions";
+        (barred[0], database.numbers(kept).await[0])
+    };
+    assert_eq!(say(10, true, Channel::Sms).await, (2, 1));
+    assert_eq!(say(7, true, Channel::Sms).await, (2, 1));
+    assert_eq!(say(9, false, Channel::Sms).await, (2, 1));
+    assert_eq!(say(10, true, Channel::Email).await, (2 | 4, 2));
+    assert_eq!(say(10, false, Channel::Sms).await, (4, 1));
+    assert_eq!(say(12, false, Channel::Email).await, (0, 0));
+}
+
 async fn a_stop_that_is_told_again_finds_its_subject(database: Database) {
     let scene = Scene::set(&database.store).await;
     let all = scene.enroll(1, START).await;
@@ -155,7 +183,10 @@ async fn a_stop_that_is_told_again_finds_its_subject(database: Database) {
             boleto: reference(0),
         },
     );
-    let (subjects, (in_flight, _)) = database.store.standing(&again).await.expect("an answer");
+    let standing = database.store.standing(&again).await.expect("an answer");
+    let Standing::Of(subjects, (in_flight, _)) = standing else {
+        panic!("{standing:?}");
+    };
     assert_eq!(subjects, [Subject::Boleto(all[0].enrollment.boleto)]);
     assert_eq!(in_flight, 1);
 }

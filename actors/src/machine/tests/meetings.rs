@@ -144,3 +144,31 @@ fn rules_that_look_further_back_than_what_was_read_ask_for_a_reload() {
     assert_eq!(machine.need(at(7, 9, 0)), Some(Need::Reload));
     assert!(!machine.is_due(at(7, 9, 0)));
 }
+
+#[test]
+fn an_archived_campaign_is_stopped_page_by_page() {
+    let (mut machine, claim) = claimed();
+    let now = at(7, 9, 1);
+    let archived = InboxFact {
+        body: FactBody::CampaignArchived { campaign: CAMPAIGN },
+        ..edited()
+    };
+    let (changes, effects) = step_with(&mut machine, &[Input::Facts(vec![archived])], now);
+    assert!(matches!(
+        changes[..],
+        [Change::SweepMoved(_), Change::FactApplied { seq: 5 }]
+    ));
+    assert!(matches!(
+        effects[..],
+        [Effect::Withdraw(Subject::Campaign(CAMPAIGN))]
+    ));
+    // The attempt in flight holds nothing up: what comes of it finds the enrollment stopped.
+    let (changes, _) = step_with(&mut machine, &[page(&claim, claim.to)], now);
+    let reason = StopReason::CampaignArchived;
+    let stopped = Change::Stopped {
+        enrollment: ENROLLMENT,
+        seq: 5,
+        reason,
+    };
+    assert_eq!(changes, [stopped, Change::SweepEnded { seq: 5 }]);
+}

@@ -61,17 +61,15 @@ fn statuses_follow_their_events(world: &World, found: &mut Found) {
             FactBody::BoletoReopened { boleto } => {
                 say(&mut boletos, (*tenant, *boleto), true, *occurred_at);
             }
-            FactBody::ContactOptedOut {
-                contact,
-                channel: None,
-            } => {
-                say(&mut contacts, (*tenant, *contact), false, *occurred_at);
+            FactBody::ContactOptedOut { channel: None, .. } => {
+                for contact in body.contacts() {
+                    say(&mut contacts, (*tenant, contact), false, *occurred_at);
+                }
             }
-            FactBody::ContactOptedIn {
-                contact,
-                channel: None,
-            } => {
-                say(&mut contacts, (*tenant, *contact), true, *occurred_at);
+            FactBody::ContactOptedIn { channel: None, .. } => {
+                for contact in body.contacts() {
+                    say(&mut contacts, (*tenant, contact), true, *occurred_at);
+                }
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schedules::id::{EnrollmentId, TenantId};
+use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 use schedules::verdict::{Reason, Verdict};
 
@@ -147,6 +148,18 @@ impl Step<'_> {
             }
             Change::Finished { enrollment } => {
                 self.row(*enrollment).state = EnrollmentState::Finished;
+            }
+            Change::Stopped {
+                enrollment,
+                seq,
+                reason,
+            } => {
+                let row = self.row(*enrollment);
+                row.state = EnrollmentState::Stopped(*reason);
+                row.stopped_by = Some(*seq);
+                row.ever_stopped = true;
+                let record = cancelled(self.rows.enrollments.get(enrollment), *reason, self.now);
+                self.rows.rulings.extend(record);
             }
             Change::StopRecorded { seq, reason } => self.record_stop(*seq, *reason),
             Change::SweepMoved(sweep) => {
@@ -296,32 +309,35 @@ impl Step<'_> {
     }
 
     /// Writes a cancel record for every touch that the fact has ended.
-    fn record_stop(&mut self, seq: i64, reason: schedules::stop::StopReason) {
+    fn record_stop(&mut self, seq: i64, reason: StopReason) {
         let stopped = self.rows.enrollments.values().filter(|row| {
             row.stopped_by == Some(seq) && row.state == EnrollmentState::Stopped(reason)
         });
         let records: Vec<Ruled> = stopped
-            .filter_map(|row| {
-                let cursor = row.enrollment.cursor;
-                let touch = cursor.touch?;
-                Some(Ruled {
-                    reminder: schedules::id::ReminderId {
-                        enrollment: row.enrollment.id,
-                        step_no: touch.step_no,
-                        occurrence: touch.occurrence,
-                    },
-                    try_no: cursor.try_no,
-                    campaign_version: 0,
-                    rules_version: 0,
-                    at: self.now,
-                    slot_at: touch.slot_at,
-                    verdict: Verdict::cancel(Reason::Stopped(reason)),
-                    to: cursor,
-                })
-            })
+            .filter_map(|row| cancelled(Some(row), reason, self.now))
             .collect();
         self.rows.rulings.extend(records);
     }
+}
+
+/// Returns the cancel record of the touch that was next, if there was one.
+fn cancelled(row: Option<&EnrollmentRow>, reason: StopReason, now: Timestamp) -> Option<Ruled> {
+    let enrollment = row?.enrollment;
+    let touch = enrollment.cursor.touch?;
+    Some(Ruled {
+        reminder: schedules::id::ReminderId {
+            enrollment: enrollment.id,
+            step_no: touch.step_no,
+            occurrence: touch.occurrence,
+        },
+        try_no: enrollment.cursor.try_no,
+        campaign_version: 0,
+        rules_version: 0,
+        at: now,
+        slot_at: touch.slot_at,
+        verdict: Verdict::cancel(Reason::Stopped(reason)),
+        to: enrollment.cursor,
+    })
 }
 
 impl CameBack {

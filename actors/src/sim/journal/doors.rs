@@ -96,7 +96,7 @@ impl SimJournal {
         }
         self.last_seq = seq;
         door.keep();
-        let meeting = door.meeting(settle_margin_ms);
+        let meetings = door.meetings(settle_margin_ms);
         self.log.push(Logged::Fact {
             at: now,
             tenant,
@@ -104,19 +104,21 @@ impl SimJournal {
             occurred_at: event.occurred_at,
             body: event.body.clone(),
         });
-        match meeting {
-            Some(Meeting::Stop(subject, in_flight)) => self.log.push(Logged::Stop {
-                at: now,
-                tenant,
-                subject,
-                in_flight,
-            }),
-            Some(Meeting::Lift(subject)) if !stale => self.log.push(Logged::Lifted {
-                at: now,
-                tenant,
-                subject,
-            }),
-            _ => {}
+        for meeting in meetings {
+            match meeting {
+                Meeting::Stop(subject, in_flight) => self.log.push(Logged::Stop {
+                    at: now,
+                    tenant,
+                    subject,
+                    in_flight,
+                }),
+                Meeting::Lift(subject) if !stale => self.log.push(Logged::Lifted {
+                    at: now,
+                    tenant,
+                    subject,
+                }),
+                Meeting::Lift(_) => {}
+            }
         }
         Ok(if stale {
             Accepted::Stale(seq)
@@ -199,7 +201,6 @@ impl Door<'_> {
             FactBody::CampaignArchived { campaign } => {
                 let campaigns = &mut self.rows.settings.campaigns;
                 campaigns.retain(|state| state.campaign.id != campaign);
-                self.stop(Subject::Campaign(campaign), StopReason::CampaignArchived);
             }
             FactBody::TenantPaused => self.rows.settings.tenant.running = false,
             FactBody::TenantResumed => self.rows.settings.tenant.running = true,
@@ -208,14 +209,17 @@ impl Door<'_> {
         true
     }
 
+    /// False when nothing of a contact's word is new.
     fn write_contact(&mut self) -> bool {
-        let (FactBody::ContactOptedOut { contact, .. }
-        | FactBody::ContactOptedIn { contact, .. }
-        | FactBody::ContactReplied { contact }
-        | FactBody::ContactPromised { contact }) = self.event.body
-        else {
-            return true;
-        };
+        let contacts: Vec<ContactId> = self.event.body.contacts().collect();
+        let mut counts = contacts.is_empty();
+        for contact in contacts {
+            counts |= self.write_word_of(contact);
+        }
+        counts
+    }
+
+    fn write_word_of(&mut self, contact: ContactId) -> bool {
         let Some(row) = self.rows.contacts.get_mut(&contact) else {
             return true;
         };
@@ -241,6 +245,8 @@ impl Door<'_> {
                 channel: Some(channel),
                 ..
             } => {
+                let barred_at = row.barred_at.entry(channel).or_insert(occurred_at);
+                *barred_at = occurred_at.max(*barred_at);
                 row.contact.suppressed.retain(|one| *one != channel);
                 row.contact.suppressed.push(channel);
             }
@@ -248,6 +254,11 @@ impl Door<'_> {
                 channel: Some(channel),
                 ..
             } => {
+                let barred_at = row.barred_at.get(&channel);
+                if barred_at.is_some_and(|barred_at| occurred_at < *barred_at) {
+                    return false;
+                }
+                row.barred_at.remove(&channel);
                 row.contact.suppressed.retain(|one| *one != channel);
             }
             FactBody::ContactReplied { .. } => row.contact.events.replied_at = Some(now),
@@ -356,45 +367,46 @@ impl Door<'_> {
     }
 
     /// Says what the fact means for the promise, and which attempts it met in flight.
-    fn meeting(&self, settle_margin_ms: i64) -> Option<Meeting> {
-        let subject = match self.event.body {
-            FactBody::BoletoPaid { boleto } | FactBody::BoletoCancelled { boleto } => {
-                Subject::Boleto(boleto)
-            }
-            FactBody::ContactOptedOut {
-                contact,
-                channel: None,
-            } => Subject::Contact(contact),
-            FactBody::CampaignPaused { campaign } | FactBody::CampaignArchived { campaign } => {
-                Subject::Campaign(campaign)
-            }
-            FactBody::TenantPaused => Subject::Tenant,
-            FactBody::BoletoReopened { boleto } => {
-                return Some(Meeting::Lift(Subject::Boleto(boleto)));
-            }
-            FactBody::ContactOptedIn {
-                contact,
-                channel: None,
-            } => {
-                return Some(Meeting::Lift(Subject::Contact(contact)));
-            }
-            FactBody::CampaignResumed { campaign } => {
-                return Some(Meeting::Lift(Subject::Campaign(campaign)));
-            }
-            FactBody::TenantResumed => return Some(Meeting::Lift(Subject::Tenant)),
-            _ => return None,
+    fn meetings(&self, settle_margin_ms: i64) -> Vec<Meeting> {
+        let subjects = self.event.body.subjects().into_iter();
+        match &self.event.body {
+            FactBody::BoletoPaid { .. }
+            | FactBody::BoletoCancelled { .. }
+            | FactBody::ContactOptedOut { channel: None, .. }
+            | FactBody::CampaignPaused { .. }
+            | FactBody::CampaignArchived { .. }
+            | FactBody::TenantPaused => subjects
+                .map(|subject| Meeting::Stop(subject, self.in_flight(subject, settle_margin_ms)))
+                .collect(),
+            FactBody::BoletoReopened { .. }
+            | FactBody::ContactOptedIn { channel: None, .. }
+            | FactBody::CampaignResumed { .. }
+            | FactBody::TenantResumed => subjects
+                .filter(|subject| !self.is_opted_out(*subject))
+                .map(Meeting::Lift)
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Of several contacts one may have opted out again since.
+    fn is_opted_out(&self, subject: Subject) -> bool {
+        let Subject::Contact(contact) = subject else {
+            return false;
         };
-        let in_flight = self
-            .rows
-            .attempts
-            .values()
+        let row = self.rows.contacts.get(&contact);
+        row.is_some_and(|row| row.opted_out)
+    }
+
+    fn in_flight(&self, subject: Subject, settle_margin_ms: i64) -> Vec<(AttemptId, Timestamp)> {
+        let attempts = self.rows.attempts.values();
+        attempts
             .filter(|row| row.settled.is_none() && row.claim.concerns(subject))
             .map(|row| {
                 let settled_by = row.claim.deadline_at.plus_ms(settle_margin_ms);
                 (row.claim.attempt, settled_by)
             })
-            .collect();
-        Some(Meeting::Stop(subject, in_flight))
+            .collect()
     }
 }
 

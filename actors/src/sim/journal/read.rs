@@ -126,17 +126,16 @@ impl SimJournal {
                 });
                 rows.with_latecomers(page, |row| row.boleto.id == boleto)
             }
-            SweepKind::ReplanContact { contact } => {
+            SweepKind::ReplanContact { contact, .. } => {
                 let page = rows.standing(sweep.after, limit, true, |row| {
                     row.enrollment.contact == contact
                 });
                 rows.with_latecomers(page, |row| row.contact == contact)
             }
-            SweepKind::ReplanCampaign { campaign } => {
-                rows.standing(sweep.after, limit, false, |row| {
+            SweepKind::ReplanCampaign { campaign } | SweepKind::StopCampaign { campaign } => rows
+                .standing(sweep.after, limit, false, |row| {
                     row.enrollment.campaign == campaign
-                })
-            }
+                }),
             SweepKind::ReplanTenant => rows.standing(sweep.after, limit, false, |_| true),
         })
     }

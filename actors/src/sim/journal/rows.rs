@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, ContactId, EnrollmentId, TenantId};
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
@@ -76,6 +77,8 @@ pub struct ContactRow {
     pub opted_out: bool,
     /// When that was last said, by its source.
     pub said_at: Timestamp,
+    /// When each suppressed channel was last barred, by its source.
+    pub barred_at: BTreeMap<Channel, Timestamp>,
 }
 
 /// A boleto.

@@ -47,8 +47,16 @@ impl World {
                 FactBody::BoletoReopened { boleto },
             ),
             2 => (
-                FactBody::ContactOptedOut { contact, channel },
-                FactBody::ContactOptedIn { contact, channel },
+                FactBody::ContactOptedOut {
+                    contact,
+                    also: Vec::new(),
+                    channel,
+                },
+                FactBody::ContactOptedIn {
+                    contact,
+                    also: Vec::new(),
+                    channel,
+                },
             ),
             3 => (
                 FactBody::CampaignPaused { campaign },
@@ -56,7 +64,10 @@ impl World {
             ),
             4 => (FactBody::TenantPaused, FactBody::TenantResumed),
             _ => (
-                FactBody::ContactReplied { contact },
+                FactBody::ContactReplied {
+                    contact,
+                    also: Vec::new(),
+                },
                 FactBody::BoletoReopened { boleto },
             ),
         };

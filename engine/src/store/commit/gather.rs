@@ -62,6 +62,14 @@ pub(super) struct Stop {
     pub(super) reason: StopReason,
 }
 
+/// An enrollment that its owner stops.
+#[derive(Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) commit: usize,
+    pub(super) enrollment: EnrollmentId,
+    pub(super) stop: Stop,
+}
+
 /// All that is to be written.
 #[derive(Default)]
 pub(super) struct Plan<'a> {
@@ -77,6 +85,7 @@ pub(super) struct Plan<'a> {
     pub(super) settled: Vec<Of<'a, Settled>>,
     pub(super) applied: BTreeMap<i64, (TenantId, Timestamp)>,
     pub(super) stops: Vec<Stop>,
+    pub(super) ended: Vec<Ended>,
     /// Tenants whose credits are counted.
     pub(super) metered: BTreeSet<TenantId>,
     pub(super) sweeps: BTreeMap<(TenantId, i64), &'a Sweep>,
@@ -150,14 +159,17 @@ impl<'a> Plan<'a> {
                 self.applied.insert(*seq, (tenant, commit.at));
             }
             Change::StopRecorded { seq, reason } => {
-                let stop = Stop {
-                    tenant,
-                    at: commit.at,
-                    seq: *seq,
-                    reason: *reason,
-                };
-                self.stops.push(stop);
+                self.stops.push(stop_of(commit, *seq, *reason));
             }
+            Change::Stopped {
+                enrollment,
+                seq,
+                reason,
+            } => self.ended.push(Ended {
+                commit: at,
+                enrollment: *enrollment,
+                stop: stop_of(commit, *seq, *reason),
+            }),
             Change::SweepMoved(sweep) => {
                 self.sweeps.insert((tenant, sweep.seq), sweep);
             }
@@ -233,6 +245,15 @@ impl<'a> Plan<'a> {
         self.claims
             .retain(|claim| stands(&claim.what.attempt.reminder.enrollment));
         self.ruled.retain(|(enrollment, _)| stands(enrollment));
+    }
+}
+
+fn stop_of(commit: &Commit, seq: i64, reason: StopReason) -> Stop {
+    Stop {
+        tenant: commit.tenant,
+        at: commit.at,
+        seq,
+        reason,
     }
 }
 

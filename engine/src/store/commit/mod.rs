@@ -85,6 +85,7 @@ async fn write(
     rows::enroll(conn, &mut plan).await?;
     let kept = rows::move_cursors(conn, &plan).await?;
     plan.leave_out_all_but(&kept);
+    let not_ended = records::end(conn, &plan).await?;
     records::attempts(conn, commits, &plan).await?;
     records::decisions(conn, &plan).await?;
     records::came_back(conn, &plan).await?;
@@ -94,6 +95,7 @@ async fn write(
     rows::facts_applied(conn, &plan).await?;
     rows::sweeps(conn, &plan).await?;
     records::announcements(conn, &plan).await?;
+    plan.refused.extend(not_ended);
     Ok(plan.refused)
 }
 

@@ -1,13 +1,14 @@
 //! The rows that commits only add: attempts, decisions, outcomes, announcements.
 
+use std::collections::BTreeMap;
+
 use actors::machine::change::{Announcement, CameBack, Claim, Ruled};
 use actors::ports::Commit;
 use schedules::id::{EnrollmentId, TenantId};
-use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 use schedules::verdict::{Reason, Ruling};
 
-use super::gather::{Of, Plan, Stop};
+use super::gather::{Ended, Of, Plan, Stop};
 use crate::store::codec::{claim_to_text, json};
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
@@ -233,16 +234,6 @@ pub(super) async fn outcomes(
     new.collect()
 }
 
-/// An archived campaign's enrollments are stopped here, by the owner: for the door, its status is
-/// one row.
-const STOP_ARCHIVED: Sql = both(
-    "UPDATE enrollments SET state = 'stopped', stopped_by = $2, stop_reason = 'campaign_archived'
-     WHERE tenant_id = $1
-       AND state = 'active'
-       AND campaign_id IN (SELECT c.id FROM campaigns c
-           WHERE c.tenant_id = $1 AND c.status = 'archived')",
-);
-
 const STOP_RECORDED: Sql = both(
     "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
          campaign_version, rules_version, decided_at, slot_at, ruling, reason)
@@ -264,14 +255,80 @@ pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreE
         reason,
     } in &plan.stops
     {
-        if *reason == StopReason::CampaignArchived {
-            conn.execute(&STOP_ARCHIVED, args![tenant.0, *seq]).await?;
-        }
         let reason = Reason::Stopped(*reason).code();
         conn.execute(&STOP_RECORDED, args![tenant.0, *seq, at.unix_ms(), reason])
             .await?;
     }
     Ok(())
+}
+
+/// An archived campaign's enrollments are stopped here, by the owner and page by page: for the
+/// door, its status is one row.
+const END: Sql = batch!(
+    "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
+    (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
+    "WHERE enrollments.id = r.enrollment
+       AND enrollments.tenant_id = r.tenant
+       AND enrollments.state = 'active'
+     RETURNING id"
+);
+
+const ENDED: Sql = batch!(
+    "INSERT INTO decisions (tenant_id, enrollment_id, step_no, occurrence, try_no,
+         campaign_version, rules_version, decided_at, slot_at, ruling, reason)
+     SELECT e.tenant_id, e.id, e.step_no, e.touch_occurrence, e.try_no, c.version,
+         t.rules_version, r.at, e.slot_at, 'cancel', 'stopped.' || e.stop_reason
+     FROM ",
+    (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "at" "bigint"),
+    "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
+     JOIN campaigns c ON c.id = e.campaign_id
+     JOIN tenants t ON t.id = e.tenant_id
+     WHERE e.stopped_by = r.fact
+       -- Nothing came next: nothing was cancelled.
+       AND e.step_no IS NOT NULL"
+);
+
+/// Stops enrollments that are active; returns those that were not.
+pub(super) async fn end(
+    conn: &mut Conn,
+    plan: &Plan<'_>,
+) -> Result<Vec<(usize, EnrollmentId)>, StoreError> {
+    let mut rows = Batch::default();
+    let mut lost: BTreeMap<EnrollmentId, &Ended> = BTreeMap::new();
+    for ended in &plan.ended {
+        let Stop {
+            tenant,
+            seq,
+            reason,
+            ..
+        } = ended.stop;
+        // A row is changed once, whoever asks for it twice.
+        if lost.insert(ended.enrollment, ended).is_none() {
+            rows.push(row![ended.enrollment.0, tenant.0, seq, reason.as_str()]);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut recorded = Batch::default();
+    for mut row in conn.rows(&END, rows.args(vec![])).await? {
+        if let Some(Ended {
+            enrollment, stop, ..
+        }) = lost.remove(&EnrollmentId(row.int()?))
+        {
+            recorded.push(row![
+                enrollment.0,
+                stop.tenant.0,
+                stop.seq,
+                stop.at.unix_ms()
+            ]);
+        }
+    }
+    if !recorded.is_empty() {
+        conn.execute(&ENDED, recorded.args(vec![])).await?;
+    }
+    let lost = lost.into_values().map(|one| (one.commit, one.enrollment));
+    Ok(lost.collect())
 }
 
 const OUTBOX: Sql = batch!(

@@ -202,18 +202,21 @@ const CONTACT_EVENT: Sql = batch!(
     "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
 );
 
+/// As with a contact's opt-out, the later of two words counts.
 const SUPPRESSED: Sql = batch!(
     "INSERT INTO suppressions (tenant_id, contact_id, channel, since_at) SELECT r.* FROM ",
     (1 "tenant" "bigint", 2 "contact" "bigint", 3 "channel" "text", 4 "since_at" "bigint"),
     "WHERE true
-     ON CONFLICT DO NOTHING"
+     ON CONFLICT (tenant_id, contact_id, channel) DO UPDATE SET since_at = CASE
+         WHEN suppressions.since_at > excluded.since_at THEN suppressions.since_at
+         ELSE excluded.since_at END"
 );
 
 /// The contact's row first: an enrollment in the making holds it, and sees the suppression or is
-/// seen here.
+/// seen here; words about two channels of one contact come one after the other.
 const CONTACT_HELD: Sql = batch!(
     "UPDATE contacts SET created_at = created_at FROM ",
-    (1 "bit" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    (1 "tenant" "bigint", 2 "contact" "bigint"),
     "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
 );
 
@@ -225,43 +228,51 @@ const BARRED: Sql = batch!(
      WHERE enrollments.tenant_id = r.tenant AND enrollments.boleto_id = b.id"
 );
 
+/// What is barred yet is said by the suppressions that are left: an older word took none away.
 const FREED: Sql = batch!(
-    "UPDATE enrollments SET barred = enrollments.barred & (7 - r.bit) FROM ",
-    (1 "bit" "bigint", 2 "tenant" "bigint", 3 "contact" "bigint"),
+    "UPDATE enrollments
+     SET barred = (SELECT CAST(coalesce(sum(CASE s.channel WHEN 'whatsapp' THEN 1 WHEN 'sms' THEN 2
+         ELSE 4 END), 0) AS BIGINT)
+         FROM suppressions s
+         WHERE s.tenant_id = r.tenant AND s.contact_id = r.contact)
+     FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint"),
     "JOIN boletos b ON b.contact_id = r.contact AND b.tenant_id = r.tenant
      WHERE enrollments.tenant_id = r.tenant AND enrollments.boleto_id = b.id"
 );
 
 const ALLOWED_AGAIN: Sql = batch!(
     "DELETE FROM suppressions WHERE (tenant_id, contact_id, channel) IN
-         (SELECT r.tenant, r.contact, r.channel FROM ",
-    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "channel" "text"),
-    ")"
+         (SELECT s.tenant_id, s.contact_id, s.channel FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "channel" "text", 4 "occurred_at" "bigint"),
+    "JOIN suppressions s ON s.tenant_id = r.tenant AND s.contact_id = r.contact
+           AND s.channel = r.channel AND s.since_at <= r.occurred_at)"
 );
 
 async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     let (mut events, mut suppressed, mut allowed) =
         (Batch::default(), Batch::default(), Batch::default());
-    let (mut barred, mut freed) = (Batch::default(), Batch::default());
+    let (mut held, mut barred, mut freed) = (Batch::default(), Batch::default(), Batch::default());
     for act in acts {
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
-        let mut event = |what: &str| {
-            events.push(row![id, tenant, what, at, act.occurred_at.unix_ms()]);
-        };
+        let occurred_at = act.occurred_at.unix_ms();
+        let mut event = |what: &str| events.push(row![id, tenant, what, at, occurred_at]);
         match act.saying {
             Saying::ContactOptedOut {
                 channel: Some(channel),
                 ..
             } => {
-                suppressed.push(row![tenant, id, channel.as_str(), at]);
+                held.push(row![tenant, id]);
+                suppressed.push(row![tenant, id, channel.as_str(), occurred_at]);
                 barred.push(row![channel_bit(*channel), tenant, id]);
             }
             Saying::ContactOptedIn {
                 channel: Some(channel),
                 ..
             } => {
-                allowed.push(row![tenant, id, channel.as_str()]);
-                freed.push(row![channel_bit(*channel), tenant, id]);
+                held.push(row![tenant, id]);
+                allowed.push(row![tenant, id, channel.as_str(), occurred_at]);
+                freed.push(row![tenant, id]);
             }
             Saying::ContactOptedOut { .. } => event("opted_out"),
             Saying::ContactOptedIn { .. } => event("opted_in"),
@@ -271,7 +282,7 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
         }
     }
     run(conn, &CONTACT_EVENT, events).await?;
-    run(conn, &CONTACT_HELD, barred.clone()).await?;
+    run(conn, &CONTACT_HELD, held).await?;
     run(conn, &SUPPRESSED, suppressed).await?;
     run(conn, &ALLOWED_AGAIN, allowed).await?;
     run(conn, &BARRED, barred).await?;

@@ -5,6 +5,7 @@
 //! claim that it does not see cannot commit any more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use actors::machine::effect::Subject;
 use schedules::id::TenantId;
@@ -48,38 +49,62 @@ pub(in crate::store) async fn together(
     conn: &mut Conn,
     facts: &[&Fact],
 ) -> Result<Vec<FactAnswer>, StoreError> {
-    feeds_heard(conn, facts).await?;
+    // This may wait for an import: a payment of the same tenant must not wait for it, too, at the
+    // feed's row.
     let (subjects, also) = resolve::subjects(conn, facts).await?;
+    feeds_heard(conn, facts).await?;
     let mut answers = vec![FactAnswer::Unknown; facts.len()];
-    let mut left: Vec<usize> = (0..facts.len())
-        .filter(|ord| subjects[*ord] != Resolved::Unknown)
-        .collect();
-    while !left.is_empty() {
-        let mut seen = HashSet::new();
-        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|ord: &usize| {
-            seen.insert((
-                facts[*ord].tenant,
-                place_in_order(&subjects[*ord], facts[*ord]),
-            ))
-        });
+    let known = (0..facts.len()).filter(|ord| subjects[*ord] != Resolved::Unknown);
+    let met = known.map(|ord| (ord, meets(facts[ord], all_of(ord, (&subjects, &also)))));
+    for round in rounds(met.collect()) {
         self::round(conn, facts, (&subjects, &also), round, &mut answers).await?;
-        left = later;
     }
     Ok(answers)
 }
 
-/// Returns what may stand once in a round.
-fn place_in_order(resolved: &Resolved, fact: &Fact) -> Result<Subject, String> {
-    match resolved {
-        Resolved::Found(subject) => Ok(*subject),
-        _ => Err(resolve::parked_under(&fact.saying).unwrap_or_default()),
+/// Puts facts into rounds that meet nothing twice: a statement changes a row once, and of two rows
+/// joined to it one would be lost. A fact waits for the next round when anything of it was met in
+/// this one, also by a fact that waits itself: so facts about one subject keep their order.
+pub(super) fn rounds<K: Clone + Eq + Hash>(mut left: Vec<(usize, Vec<K>)>) -> Vec<Vec<usize>> {
+    let mut rounds = Vec::new();
+    while !left.is_empty() {
+        let mut seen = HashSet::new();
+        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, met)| {
+            let first_met = |first: bool, one: &K| seen.insert(one.clone()) && first;
+            met.iter().fold(true, first_met)
+        });
+        rounds.push(round.into_iter().map(|(ord, _)| ord).collect());
+        left = later;
     }
+    rounds
+}
+
+/// Subjects as they were resolved, and the others of those facts that have several.
+type Subjects<'a> = (&'a [Resolved], &'a resolve::Also);
+
+/// Returns whom a fact is about; nobody yet, when it waits.
+fn all_of(ord: usize, (first, also): Subjects<'_>) -> Vec<Subject> {
+    match first[ord] {
+        Resolved::Found(first) => std::iter::once(first)
+            .chain(also.get(&ord).into_iter().flatten().copied())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What may be met once in a round: each of the fact's subjects, or the name that it waits under.
+fn meets(fact: &Fact, subjects: Vec<Subject>) -> Vec<(TenantId, Result<Subject, String>)> {
+    let met = match subjects.is_empty() {
+        true => vec![Err(resolve::parked_under(&fact.saying).unwrap_or_default())],
+        false => subjects.into_iter().map(Ok).collect(),
+    };
+    met.into_iter().map(|one| (fact.tenant, one)).collect()
 }
 
 async fn round(
     conn: &mut Conn,
     facts: &[&Fact],
-    (subjects, also): (&[Resolved], &resolve::Also),
+    subjects: Subjects<'_>,
     round: Vec<usize>,
     answers: &mut [FactAnswer],
 ) -> Result<(), StoreError> {
@@ -92,25 +117,20 @@ async fn round(
             answers[ord] = FactAnswer::Duplicate;
             continue;
         };
-        match subjects[ord] {
-            Resolved::Found(subject) => {
-                let others = also
-                    .iter()
-                    .filter(|(of, _)| *of == ord)
-                    .map(|(_, other)| *other);
-                acts.extend(std::iter::once(subject).chain(others).map(|subject| Act {
-                    ord,
-                    seq,
-                    tenant: fact.tenant,
-                    subject,
-                    saying: &fact.saying,
-                    source: &fact.source,
-                    occurred_at: fact.occurred_at,
-                    at: fact.received_at,
-                }));
-            }
-            _ => answers[ord] = FactAnswer::Parked,
+        let about = all_of(ord, subjects);
+        if about.is_empty() {
+            answers[ord] = FactAnswer::Parked;
         }
+        acts.extend(about.into_iter().map(|subject| Act {
+            ord,
+            seq,
+            tenant: fact.tenant,
+            subject,
+            saying: &fact.saying,
+            source: &fact.source,
+            occurred_at: fact.occurred_at,
+            at: fact.received_at,
+        }));
     }
     let unchanged = act::all(conn, &acts).await?;
     let in_flight = in_flight::after_stops(conn, &acts).await?;
@@ -125,11 +145,7 @@ async fn round(
             FactAnswer::Applied {
                 seq: act.seq,
                 subject: act.subject,
-                also: also
-                    .iter()
-                    .filter(|(of, _)| *of == act.ord)
-                    .map(|(_, it)| *it)
-                    .collect(),
+                also: subjects.1.get(&act.ord).cloned().unwrap_or_default(),
                 in_flight,
                 settles_at,
             }
@@ -159,7 +175,7 @@ fn key_of(fact: &Fact) -> EventKey {
 async fn insert(
     conn: &mut Conn,
     facts: &[&Fact],
-    subjects: &[Resolved],
+    subjects: Subjects<'_>,
     round: &[usize],
 ) -> Result<HashMap<EventKey, i64>, StoreError> {
     // In one order everywhere: two batches with the same events wait for each other in turn.
@@ -168,9 +184,10 @@ async fn insert(
     let mut rows = Batch::default();
     for ord in in_order {
         let fact = facts[ord];
-        let (body, parked) = match subjects[ord] {
-            Resolved::Found(subject) => (json(&resolve::body(&fact.saying, subject))?, None),
-            _ => (json(&fact.saying)?, resolve::parked_under(&fact.saying)),
+        let about = all_of(ord, subjects);
+        let (body, parked) = match about.is_empty() {
+            true => (json(&fact.saying)?, resolve::parked_under(&fact.saying)),
+            false => (json(&resolve::body(&fact.saying, &about))?, None),
         };
         rows.push(row![
             fact.tenant.0,
@@ -197,7 +214,8 @@ const FEED_HEARD: Sql = batch!(
     "WHERE feeds.tenant_id = r.tenant AND feeds.heard_at + 1000 < r.at"
 );
 
-/// The first row that is touched: whoever waits for it holds nothing yet.
+/// The first row that is changed: whoever waits for it holds nothing yet but imports' gates, which
+/// nobody who holds a feed's row waits for.
 async fn feeds_heard(conn: &mut Conn, facts: &[&Fact]) -> Result<(), StoreError> {
     let mut heard: BTreeMap<TenantId, Timestamp> = BTreeMap::new();
     for fact in facts

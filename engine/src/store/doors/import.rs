@@ -24,7 +24,7 @@ use crate::store::Store;
 use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::queue::Lane;
+use crate::store::queue::{Lane, WEIGHT_MAX};
 use crate::store::sql::{Batch, Sql, args, both, row};
 
 /// A boleto to import, read and checked.
@@ -141,6 +141,9 @@ pub struct Refused {
 pub enum ImportRefusal {
     /// The reference is there with another amount, due date, line or code.
     ReferenceTaken,
+    /// The reference is there with the same content, but of another contact; its reminders go on
+    /// to that one.
+    ContactDiffers,
     /// The contact has neither phone nor e-mail address.
     ContactWithoutPoint,
     /// The amount is negative, or the contact has no zone.
@@ -162,7 +165,9 @@ impl Store {
         boletos: Vec<NewBoleto>,
     ) -> Result<ImportOutcome, StoreError> {
         let fingerprint = fingerprint(&boletos)?;
-        let weight = boletos.len().saturating_mul(2);
+        // Two imports never share a transaction: each holds its tenant's gate, and two transactions
+        // with the same two tenants in another order would wait for each other.
+        let weight = boletos.len().saturating_mul(2).max(WEIGHT_MAX / 2 + 1);
         let chunk = Arc::new(Chunk {
             tenant,
             import,
@@ -291,16 +296,19 @@ impl Chunk {
         let landed = import_rows::boletos(conn, self.tenant, import, rows, at).await?;
         let mut new = Vec::with_capacity(landed.len());
         for (row, landed) in landed {
-            match landed {
-                Landed::New(id) => new.push((id, row)),
-                Landed::Unchanged => outcome.unchanged += 1,
-                Landed::Taken => {
-                    outcome.refused.push(Refused {
-                        row,
-                        why: ImportRefusal::ReferenceTaken,
-                    });
+            let why = match landed {
+                Landed::New(id) => {
+                    new.push((id, row));
+                    continue;
                 }
-            }
+                Landed::Unchanged => {
+                    outcome.unchanged += 1;
+                    continue;
+                }
+                Landed::Taken => ImportRefusal::ReferenceTaken,
+                Landed::OfAnother => ImportRefusal::ContactDiffers,
+            };
+            outcome.refused.push(Refused { row, why });
         }
         outcome.accepted = u32::try_from(new.len()).unwrap_or(u32::MAX);
         outcome.refused.sort_by_key(|refused| refused.row);

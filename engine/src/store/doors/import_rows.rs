@@ -188,6 +188,7 @@ pub(super) enum Landed {
     New(BoletoId),
     Unchanged,
     Taken,
+    OfAnother,
 }
 
 const ADD_BOLETO: Sql = batch!(
@@ -203,28 +204,32 @@ const ADD_BOLETO: Sql = batch!(
 );
 
 const THERE: Sql = batch!(
-    "SELECT r.ord, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code, b.payment_link FROM ",
+    "SELECT r.ord, b.contact_id, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code,
+         b.payment_link
+     FROM ",
     (1 "ord" "bigint", 2 "tenant" "bigint", 3 "reference" "text"),
     "JOIN boletos b ON b.tenant_id = r.tenant AND b.reference = r.reference"
 );
+
+/// A row's place in its chunk, its boleto and its contact.
+type Row<'b> = (usize, &'b NewBoleto, ContactId);
 
 /// Adds boletos; those whose reference is there are compared.
 pub(super) async fn boletos<'b>(
     conn: &mut Conn,
     tenant: TenantId,
     import: i64,
-    rows: impl Iterator<Item = (usize, &'b NewBoleto, ContactId)>,
+    rows: impl Iterator<Item = Row<'b>>,
     at: Timestamp,
 ) -> Result<Vec<(usize, Landed)>, StoreError> {
-    let (mut fresh, mut first): (_, HashMap<&str, (usize, &NewBoleto)>) =
-        (Batch::default(), HashMap::new());
+    let (mut fresh, mut first): (_, HashMap<&str, Row<'b>>) = (Batch::default(), HashMap::new());
     let (mut landed, mut there) = (Vec::new(), Vec::new());
     for (row, boleto, contact) in rows {
         if first.contains_key(boleto.reference.as_str()) {
-            there.push((row, boleto));
+            there.push((row, boleto, contact));
             continue;
         }
-        first.insert(&boleto.reference, (row, boleto));
+        first.insert(&boleto.reference, (row, boleto, contact));
         fresh.push(row![
             tenant.0,
             contact.0,
@@ -243,7 +248,7 @@ pub(super) async fn boletos<'b>(
     }
     for mut row in conn.rows(&ADD_BOLETO, fresh.args(vec![])).await? {
         let id = BoletoId(row.int()?);
-        let (place, _) = first
+        let (place, ..) = first
             .remove(row.text()?.as_str())
             .ok_or(StoreError::Unreadable { what: "boleto" })?;
         landed.push((place, Landed::New(id)));
@@ -277,11 +282,11 @@ fn same(one: &NewBoleto, other: &NewBoleto) -> bool {
 async fn compare(
     conn: &mut Conn,
     tenant: TenantId,
-    there: &[(usize, &NewBoleto)],
+    there: &[Row<'_>],
     landed: &mut Vec<(usize, Landed)>,
 ) -> Result<(), StoreError> {
     let mut asked = Batch::default();
-    for (ord, (_, boleto)) in there.iter().enumerate() {
+    for (ord, (_, boleto, _)) in there.iter().enumerate() {
         asked.push(row![ord as i64, tenant.0, boleto.reference.as_str()]);
     }
     if asked.is_empty() {
@@ -289,7 +294,8 @@ async fn compare(
     }
     for mut row in conn.rows(&THERE, asked.args(vec![])).await? {
         let ord: usize = row.small()?;
-        let (place, boleto) = there[ord];
+        let (place, boleto, contact) = there[ord];
+        let whose = ContactId(row.int()?);
         let stored = NewBoleto {
             amount_centavos: row.int()?,
             due_on: date(&mut row)?,
@@ -298,14 +304,13 @@ async fn compare(
             payment_link: row.text_or_null()?,
             ..boleto.clone()
         };
-        landed.push((
-            place,
-            if same(&stored, boleto) {
-                Landed::Unchanged
-            } else {
-                Landed::Taken
-            },
-        ));
+        let became = match (same(&stored, boleto), whose == contact) {
+            (true, true) => Landed::Unchanged,
+            // Its reminders go to whom it was imported with: nobody may think otherwise.
+            (true, false) => Landed::OfAnother,
+            (false, _) => Landed::Taken,
+        };
+        landed.push((place, became));
     }
     Ok(())
 }

@@ -7,17 +7,18 @@ use std::collections::HashMap;
 
 use actors::machine::CLOCKS_APART_MAX_MS;
 use actors::machine::effect::Subject;
+use actors::machine::input::FactBody;
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 
 use super::act::Act;
 use super::resolve;
-use crate::facts::Fact;
+use crate::facts::{Fact, Saying};
 use crate::store::Store;
 use crate::store::commit::CLAIM_LASTS_MAX_MS;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::sql::{Batch, Sql, batch, row};
+use crate::store::sql::{Batch, Sql, args, batch, both, row};
 
 /// How many claims are in flight, and from when on none is.
 pub type InFlight = (u32, Option<Timestamp>);
@@ -106,20 +107,66 @@ pub(super) async fn after_stops(
     asked.count(conn).await
 }
 
+/// What an event id that is known stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// For the same fact, about these; and what of them is still in flight.
+    Of(Vec<Subject>, InFlight),
+    /// For the same fact, which waits for its subject.
+    Awaited,
+    /// For something else, or about somebody else: nothing of the fact that came now is stored.
+    OfAnother,
+}
+
+const KEPT: Sql =
+    both("SELECT parked, body FROM inbox WHERE tenant_id = $1 AND source = $2 AND event_id = $3");
+
+/// Reads what was stored under the fact's key, and whom it is about; an event is known by its key
+/// alone, so what came now need not be the same.
+async fn kept(conn: &mut Conn, fact: &Fact) -> Result<Standing, StoreError> {
+    let key = args![fact.tenant.0, fact.source.as_str(), fact.event_id.as_str()];
+    let Some(mut row) = conn.first(&KEPT, key).await? else {
+        return Ok(Standing::OfAnother);
+    };
+    if let Some(name) = row.text_or_null()? {
+        let same = resolve::parked_under(&fact.saying) == Some(name)
+            && row.json::<Saying>("parked fact")? == fact.saying;
+        return Ok(if same {
+            Standing::Awaited
+        } else {
+            Standing::OfAnother
+        });
+    }
+    let body: FactBody = row.json("fact")?;
+    let subjects = body.subjects();
+    let named = resolve::subjects_of(conn, fact).await?;
+    let same = subjects.iter().any(|one| named.contains(one))
+        && resolve::body(&fact.saying, &subjects).is_some_and(|told| told == body);
+    Ok(if same {
+        Standing::Of(subjects, InFlight::default())
+    } else {
+        Standing::OfAnother
+    })
+}
+
 impl Store {
-    /// Returns whom a fact that was told before is about, and what of them is still in flight.
+    /// Returns what the key of a fact that was told before stands for.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn standing(&self, fact: &Fact) -> Result<(Vec<Subject>, InFlight), StoreError> {
+    pub async fn standing(&self, fact: &Fact) -> Result<Standing, StoreError> {
         self.read(async |conn| {
-            let subjects = resolve::subjects_of(conn, fact).await?;
+            let kept = kept(conn, fact).await?;
+            let Standing::Of(subjects, _) = kept else {
+                return Ok(kept);
+            };
             let mut asked = Asked::default();
             for subject in &subjects {
                 asked.about(0, fact.tenant, *subject, fact.received_at);
             }
             let counts = asked.count(conn).await?;
-            Ok((subjects, counts.get(&0).copied().unwrap_or_default()))
+            let in_flight = counts.get(&0).copied().unwrap_or_default();
+            Ok(Standing::Of(subjects, in_flight))
         })
         .await
     }

@@ -1,10 +1,10 @@
 //! From the names that callers use to identifiers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use actors::machine::effect::Subject;
 use actors::machine::input::FactBody;
-use schedules::id::{BoletoId, ContactId};
+use schedules::id::{BoletoId, CampaignId, ContactId};
 
 use crate::facts::{BoletoName, ContactName, Fact, Saying};
 use crate::store::conn::Conn;
@@ -58,8 +58,9 @@ pub(super) const GATE: Sql = locking!(
     "FOR UPDATE"
 );
 
-/// The others whom a fact is about: an address may be that of several contacts.
-pub(super) type Also = Vec<(usize, Subject)>;
+/// The others whom facts are about, by the facts' places: an address may be that of several
+/// contacts.
+pub(super) type Also = HashMap<usize, Vec<Subject>>;
 
 /// Resolves the subjects of facts, in their order, and whom else they are about.
 ///
@@ -82,19 +83,32 @@ pub(super) async fn subjects(
         wait_for_imports(conn, facts, &mut resolved).await?;
         also.extend(look_up(conn, facts, Resolved::Awaited, &mut resolved).await?);
     }
+    in_order(&mut resolved, &mut also);
     Ok((resolved, also))
+}
+
+/// A fact told twice names the same contact first.
+fn in_order(resolved: &mut [Resolved], also: &mut Also) {
+    for (ord, others) in also {
+        if let Resolved::Found(first) = &mut resolved[*ord] {
+            others.sort_unstable();
+            if others[0] < *first {
+                std::mem::swap(first, &mut others[0]);
+                others.sort_unstable();
+            }
+        }
+    }
 }
 
 /// Resolves whom one fact is about, without waiting for imports.
 pub(super) async fn subjects_of(conn: &mut Conn, fact: &Fact) -> Result<Vec<Subject>, StoreError> {
     let mut resolved = [Resolved::Unknown];
-    let also = look_up(conn, &[fact], Resolved::Unknown, &mut resolved).await?;
+    let mut also = look_up(conn, &[fact], Resolved::Unknown, &mut resolved).await?;
     let Resolved::Found(first) = resolved[0] else {
         return Ok(Vec::new());
     };
-    Ok(std::iter::once(first)
-        .chain(also.into_iter().map(|(_, other)| other))
-        .collect())
+    let others = also.remove(&0).unwrap_or_default();
+    Ok(std::iter::once(first).chain(others).collect())
 }
 
 /// Looks for the subjects of those facts that are `yet` unknown, or awaited.
@@ -112,7 +126,7 @@ async fn look_up(
     }
     let boleto = |id| Subject::Boleto(BoletoId(id));
     let contact = |id| Subject::Contact(ContactId(id));
-    let campaign = |id| Subject::Campaign(schedules::id::CampaignId(id));
+    let campaign = |id| Subject::Campaign(CampaignId(id));
     look(conn, &BOLETOS_BY_ID, asked.boleto_ids, boleto, resolved).await?;
     look(
         conn,
@@ -145,7 +159,9 @@ async fn look(
         let ord: usize = row.small()?;
         let subject = subject(row.int()?);
         match resolved[ord] {
-            Resolved::Found(first) if first != subject => also.push((ord, subject)),
+            Resolved::Found(first) if first != subject => {
+                also.entry(ord).or_default().push(subject)
+            }
             _ => resolved[ord] = Resolved::Found(subject),
         }
     }
@@ -244,61 +260,70 @@ pub(super) fn parked_contact(point: &str) -> String {
     format!("contact:{point}")
 }
 
-/// Returns the fact as the machine reads it; `None` when the subject is of another kind.
-pub(super) fn body(saying: &Saying, subject: Subject) -> Option<FactBody> {
-    Some(match (saying, subject) {
-        (Saying::BoletoPaid { .. }, Subject::Boleto(boleto)) => FactBody::BoletoPaid { boleto },
-        (Saying::BoletoCancelled { .. }, Subject::Boleto(boleto)) => {
-            FactBody::BoletoCancelled { boleto }
+/// Returns the fact as the machine reads it, of subjects of which only contacts are several;
+/// `None` when the subject is of another kind.
+pub(super) fn body(saying: &Saying, subjects: &[Subject]) -> Option<FactBody> {
+    match *subjects.first()? {
+        Subject::Boleto(boleto) => of_boleto(saying, boleto),
+        Subject::Contact(contact) => {
+            let others = subjects[1..].iter().filter_map(|other| match other {
+                Subject::Contact(other) => Some(*other),
+                _ => None,
+            });
+            of_contact(saying, contact, others.collect())
         }
-        (Saying::BoletoReopened { .. }, Subject::Boleto(boleto)) => {
-            FactBody::BoletoReopened { boleto }
-        }
-        (
-            Saying::BoletoChanged {
-                amount_centavos,
-                due_on,
-                ..
-            },
-            Subject::Boleto(boleto),
-        ) => FactBody::BoletoChanged {
+        Subject::Campaign(campaign) => of_campaign(saying, campaign),
+        Subject::Tenant => match saying {
+            Saying::TenantPaused => Some(FactBody::TenantPaused),
+            Saying::TenantResumed => Some(FactBody::TenantResumed),
+            Saying::FeedHeard => Some(FactBody::FeedHeard),
+            _ => None,
+        },
+    }
+}
+
+fn of_boleto(saying: &Saying, boleto: BoletoId) -> Option<FactBody> {
+    Some(match saying {
+        Saying::BoletoPaid { .. } => FactBody::BoletoPaid { boleto },
+        Saying::BoletoCancelled { .. } => FactBody::BoletoCancelled { boleto },
+        Saying::BoletoReopened { .. } => FactBody::BoletoReopened { boleto },
+        Saying::BoletoChanged {
+            amount_centavos,
+            due_on,
+            ..
+        } => FactBody::BoletoChanged {
             boleto,
             amount_centavos: *amount_centavos,
             due_on: *due_on,
         },
-        (Saying::ContactOptedOut { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedOut {
-                contact,
-                channel: *channel,
-            }
-        }
-        (Saying::ContactOptedIn { channel, .. }, Subject::Contact(contact)) => {
-            FactBody::ContactOptedIn {
-                contact,
-                channel: *channel,
-            }
-        }
-        (Saying::ContactReplied { .. }, Subject::Contact(contact)) => {
-            FactBody::ContactReplied { contact }
-        }
-        (Saying::ContactPromised { .. }, Subject::Contact(contact)) => {
-            FactBody::ContactPromised { contact }
-        }
-        (Saying::CampaignLaunched { campaign }, _) => FactBody::CampaignLaunched {
-            campaign: *campaign,
+        _ => return None,
+    })
+}
+
+fn of_contact(saying: &Saying, contact: ContactId, also: Vec<ContactId>) -> Option<FactBody> {
+    Some(match saying {
+        Saying::ContactOptedOut { channel, .. } => FactBody::ContactOptedOut {
+            contact,
+            also,
+            channel: *channel,
         },
-        (Saying::CampaignPaused { campaign }, _) => FactBody::CampaignPaused {
-            campaign: *campaign,
+        Saying::ContactOptedIn { channel, .. } => FactBody::ContactOptedIn {
+            contact,
+            also,
+            channel: *channel,
         },
-        (Saying::CampaignResumed { campaign }, _) => FactBody::CampaignResumed {
-            campaign: *campaign,
-        },
-        (Saying::CampaignArchived { campaign }, _) => FactBody::CampaignArchived {
-            campaign: *campaign,
-        },
-        (Saying::TenantPaused, _) => FactBody::TenantPaused,
-        (Saying::TenantResumed, _) => FactBody::TenantResumed,
-        (Saying::FeedHeard, _) => FactBody::FeedHeard,
+        Saying::ContactReplied { .. } => FactBody::ContactReplied { contact, also },
+        Saying::ContactPromised { .. } => FactBody::ContactPromised { contact, also },
+        _ => return None,
+    })
+}
+
+fn of_campaign(saying: &Saying, campaign: CampaignId) -> Option<FactBody> {
+    Some(match saying {
+        Saying::CampaignLaunched { .. } => FactBody::CampaignLaunched { campaign },
+        Saying::CampaignPaused { .. } => FactBody::CampaignPaused { campaign },
+        Saying::CampaignResumed { .. } => FactBody::CampaignResumed { campaign },
+        Saying::CampaignArchived { .. } => FactBody::CampaignArchived { campaign },
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! What a tenant may set: checked at the door, so that an owner never reads what it cannot follow.
 
 use schedules::cadence::CadenceError;
+use schedules::pace::Pace;
 use schedules::rule::RuleError;
 use schedules::template::TemplateError;
 
@@ -22,6 +23,15 @@ pub enum InvalidSetting {
     /// A name that nobody could read.
     #[error("the name is empty")]
     NoName,
+    /// Fewer credits than none.
+    #[error("the number of credits is negative")]
+    NegativeCredits,
+    /// A payment feed that would have to speak before it is heard.
+    #[error("the longest silence of the payment feed is negative")]
+    NegativeSilence,
+    /// A sender that could never send.
+    #[error("the pace of a sender is zero")]
+    NoPace,
 }
 
 fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
@@ -36,9 +46,33 @@ fn name(name: &str) -> Result<(), InvalidSetting> {
     }
 }
 
+fn credits(credits: i64) -> Result<(), InvalidSetting> {
+    match credits {
+        0.. => Ok(()),
+        _ => Err(InvalidSetting::NegativeCredits),
+    }
+}
+
+fn silence(longest_ms: Option<i64>) -> Result<(), InvalidSetting> {
+    match longest_ms.unwrap_or_default() {
+        0.. => Ok(()),
+        _ => Err(InvalidSetting::NegativeSilence),
+    }
+}
+
+fn pace(pace: Pace) -> Result<(), InvalidSetting> {
+    match (pace.per_second, pace.burst) {
+        (1.., 1..) => Ok(()),
+        _ => Err(InvalidSetting::NoPace),
+    }
+}
+
 impl NewTenant {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         name(&self.name)?;
+        credits(self.credits.unwrap_or_default())?;
+        silence(self.feed_silence_max_ms)?;
+        self.senders.iter().try_for_each(|one| pace(one.pace))?;
         self.rules.validate().map_err(InvalidSetting::Rules)
     }
 }
@@ -49,12 +83,10 @@ impl Setting {
             Setting::Rules(rules) => rules.validate().map_err(InvalidSetting::Rules),
             Setting::Template(template) => Ok(template.validate()?),
             // The others are valid as their types are, or read as the nearest that is.
-            Setting::Calendar(_)
-            | Setting::Charges(_)
-            | Setting::Retry(_)
-            | Setting::Sender(_)
-            | Setting::CreditsBought(_)
-            | Setting::FeedSilence(_) => Ok(()),
+            Setting::Calendar(_) | Setting::Charges(_) | Setting::Retry(_) => Ok(()),
+            Setting::Sender(sender) => pace(sender.pace),
+            Setting::CreditsBought(bought) => credits(*bought),
+            Setting::FeedSilence(longest_ms) => silence(*longest_ms),
         }
     }
 }

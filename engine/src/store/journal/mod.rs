@@ -2,7 +2,7 @@
 
 mod due;
 mod load;
-mod look_ahead;
+pub(super) mod look_ahead;
 mod sweep;
 
 use actors::machine::input::{InboxFact, Sweep};
@@ -126,7 +126,7 @@ impl Journal for Store {
         until: Timestamp,
     ) -> Result<Vec<(TenantId, Timestamp)>, JournalError> {
         Ok(self
-            .read(async |conn| look_ahead::tenants(conn, shards, until).await)
+            .read(async |conn| look_ahead::tenants(conn, shards, until, &self.inner.settled).await)
             .await?)
     }
 }

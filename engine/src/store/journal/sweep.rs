@@ -119,11 +119,11 @@ pub(super) async fn page(
             of(boleto.0);
             (&OF_BOLETO, false)
         }
-        SweepKind::ReplanContact { contact } => {
+        SweepKind::ReplanContact { contact, .. } => {
             of(contact.0);
             (&OF_CONTACT, false)
         }
-        SweepKind::ReplanCampaign { campaign } => {
+        SweepKind::ReplanCampaign { campaign } | SweepKind::StopCampaign { campaign } => {
             of(campaign.0);
             (&OF_CAMPAIGN, false)
         }
@@ -151,7 +151,7 @@ pub(super) async fn page(
     }
     if page.last {
         page.candidates
-            .extend(latecomers(conn, tenant, sweep.kind).await?);
+            .extend(latecomers(conn, tenant, &sweep.kind).await?);
     }
     Ok(page)
 }
@@ -160,11 +160,11 @@ pub(super) async fn page(
 async fn latecomers(
     conn: &mut Conn,
     tenant: TenantId,
-    kind: SweepKind,
+    kind: &SweepKind,
 ) -> Result<Vec<Candidate>, StoreError> {
     let (sql, subject) = match kind {
         SweepKind::ReplanBoleto { boleto } => (&LATE_BOLETO, boleto.0),
-        SweepKind::ReplanContact { contact } => (&LATE_OF_CONTACT, contact.0),
+        SweepKind::ReplanContact { contact, .. } => (&LATE_OF_CONTACT, contact.0),
         _ => return Ok(Vec::new()),
     };
     let rows = conn.rows(sql, args![tenant.0, subject]).await?;

@@ -1,0 +1,84 @@
+//! One word of several contacts: an address may be a couple's or an accountant's.
+
+use super::*;
+
+fn word(seq: i64, body: FactBody) -> Input {
+    Input::Facts(vec![InboxFact {
+        seq,
+        event_id: format!("word {seq}"),
+        occurred_at: at(7, 8, 59),
+        received_at: at(7, 8, 59),
+        body,
+    }])
+}
+
+/// A machine that knows contact 1 by a due boleto.
+fn due() -> Machine {
+    let mut machine = machine();
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(7, 9, 5));
+    machine
+}
+
+#[test]
+fn an_opt_in_sweeps_one_contact_after_the_other() {
+    let mut machine = due();
+    let now = at(7, 8, 59);
+    let opted_in = FactBody::ContactOptedIn {
+        contact: ContactId(1),
+        also: vec![ContactId(2), ContactId(3)],
+        channel: None,
+    };
+    step_with(&mut machine, &[word(9, opted_in)], now);
+    for contact in 1..=3 {
+        let Some(Need::Sweep(sweep)) = machine.need(now) else {
+            panic!("contact {contact} is not swept");
+        };
+        assert!(matches!(
+            &sweep.kind,
+            SweepKind::ReplanContact { contact: it, .. } if it.0 == contact
+        ));
+        assert_eq!(sweep.after, i64::MIN, "each from the start");
+        let page = SweepPage {
+            last: true,
+            ..SweepPage::default()
+        };
+        step_with(&mut machine, &[Input::Swept(9, page)], now);
+    }
+    assert_eq!(machine.need(now), None);
+}
+
+#[test]
+fn a_word_counts_for_a_contact_that_is_not_named_first() {
+    let (contact, also) = (ContactId(2), vec![ContactId(1)]);
+    let barred = FactBody::ContactOptedOut {
+        contact,
+        also: also.clone(),
+        channel: Some(CHANNELS[0]),
+    };
+    let promised = FactBody::ContactPromised { contact, also };
+    let mut machine = due();
+    let inputs = [word(9, barred), word(10, promised)];
+    let (_, effects) = step_with(&mut machine, &inputs, at(7, 8, 59));
+    let known = machine.memory.contact(ContactId(1)).unwrap();
+    assert_eq!(known.suppressed, [CHANNELS[0]]);
+    assert_eq!(known.events.promised_at, Some(at(7, 8, 59)));
+    let of_first = Subject::Contact(ContactId(1));
+    let given_up = |effect: &&Effect| matches!(effect, Effect::Withdraw(it) if *it == of_first);
+    assert_eq!(effects.iter().filter(given_up).count(), 2);
+}
+
+#[test]
+fn an_opt_out_by_an_address_lets_go_of_everyone_who_has_it() {
+    let mut machine = due();
+    let out = FactBody::ContactOptedOut {
+        contact: ContactId(2),
+        also: vec![ContactId(1)],
+        channel: None,
+    };
+    let (changes, effects) = step_with(&mut machine, &[word(9, out)], at(7, 8, 59));
+    let recorded = |change: &&Change| matches!(change, Change::StopRecorded { seq: 9, .. });
+    assert_eq!(changes.iter().filter(recorded).count(), 1);
+    assert_eq!(effects.len(), 2);
+    assert!(!machine.is_due(at(7, 9, 0)));
+}
