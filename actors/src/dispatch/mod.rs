@@ -356,6 +356,10 @@ impl Announced {
                 .filter(|it| durable.contains(&it.message.attempt))
             {
                 let Some(live) = state.live_of(ticket) else {
+                    // Another life took its place: it never goes out, and whoever has it in flight
+                    // hears of it.
+                    let too_late = Some(Abandoned::TooLate);
+                    withdrawn.push((ticket, ticket.outcome(Ended::Broken, too_late)));
                     continue;
                 };
                 live.place = Place::Queued;

@@ -214,11 +214,15 @@ async fn a_new_life_of_the_owner_inherits_what_was_released_only() {
         desk.dispatcher.inherit(TENANT),
         BTreeSet::from([sent.attempt])
     );
-    // The former owner thaws: its claim was given up, nothing of it may go out.
+    // The former owner thaws: nothing of its claim may go out, and the new one hears that.
     of_a_frozen_owner.release(&BTreeSet::from([announced.attempt]));
     desk.mood(|mood| mood.connects_slowly = false);
     let outcomes = desk.outcomes().await;
-    assert_eq!(outcomes.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1]);
+    assert_eq!(outcomes[0], (2, abandoned(Abandoned::TooLate)));
+    assert_eq!(
+        outcomes.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        [2, 1]
+    );
     assert_eq!(desk.wire_len(), 1);
 }
 

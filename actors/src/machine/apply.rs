@@ -85,7 +85,7 @@ impl Machine {
         let held = if self.flaws.credits_not_held { 0 } else { held };
         if let Some(credits) = &mut self.walks.tenant_mut().credits {
             // As the journal does: what is released was perhaps claimed before there were credits.
-            credits.balance += balance;
+            credits.balance = (credits.balance + balance).max(0);
             credits.held = (credits.held + held).max(0);
         }
     }

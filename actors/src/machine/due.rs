@@ -10,7 +10,7 @@ use schedules::template::{Rendered, Template, TemplateError};
 use schedules::time::Timestamp;
 use schedules::verdict::{Case, PastSend, Reach, Reason, Ruling, Verdict, evaluate};
 
-use super::change::{Change, Claim, Ruled};
+use super::change::{CameBack, Change, Claim, Ruled};
 use super::draft::{Draft, Note};
 use super::effect::{Effect, HandOver};
 use super::memory::Entry;
@@ -64,7 +64,7 @@ impl<'m> Draft<'m> {
             return self.skip(&due, Reason::StepRemoved);
         }
         if due.has_tried_all() {
-            return self.skip(&due, Reason::RetriesExhausted);
+            return self.fail_unsent(&due);
         }
         let (reach, letter) = self.reach(&due);
         let verdict = self.judge(&due, &reach);
@@ -196,6 +196,23 @@ impl<'m> Draft<'m> {
     fn skip(&mut self, due: &Due<'m>, reason: Reason) {
         let to = self.cursor_after(due, false);
         self.rule(due, Verdict::skip(reason), to);
+    }
+
+    /// Ends a touch of which every channel came to nothing while it was out of memory.
+    fn fail_unsent(&mut self, due: &Due<'m>) {
+        let enrollment = due.entry.enrollment;
+        let to = self.cursor_after(due, false);
+        self.change(Change::CameBack(CameBack {
+            reminder: reminder(enrollment.id, due.touch),
+            try_no: enrollment.cursor.try_no,
+            campaign_version: due.walk.state.campaign.version,
+            rules_version: self.machine.walks.tenant().rules.version,
+            at: self.now,
+            slot_at: due.touch.slot_at,
+            failed: Some(Reason::RetriesExhausted),
+            to,
+        }));
+        self.finish_if_done(enrollment.id, to);
     }
 
     fn rule(&mut self, due: &Due<'m>, verdict: Verdict, to: Cursor) {

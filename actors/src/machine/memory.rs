@@ -21,8 +21,6 @@ use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow}
 pub(super) struct Entry {
     pub(super) enrollment: Enrollment,
     pub(super) boleto: Arc<Boleto>,
-    /// For which event it waits.
-    held: Option<Reason>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +33,8 @@ struct KnownContact {
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     entries: BTreeMap<EnrollmentId, Entry>,
+    /// Those that wait for an event.
+    held: BTreeMap<EnrollmentId, Reason>,
     queue: DueQueue,
     contacts: BTreeMap<ContactId, KnownContact>,
     campaign_tallies: BTreeMap<CampaignId, Tally>,
@@ -53,6 +53,7 @@ impl Memory {
     pub(super) fn new(rows: &[TallyRow]) -> Self {
         let mut memory = Self {
             entries: BTreeMap::new(),
+            held: BTreeMap::new(),
             queue: DueQueue::default(),
             contacts: BTreeMap::new(),
             campaign_tallies: BTreeMap::new(),
@@ -157,7 +158,6 @@ impl Memory {
                 Entry {
                     enrollment: row.enrollment,
                     boleto: Arc::new(row.boleto),
-                    held: None,
                 },
             );
         }
@@ -185,7 +185,7 @@ impl Memory {
         });
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
-            entry.held = None;
+            self.held.remove(&enrollment);
             match place {
                 _ if busy => self.queue.remove(enrollment),
                 Some(place) if place <= self.read_to => self.queue.put(enrollment, place.next_at),
@@ -242,6 +242,7 @@ impl Memory {
 
     pub(super) fn drop_entry(&mut self, enrollment: EnrollmentId) {
         self.queue.remove(enrollment);
+        self.held.remove(&enrollment);
         let Some(entry) = self.entries.remove(&enrollment) else {
             return;
         };
@@ -297,7 +298,7 @@ impl Memory {
             return self.moved(enrollment, to, false);
         };
         entry.enrollment.cursor = to;
-        entry.held = Some(reason);
+        self.held.insert(enrollment, reason);
         if let Some(next_at) = to.next_at {
             self.queue.put(enrollment, next_at);
             self.expect(Mark {
@@ -309,13 +310,22 @@ impl Memory {
 
     /// Makes due what waited for this event.
     pub(super) fn wake(&mut self, reason: Reason) {
-        for (enrollment, entry) in &mut self.entries {
-            if entry.held == Some(reason) {
-                entry.held = None;
-                let touch = entry.enrollment.cursor.touch;
-                touch.inspect(|touch| self.queue.put(*enrollment, touch.slot_at));
+        let woken: Vec<EnrollmentId> = self
+            .held
+            .extract_if(.., |_, held| *held == reason)
+            .map(|(enrollment, _)| enrollment)
+            .collect();
+        for enrollment in woken {
+            let entry = self.entries.get(&enrollment);
+            if let Some(touch) = entry.and_then(|entry| entry.enrollment.cursor.touch) {
+                self.queue.put(enrollment, touch.slot_at);
             }
         }
+    }
+
+    /// Says whether anything waits for an event.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
     }
 
     pub(super) fn change_contact(&mut self, contact: ContactId, change: impl FnOnce(&mut Contact)) {

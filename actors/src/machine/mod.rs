@@ -275,9 +275,13 @@ impl Machine {
             .map(|at| at.max(now))
     }
 
-    /// Says whether the machine can be dropped: nothing is under way that only memory knows.
+    /// Says whether the machine can be dropped: nothing that only memory knows is under way, or waits
+    /// for an event.
     pub fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.sweeps.is_empty() && !self.settings_stale
+        !self.memory.holds_any()
+            && self.in_flight.is_empty()
+            && self.sweeps.is_empty()
+            && !self.settings_stale
     }
 
     /// Returns the claims without an outcome.

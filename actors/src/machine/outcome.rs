@@ -138,7 +138,7 @@ impl<'m> Draft<'m> {
         let try_no = claim.attempt.try_no.saturating_add(1);
         let to = match self.cursor_unsent(claim) {
             Some(to) => to,
-            // What would come next is not in memory: it is read, and passed over for this reason.
+            // What would come next is not in memory: it is read, and given up there.
             None if try_no > claim.attempt.try_no => {
                 return self.came_back(claim, None, nowhere_left(claim, try_no, self.now));
             }

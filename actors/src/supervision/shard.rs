@@ -254,7 +254,7 @@ fn granted(shared: &Arc<Shared>, trust: Trust) {
     }
     shared.shards.put_in(Arc::new(Tenure::new(trust)));
     for slot in shared.slots_of(trust.fence.shard) {
-        if slot.has_returned() {
+        if slot.has_left_overs() {
             shared.post(&slot, Post::Stir);
         }
     }

@@ -59,6 +59,8 @@ struct Inner {
     policy: RestartPolicy,
     trial: Trial,
     machine: Option<MachineView>,
+    /// An actor was ended when the shard was lost: a commit of it may stand all the same.
+    interrupted: bool,
     /// What the senders sent, while the shard is held here.
     paces: Option<Paces>,
 }
@@ -187,6 +189,12 @@ impl Slot {
         if inner.number == number {
             inner.paces = Some(paces.clone());
         }
+    }
+
+    /// Says whether the last owner here left something to be seen to by the next.
+    pub(crate) fn has_left_overs(&self) -> bool {
+        let inner = lock(&self.inner);
+        inner.interrupted || !inner.returned.is_empty()
     }
 
     pub(crate) fn has_returned(&self) -> bool {
@@ -330,6 +338,7 @@ impl Slot {
     /// Ends the actor from outside: the shard is lost. Outcomes are kept.
     pub(crate) fn dismiss(&self, timer: &Timer) {
         let mut inner = lock(&self.inner);
+        inner.interrupted |= matches!(inner.life, Life::Awake(_) | Life::Leaving(_));
         if !matches!(inner.life, Life::Quarantined) {
             inner.dismiss(Life::Asleep);
         }
@@ -411,6 +420,7 @@ impl Inner {
 
     fn bear(&mut self, activity: &Arc<Activity>) -> Birth {
         self.hold(activity);
+        self.interrupted = false;
         let (kill, killed) = oneshot::channel();
         self.dismiss(Life::Awake(Awake {
             addr: None,

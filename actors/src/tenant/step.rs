@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use actix::Context;
+use actix::{ActorContext, Context};
 use schedules::id::AttemptId;
 
 use super::setback::Setback;
@@ -63,6 +63,10 @@ impl TenantActor {
         let Some(Some(decision)) = self.guarded(&taken_in.facts, ctx, decide) else {
             return;
         };
+        // A thread that was held meanwhile has lost its tenants to others.
+        if !self.slot.is_acted_for_by(self.number) {
+            return ctx.stop();
+        }
         let pending = Pending {
             announced: self.announce(&decision),
             decision,

@@ -135,12 +135,12 @@ fn what_failed_out_of_sight_is_passed_over_and_the_next_step_comes() {
         next_after_at: None,
     });
     let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
-    assert_eq!(ruled(&changes), [(Ruling::Skip, Reason::RetriesExhausted)]);
-    let to = changes.iter().find_map(|change| match change {
-        Change::Ruled(ruled) => Some(ruled.to),
+    let failed = changes.iter().find_map(|change| match change {
+        Change::CameBack(back) => back.failed.map(|reason| (reason, back.to)),
         _ => None,
     });
-    let to = to.expect("a cursor");
+    let (reason, to) = failed.expect("a final record");
+    assert_eq!(reason, Reason::RetriesExhausted);
     assert_eq!(to.next_at, Some(at(10, 9, 0)), "the step of the due date");
     assert_eq!(to.progress.reminders, 0, "nothing was sent");
 }

@@ -33,15 +33,16 @@ const ADD_CONTACT: Sql = batch!(
 );
 
 /// An address belongs to whoever reads it: somebody who opted out and comes again under another
-/// phone is not written to there.
+/// phone is not written to there, since the word that says so.
 const ADDRESS_BARRED: Sql = batch!(
     "INSERT INTO suppressions (tenant_id, contact_id, channel, since_at)
-     SELECT DISTINCT r.tenant, r.contact, 'email', r.at FROM ",
-    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "email" "text", 4 "at" "bigint"),
+     SELECT r.tenant, r.contact, 'email', max(coalesce(c.opted_out_at, s.since_at)) FROM ",
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "email" "text"),
     "JOIN contacts c ON c.tenant_id = r.tenant AND c.email_canonical = r.email AND c.id <> r.contact
-     WHERE c.opted_out_at IS NOT NULL
-        OR EXISTS (SELECT 1 FROM suppressions s
-            WHERE s.tenant_id = c.tenant_id AND s.contact_id = c.id AND s.channel = 'email')
+     LEFT JOIN suppressions s ON s.tenant_id = c.tenant_id AND s.contact_id = c.id
+         AND s.channel = 'email'
+     WHERE c.opted_out_at IS NOT NULL OR s.since_at IS NOT NULL
+     GROUP BY r.tenant, r.contact
      ON CONFLICT DO NOTHING"
 );
 
@@ -94,7 +95,7 @@ async fn add(
         let id = ContactId(row.int()?);
         let (phone, email) = (row.text_or_null()?, row.text_or_null()?);
         if let Some(email) = &email {
-            addresses.push(row![tenant.0, id.0, email.as_str(), at.unix_ms()]);
+            addresses.push(row![tenant.0, id.0, email.as_str()]);
         }
         known.0.extend(phone.or(email).map(|point| (point, id)));
     }
