@@ -275,8 +275,8 @@ impl Machine {
             .map(|at| at.max(now))
     }
 
-    /// Says whether the machine can be dropped: nothing that only memory knows is under way, or waits
-    /// for an event.
+    /// Says whether the machine can be dropped: nothing that only memory knows is under way or
+    /// waits for an event.
     pub fn is_idle(&self) -> bool {
         !self.memory.holds_any()
             && self.in_flight.is_empty()

@@ -144,6 +144,22 @@ async fn what_comes_in_between_the_last_look_and_the_rest_is_not_slept_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_actor_that_was_ended_with_its_shard_leaves_work_to_the_next_owner_here() {
+    let node = World::new().start(|_| {});
+    let shared = node.shared();
+    let slot = Slot::new(HARMED, ShardId(1));
+    let stir = || slot.post(Post::Stir, true, ORIGIN, &shared.activity);
+    slot.dismiss(&shared.timer);
+    assert!(!slot.has_left_overs(), "nobody was at work");
+    let number = stir().expect("a birth").number;
+    assert_eq!(slot.look(number), Look::Current(false));
+    slot.dismiss(&shared.timer);
+    assert!(slot.has_left_overs(), "a commit may be under way");
+    assert!(stir().is_some());
+    assert!(!slot.has_left_overs());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loader_that_panics_is_tried_again() {
     let world = World::new();
     world.open_with(HARMED, 2, ORIGIN);

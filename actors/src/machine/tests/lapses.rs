@@ -70,6 +70,7 @@ fn what_waits_for_credits_goes_out_when_they_are_bought() {
     let held = (Ruling::Hold { until }, Reason::CreditsExhausted);
     assert_eq!(ruled(&changes), vec![held; 3]);
     assert!(!machine.is_due(at(7, 9, 1)), "it is not looked at for ever");
+    assert!(!machine.is_idle(), "the purchase must find it");
     machine.adopt(slow_settings(Some(5)));
     let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 9, 1));
     assert_eq!(claims(&changes).len(), 2);
