@@ -130,6 +130,12 @@ impl JumpClock {
         }
         self.jumped.notify_waiters();
     }
+
+    /// Sets the wall clock back.
+    #[cfg(test)]
+    pub(crate) fn set_back(&self, ms: i64) {
+        self.jumped_ms.fetch_sub(ms, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]

@@ -350,6 +350,28 @@ async fn a_fact_that_nobody_can_read_becomes_a_dead_letter_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_whose_clock_was_set_back_is_loaded_anew_and_repeats_nothing() {
+    let world = World::new();
+    world.open_with(TENANT, 1, ORIGIN);
+    let later = ORIGIN.plus_ms(30 * SECOND_MS);
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.remind(2, later);
+    });
+    let node = world.settled(|_| {}).await;
+    assert_eq!(world.wire_of(TENANT).len(), 1);
+    let before = world.calls_of(TENANT, "load");
+    world.clock.set_back(HOUR_MS);
+    world.say(TENANT, 1);
+    node.hint(TENANT);
+    node.at_rest().await;
+    assert_eq!(world.calls_of(TENANT, "load"), before + 1);
+    assert!(world.with(|state| state.books[&TENANT].applied.contains(&1)));
+    world.walk(&node, later.plus_ms(SECOND_MS)).await;
+    assert_eq!(world.wire_of(TENANT).len(), 2, "each went out once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sleeping_tenant_wakes_at_its_instant() {
     let world = World::new();
     let at = ORIGIN.plus_ms(30 * HOUR_MS);
