@@ -285,6 +285,36 @@ pub fn reference(n: u32) -> BoletoName {
     BoletoName::Reference(Reference::parse(&format!("NF-{n}")).expect("a reference"))
 }
 
+/// Says that boleto number `n` was cancelled.
+pub fn cancelled(n: u32) -> Saying {
+    Saying::BoletoCancelled {
+        boleto: reference(n),
+    }
+}
+
+/// Says that boleto number `n` is open again.
+pub fn reopened(n: u32) -> Saying {
+    Saying::BoletoReopened {
+        boleto: reference(n),
+    }
+}
+
+/// Says that contact number `n` wants no more messages on a channel, or at all.
+pub fn opted_out(n: u32, channel: Option<Channel>) -> Saying {
+    Saying::ContactOptedOut {
+        contact: contact(n),
+        channel,
+    }
+}
+
+/// Says that contact number `n` wants messages again on a channel, or on all.
+pub fn opted_in(n: u32, channel: Option<Channel>) -> Saying {
+    Saying::ContactOptedIn {
+        contact: contact(n),
+        channel,
+    }
+}
+
 /// Names contact number `n` by its phone.
 pub fn contact(n: u32) -> ContactName {
     ContactName::Point(format!("+55119{n:08}"))

@@ -17,7 +17,7 @@ use engine::store::{Import, NewBoleto, Point, Setting};
 use schedules::channel::Channel;
 use schedules::template::Template;
 use tests::database::Database;
-use tests::scene::{START, Scene, accepted, boleto, contact, edit, reference};
+use tests::scene::{START, Scene, accepted, boleto, edit, opted_out, reference, reopened};
 use tokio::sync::Semaphore;
 
 use crate::store::store_suite;
@@ -101,7 +101,7 @@ impl Door {
         put.await.expect("a template");
         scene.enroll(1, START).await;
         scene
-            .say("out early", opted_out("ana@exemplo.com.br"))
+            .say("out early", address_opted_out("ana@exemplo.com.br"))
             .await;
         let former = actors::lease::NodeId(format!("node-of-{}", scene.fence.shard.0));
         let released = database.store.release(&former, scene.fence).await;
@@ -143,7 +143,7 @@ impl Door {
     }
 }
 
-fn opted_out(address: &str) -> Saying {
+fn address_opted_out(address: &str) -> Saying {
     Saying::ContactOptedOut {
         contact: ContactName::Point(address.to_owned()),
         channel: None,
@@ -165,10 +165,7 @@ async fn a_stop_settles_when_what_has_begun_may_end(database: Database) {
     let door = Door::with_one_waiting(database).await;
     door.turnstile.let_in.add_permits(1);
     pass(&door.turnstile.inside).await;
-    let out = Saying::ContactOptedOut {
-        contact: contact(0),
-        channel: None,
-    };
+    let out = opted_out(0, None);
     let told = door.tell("out", out).await;
     let Told::Settling {
         in_flight: 1,
@@ -243,14 +240,9 @@ async fn an_event_id_that_was_used_stops_nothing_else(database: Database) {
         Told::Stopped { subject },
         "told again"
     );
-    let reopened = Saying::BoletoReopened {
-        boleto: reference(0),
-    };
+    let reopened = reopened(0);
     assert_eq!(door.tell("evt_1", reopened).await, Told::Conflict);
-    let by_sms = |channel| Saying::ContactOptedOut {
-        contact: contact(1),
-        channel,
-    };
+    let by_sms = |channel| opted_out(1, channel);
     let told = door.tell("evt_2", by_sms(Some(Channel::Sms))).await;
     assert!(matches!(told, Told::Stopped { .. }));
     assert_eq!(door.tell("evt_2", by_sms(None)).await, Told::Conflict);

@@ -8,7 +8,7 @@ use engine::store::{ImportRefusal, Point, Refused};
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 use tests::database::Database;
-use tests::scene::{START, Scene, boleto, contact, cursor, reference};
+use tests::scene::{START, Scene, boleto, contact, cursor, reference, reopened};
 
 use super::store_suite;
 
@@ -51,9 +51,7 @@ async fn sweep(scene: &Scene, kind: SweepKind) -> SweepPage {
 async fn a_reopening_from_before_the_payment_opens_nothing(database: Database) {
     let scene = Scene::set(&database.store).await;
     scene.import("chunk", vec![boleto(0, 0)]).await;
-    let reopened = || Saying::BoletoReopened {
-        boleto: reference(0),
-    };
+    let reopened = || reopened(0);
     scene.pay("paid", 0).await;
     say_at(&scene, "before", START.plus_ms(-1), reopened()).await;
     assert_eq!(status(&scene, 0).await, "paid");
@@ -156,9 +154,7 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
     scene.pay("paid", 0).await;
     let of_boleto = SweepKind::ReplanBoleto { boleto: id };
     assert!(sweep(&scene, of_boleto.clone()).await.candidates.is_empty());
-    let reopened = Saying::BoletoReopened {
-        boleto: reference(0),
-    };
+    let reopened = reopened(0);
     scene.say("reopened", reopened).await;
     let page = sweep(&scene, of_boleto).await;
     assert!(page.last);
@@ -190,9 +186,7 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
     };
     let committed = scene.commit(vec![ended]).await.expect("a commit");
     assert_eq!(committed.refused, [enrollment], "the payment came first");
-    let reopened = Saying::BoletoReopened {
-        boleto: reference(0),
-    };
+    let reopened = reopened(0);
     scene.say("reopened", reopened).await;
     let boleto = all[0].enrollment.boleto;
     let page = sweep(&scene, SweepKind::ReplanBoleto { boleto }).await;
@@ -207,9 +201,7 @@ async fn a_replan_of_a_campaign_leaves_the_stopped_alone(database: Database) {
     let scene = Scene::set(&database.store).await;
     let all = scene.enroll(2, START).await;
     scene.pay("paid", 0).await;
-    let reopened = Saying::BoletoReopened {
-        boleto: reference(0),
-    };
+    let reopened = reopened(0);
     scene.say("reopened", reopened).await;
     let boleto = all[0].enrollment.boleto;
     let own = sweep(&scene, SweepKind::ReplanBoleto { boleto }).await;

@@ -9,7 +9,7 @@ use engine::facts::{BoletoName, FactAnswer, Saying};
 use engine::store::EnrollmentRecord;
 use schedules::id::EnrollmentId;
 use tests::database::{Database, Engine};
-use tests::scene::{START, Scene, boleto, claim, contact};
+use tests::scene::{START, Scene, boleto, claim, opted_out};
 
 use super::store_suite;
 
@@ -198,10 +198,7 @@ async fn no_enrollment_outlives_an_opt_out_or_a_payment(database: Database) {
         tokio::spawn(async move {
             for n in (every..count).step_by(2) {
                 let saying = if every == 0 {
-                    Saying::ContactOptedOut {
-                        contact: contact(n),
-                        channel: None,
-                    }
+                    opted_out(n, None)
                 } else {
                     Saying::BoletoPaid {
                         boleto: tests::scene::reference(n),

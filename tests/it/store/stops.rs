@@ -12,7 +12,8 @@ use schedules::stop::StopReason;
 use schedules::verdict::{Reason, Ruling};
 use tests::database::Database;
 use tests::scene::{
-    START, Scene, accepted, attempt, boleto, claim, contact, cursor, reference, settled,
+    START, Scene, accepted, attempt, boleto, cancelled, claim, contact, cursor, opted_in,
+    opted_out, reference, reopened, settled,
 };
 
 use super::store_suite;
@@ -114,34 +115,13 @@ async fn a_paid_boleto_stays_paid_until_it_is_reopened(database: Database) {
             .status
     };
     scene.pay("paid", 0).await;
-    scene
-        .say(
-            "cancelled",
-            Saying::BoletoCancelled {
-                boleto: reference(0),
-            },
-        )
-        .await;
+    scene.say("cancelled", cancelled(0)).await;
     assert_eq!(status().await, "paid");
     let stopped = scene.enrollments().await[0].stopped;
     assert_eq!(stopped.map(|(_, reason)| reason), Some(StopReason::Paid));
-    scene
-        .say(
-            "reopened",
-            Saying::BoletoReopened {
-                boleto: reference(0),
-            },
-        )
-        .await;
+    scene.say("reopened", reopened(0)).await;
     assert_eq!(status().await, "open");
-    scene
-        .say(
-            "cancelled again",
-            Saying::BoletoCancelled {
-                boleto: reference(0),
-            },
-        )
-        .await;
+    scene.say("cancelled again", cancelled(0)).await;
     assert_eq!(status().await, "cancelled");
 }
 
@@ -175,14 +155,7 @@ async fn a_reopened_boleto_is_swept_and_goes_on(database: Database) {
         .expect("a commit")
         .refused;
     assert_eq!(refused, [all[0].enrollment.id]);
-    scene
-        .say(
-            "reopened",
-            Saying::BoletoReopened {
-                boleto: reference(0),
-            },
-        )
-        .await;
+    scene.say("reopened", reopened(0)).await;
     let standing = page().await;
     assert!(standing[0].stopped && standing[0].enrollment.id == all[0].enrollment.id);
     assert_eq!(
@@ -207,10 +180,7 @@ async fn an_opt_out_stops_every_boleto_of_the_contact(database: Database) {
         changes.push(scene.enrolled(scene.boleto_id(n).await, START));
     }
     scene.commit(changes).await.expect("a commit");
-    let out = Saying::ContactOptedOut {
-        contact: contact(7),
-        channel: None,
-    };
+    let out = opted_out(7, None);
     assert!(matches!(
         scene.say("out", out).await,
         FactAnswer::Applied { .. }
@@ -226,10 +196,7 @@ async fn an_opt_out_stops_every_boleto_of_the_contact(database: Database) {
     let late = scene.enrolled(scene.boleto_id(3).await, START);
     scene.commit(vec![late.clone()]).await.expect("a commit");
     assert_eq!(scene.enrollments().await.len(), 3);
-    let back = Saying::ContactOptedIn {
-        contact: contact(7),
-        channel: None,
-    };
+    let back = opted_in(7, None);
     scene.say("in", back).await;
     scene.commit(vec![late]).await.expect("a commit");
     assert_eq!(scene.enrollments().await.len(), 4);
@@ -259,15 +226,7 @@ async fn an_opt_out_of_a_channel_suppresses_it(database: Database) {
     let scene = Scene::set(&database.store).await;
     scene.enroll(1, START).await;
     let channel = Some(Channel::Sms);
-    scene
-        .say(
-            "out",
-            Saying::ContactOptedOut {
-                contact: contact(0),
-                channel,
-            },
-        )
-        .await;
+    scene.say("out", opted_out(0, channel)).await;
     scene
         .say(
             "replied",
@@ -288,15 +247,7 @@ async fn an_opt_out_of_a_channel_suppresses_it(database: Database) {
     assert_eq!(page().await[0].suppressed, [Channel::Sms]);
     assert_eq!(page().await[0].events.replied_at, Some(START));
     assert_eq!(scene.enrollments().await[0].state, "active");
-    scene
-        .say(
-            "in",
-            Saying::ContactOptedIn {
-                contact: contact(0),
-                channel,
-            },
-        )
-        .await;
+    scene.say("in", opted_in(0, channel)).await;
     assert_eq!(page().await[0].suppressed, []);
 }
 
@@ -304,10 +255,7 @@ async fn a_fact_that_came_early_is_applied_at_the_import(database: Database) {
     let scene = Scene::set(&database.store).await;
     assert_eq!(scene.pay("early", 0).await, FactAnswer::Parked);
     assert_eq!(scene.pay("early", 0).await, FactAnswer::Duplicate);
-    let out = Saying::ContactOptedOut {
-        contact: contact(1),
-        channel: None,
-    };
+    let out = opted_out(1, None);
     assert_eq!(scene.say("early out", out).await, FactAnswer::Parked);
     let waiting = scene.inbox().await;
     assert!(

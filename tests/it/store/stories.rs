@@ -3,13 +3,14 @@
 
 use actors::machine::change::Change;
 use actors::machine::effect::Subject;
+use actors::machine::input::{FactBody, InboxFact};
 use engine::bus::envelope::Envelope;
 use engine::facts::{ContactName, Fact, FactAnswer, Saying};
 use engine::store::{EnrollmentRecord, Point, Standing};
 use schedules::channel::Channel;
 use schedules::reference::Reference;
 use tests::database::Database;
-use tests::scene::{START, Scene, boleto, claim, contact, reference};
+use tests::scene::{START, Scene, boleto, claim, contact, opted_in, reference, reopened};
 
 use super::store_suite;
 
@@ -21,6 +22,7 @@ store_suite!(
     a_word_from_before_a_channel_was_barred_frees_nothing,
     a_stop_that_is_told_again_finds_its_subject,
     events_of_two_sources_never_meet,
+    a_campaign_that_is_launched_twice_is_launched_once,
     a_reopening_from_before_the_payment_comes_too_late,
     a_changed_boleto_loses_the_line_of_its_old_amount,
     a_reopened_boleto_that_was_never_enrolled_is_a_candidate,
@@ -124,15 +126,7 @@ async fn a_channel_that_is_allowed_again_can_be_claimed(database: Database) {
         "who enters later is barred, too"
     );
     let channel = Some(Channel::Sms);
-    scene
-        .say(
-            "in",
-            Saying::ContactOptedIn {
-                contact: contact(0),
-                channel,
-            },
-        )
-        .await;
+    scene.say("in", opted_in(0, channel)).await;
     let refused = scene
         .commit(vec![claim(&all[0], 0, START)])
         .await
@@ -243,6 +237,31 @@ async fn a_payment_in_another_spelling_finds_its_boleto(database: Database) {
     assert_eq!(database.texts(status).await, ["paid"]);
 }
 
+async fn a_campaign_that_is_launched_twice_is_launched_once(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let launches = async || {
+        let facts = scene.inbox().await;
+        let launch = |fact: &&InboxFact| matches!(fact.body, FactBody::CampaignLaunched { .. });
+        facts.iter().filter(launch).count()
+    };
+    assert_eq!(launches().await, 1);
+    let campaign = scene.campaign;
+    let again = Saying::CampaignLaunched { campaign };
+    let told = [
+        scene.say("launch", again.clone()).await,
+        scene.say("launch again", again).await,
+    ];
+    let unchanged = FactAnswer::Unchanged {
+        subject: Subject::Campaign(campaign),
+    };
+    assert_eq!(told, [FactAnswer::Duplicate, unchanged]);
+    assert_eq!(
+        launches().await,
+        1,
+        "the owner enrolls nobody a second time"
+    );
+}
+
 async fn a_reopening_from_before_the_payment_comes_too_late(database: Database) {
     let scene = Scene::set(&database.store).await;
     scene.enroll(1, START).await;
@@ -257,15 +276,7 @@ async fn a_reopening_from_before_the_payment_comes_too_late(database: Database) 
         },
         START.plus_ms(10),
     );
-    let reopened = |event_id, ms| {
-        at(
-            event_id,
-            Saying::BoletoReopened {
-                boleto: reference(0),
-            },
-            START.plus_ms(ms),
-        )
-    };
+    let reopened = |event_id, ms| at(event_id, reopened(0), START.plus_ms(ms));
     let status = "SELECT status FROM boletos";
     database.store.commit_facts(&[paid]).await.expect("answers");
     database
