@@ -181,8 +181,6 @@ fn opted_out(why: &Why) -> Option<(Timestamp, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use actors::ports::{Boleto, Cursor, Enrollment};
     use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId};
     use schedules::plan::Touch;
@@ -208,20 +206,13 @@ mod tests {
             pix_code: None,
             payment_link: None,
         };
-        Why {
-            boleto: BoletoRecord {
-                boleto,
-                status: status.to_owned(),
-                status_at: at(status_at),
-                contact: ContactId(1),
-                opted_out_at: None,
-            },
-            enrollments: Vec::new(),
-            campaigns: BTreeMap::new(),
-            attempts: Vec::new(),
-            decisions: Vec::new(),
-            stops: Vec::new(),
-        }
+        Why::nothing_of(BoletoRecord {
+            boleto,
+            status: status.to_owned(),
+            status_at: at(status_at),
+            contact: ContactId(1),
+            opted_out_at: None,
+        })
     }
 
     fn paid(received_at: &str) -> InboxFact {

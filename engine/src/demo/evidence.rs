@@ -126,8 +126,6 @@ fn is_held_beyond(ends_at: Timestamp, step_no: u8, decisions: &[DecisionRecord])
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use actors::ports::Boleto;
     use schedules::id::{AttemptId, CampaignId, ContactId, EnrollmentId, ReminderId};
     use schedules::verdict::Reason;
@@ -161,20 +159,13 @@ mod tests {
             pix_code: None,
             payment_link: None,
         };
-        Why {
-            boleto: BoletoRecord {
-                boleto,
-                status: "open".to_owned(),
-                status_at: super::super::begins_at(),
-                contact: ContactId(1),
-                opted_out_at: None,
-            },
-            enrollments: Vec::new(),
-            campaigns: BTreeMap::new(),
-            attempts: Vec::new(),
-            decisions: Vec::new(),
-            stops: Vec::new(),
-        }
+        Why::nothing_of(BoletoRecord {
+            boleto,
+            status: "open".to_owned(),
+            status_at: super::super::begins_at(),
+            contact: ContactId(1),
+            opted_out_at: None,
+        })
     }
 
     fn ends_at() -> Timestamp {

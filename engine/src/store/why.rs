@@ -60,6 +60,21 @@ pub struct Why {
     pub stops: Vec<InboxFact>,
 }
 
+#[cfg(test)]
+impl Why {
+    /// Returns the story of a boleto of which nothing has come yet.
+    pub(crate) fn nothing_of(boleto: BoletoRecord) -> Self {
+        Self {
+            boleto,
+            enrollments: Vec::new(),
+            attempts: Vec::new(),
+            decisions: Vec::new(),
+            campaigns: BTreeMap::new(),
+            stops: Vec::new(),
+        }
+    }
+}
+
 const BOLETO: Sql = both(
     "SELECT b.id, b.reference, b.amount_centavos, b.due_on, b.digitable_line, b.pix_code,
          b.payment_link, b.status, b.status_at, c.id, c.opted_out_at
