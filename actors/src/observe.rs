@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::locked::lock;
 use crate::machine::MachineView;
+use crate::machine::input::Part;
 use crate::ports::ShardId;
 
 /// Counts what is under way on a node.
@@ -137,8 +138,8 @@ pub struct Alert {
 pub enum AlertKind {
     /// A tenant failed too often and is parked.
     Quarantined,
-    /// A fact was set aside as a dead letter (its row in the inbox).
-    FactSetAside(i64),
+    /// Something was set aside as a dead letter: its tenant could not go on with it.
+    SetAside(Part),
     /// The store has not answered a tenant for many tries.
     StoreAway,
     /// The store refuses to work for a tenant until someone mends it.
@@ -216,11 +217,11 @@ mod tests {
             alerts.raise(Alert {
                 at: Timestamp::from_unix_ms(0),
                 tenant: None,
-                what: AlertKind::FactSetAside(seq),
+                what: AlertKind::SetAside(Part::Fact(seq)),
             });
         }
         let listed = alerts.list();
         assert_eq!(listed.len(), ALERTS_MAX);
-        assert_eq!(listed[0].what, AlertKind::FactSetAside(1));
+        assert_eq!(listed[0].what, AlertKind::SetAside(Part::Fact(1)));
     }
 }

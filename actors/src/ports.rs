@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::change::{Change, Claim};
 use crate::machine::effect::HandOver;
-use crate::machine::input::{InboxFact, Outcome, Sweep};
+use crate::machine::input::{InboxFact, Outcome, Part, Sweep};
 
 /// A slice of the tenants, owned by one node at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,18 +91,6 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Fenced`] when the lease has another epoch; [`JournalError::Unknown`] when
     /// the commit may or may not have happened: the machine must be loaded again.
     async fn commit(&self, commit: Commit) -> Result<Committed, JournalError>;
-
-    /// Sets a fact aside that the owner cannot apply, as a dead letter with its reason.
-    ///
-    /// # Errors
-    /// As [`Journal::commit`].
-    async fn set_aside(
-        &self,
-        tenant: TenantId,
-        fence: Fence,
-        seq: i64,
-        reason: &'static str,
-    ) -> Result<(), JournalError>;
 
     /// Seals the tenant's audit rows that are not sealed yet into its hash chain.
     ///
@@ -283,6 +271,8 @@ pub struct DuePage {
     pub read_to: Mark,
     /// The instant of the first active row after `read_to`, if there is one.
     pub next_after_at: Option<Timestamp>,
+    /// Enrollments among them whose rows say nothing this program knows.
+    pub unreadable: Vec<EnrollmentId>,
 }
 
 /// One due enrollment.
@@ -407,9 +397,7 @@ pub struct InboxPage {
 /// Rows of a sweep.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SweepPage {
-    /// Open boletos to enroll in running campaigns: those of a sweep that enrolls, and on the last
-    /// page of a boleto's or contact's re-plan the open ones of that subject, which imports and
-    /// launches passed over while they were paid or opted out.
+    /// Open boletos to enroll in running campaigns (sweeps that enroll).
     pub candidates: Vec<Candidate>,
     /// Enrollments to plan again (sweeps that re-plan).
     pub standing: Vec<Standing>,
@@ -417,6 +405,22 @@ pub struct SweepPage {
     pub read_to: i64,
     /// No row comes after this page.
     pub last: bool,
+    /// Parts among them whose rows say nothing this program knows.
+    pub unreadable: Vec<Part>,
+}
+
+impl SweepPage {
+    /// Names the parts of the page, which is one of the sweep with this number.
+    pub fn parts(&self, seq: i64) -> impl Iterator<Item = Part> {
+        let boleto = move |one: &Candidate| Part::Boleto {
+            sweep: seq,
+            boleto: one.boleto,
+            contact: one.contact,
+        };
+        let standing = |one: &Standing| Part::Enrollment(one.enrollment.id);
+        let candidates = self.candidates.iter().map(boleto);
+        candidates.chain(self.standing.iter().map(standing))
+    }
 }
 
 /// A boleto that may be enrolled.

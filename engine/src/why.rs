@@ -305,6 +305,7 @@ mod tests {
             enrollment,
             state: next_at.map_or("stopped", |_| "active").to_owned(),
             stopped: None,
+            stopped_by: None,
         }
     }
 

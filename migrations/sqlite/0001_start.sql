@@ -156,7 +156,7 @@ CREATE TABLE enrollments (
     state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'stopped', 'finished')),
     stopped_by BIGINT,
     stop_reason TEXT CHECK (stop_reason IN ('paid', 'cancelled', 'opted_out', 'campaign_paused',
-        'campaign_archived', 'tenant_paused')),
+        'campaign_archived', 'tenant_paused', 'set_aside')),
     done BIGINT NOT NULL,
     occurrence BIGINT NOT NULL,
     reminders BIGINT NOT NULL,

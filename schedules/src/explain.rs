@@ -87,6 +87,7 @@ const fn stop_pt(stop: StopReason) -> &'static str {
         StopReason::CampaignPaused => "a campanha está pausada",
         StopReason::CampaignArchived => "a campanha foi encerrada",
         StopReason::TenantPaused => "os envios da empresa estão pausados",
+        StopReason::SetAside => "o lembrete foi separado por uma falha e espera um operador",
     }
 }
 
@@ -124,6 +125,9 @@ const fn stop_en(stop: StopReason) -> &'static str {
         StopReason::CampaignPaused => "the campaign is paused",
         StopReason::CampaignArchived => "the campaign was ended",
         StopReason::TenantPaused => "the company's messages are paused",
+        StopReason::SetAside => {
+            "the reminder was set aside after a failure and waits for an operator"
+        }
     }
 }
 

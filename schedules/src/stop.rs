@@ -18,17 +18,20 @@ pub enum StopReason {
     CampaignArchived,
     /// The tenant is paused, or its kill switch is on.
     TenantPaused,
+    /// The engine could not go on with the reminder: it waits for an operator.
+    SetAside,
 }
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [StopReason; 6] = [
+    pub const ALL: [StopReason; 7] = [
         StopReason::Paid,
         StopReason::Cancelled,
         StopReason::OptedOut,
         StopReason::CampaignPaused,
         StopReason::CampaignArchived,
         StopReason::TenantPaused,
+        StopReason::SetAside,
     ];
 
     /// Returns the name used in the database, the API and `why` records.
@@ -40,6 +43,7 @@ impl StopReason {
             StopReason::CampaignPaused => "campaign_paused",
             StopReason::CampaignArchived => "campaign_archived",
             StopReason::TenantPaused => "tenant_paused",
+            StopReason::SetAside => "set_aside",
         }
     }
 }

@@ -8,10 +8,11 @@ use schedules::plan::Touch;
 use schedules::time::{DAY_MS, Timestamp};
 
 use super::fixtures;
-use crate::machine::change::{Change, Claim};
-use crate::machine::input::{FactBody, InboxFact, Outcome};
+use crate::machine::change::{Change, Claim, Enrolled};
+use crate::machine::input::{FactBody, InboxFact, Outcome, Part, Sweep};
 use crate::ports::{
-    Cursor, DuePage, DueRow, Enrollment, InboxPage, Mark, PageRequest, Settings, Snapshot,
+    Candidate, Cursor, DuePage, DueRow, Enrollment, InboxPage, Mark, PageRequest, Settings,
+    Snapshot, SweepPage,
 };
 
 const CHANNELS: [Channel; 1] = [Channel::Whatsapp];
@@ -22,9 +23,13 @@ pub(crate) struct Books {
     pub(crate) active: BTreeMap<EnrollmentId, Enrollment>,
     pub(crate) inbox: Vec<InboxFact>,
     pub(crate) applied: BTreeSet<i64>,
-    pub(crate) dead: Vec<i64>,
-    /// Facts that nobody can read.
-    pub(crate) smudged: BTreeSet<i64>,
+    pub(crate) sweeps: BTreeMap<i64, Sweep>,
+    /// Boletos that a sweep may enroll, and those that were enrolled.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) enrolled: Vec<Enrolled>,
+    pub(crate) dead: Vec<Part>,
+    /// What nobody can read.
+    pub(crate) smudged: BTreeSet<Part>,
     pub(crate) claims: BTreeMap<AttemptId, (Claim, Option<Outcome>)>,
     pub(crate) seals: usize,
 }
@@ -37,6 +42,9 @@ impl Books {
             active: BTreeMap::new(),
             inbox: Vec::new(),
             applied: BTreeSet::new(),
+            sweeps: BTreeMap::new(),
+            candidates: Vec::new(),
+            enrolled: Vec::new(),
             dead: Vec::new(),
             smudged: BTreeSet::new(),
             claims: BTreeMap::new(),
@@ -71,7 +79,7 @@ impl Books {
             .retain(|_, enrollment| enrollment.boleto != boleto);
     }
 
-    pub(super) fn say(&mut self, body: FactBody, now: Timestamp) {
+    pub(crate) fn say(&mut self, body: FactBody, now: Timestamp) {
         let seq = i64::try_from(self.inbox.len()).unwrap() + 1;
         self.inbox.push(InboxFact {
             seq,
@@ -91,12 +99,12 @@ impl Books {
             settings: self.settings.clone(),
             unsettled: unsettled.map(|(claim, _)| claim.clone()).collect(),
             tallies: Vec::new(),
-            sweeps: Vec::new(),
+            sweeps: self.sweeps.values().cloned().collect(),
         }
     }
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = &InboxFact> {
-        let done = |seq: &i64| self.applied.contains(seq) || self.dead.contains(seq);
+        let done = |seq: &i64| self.applied.contains(seq) || self.dead.contains(&Part::Fact(*seq));
         self.inbox.iter().filter(move |fact| !done(&fact.seq))
     }
 
@@ -105,7 +113,7 @@ impl Books {
             .waiting()
             .take(limit)
             .cloned()
-            .partition(|fact| self.smudged.contains(&fact.seq));
+            .partition(|fact| self.smudged.contains(&Part::Fact(fact.seq)));
         InboxPage {
             facts,
             unreadable: unreadable.iter().map(|fact| fact.seq).collect(),
@@ -146,7 +154,14 @@ impl Books {
         };
         let full = due.len() == request.limit as usize;
         let read_to = if full { *due[due.len() - 1].0 } else { end };
+        let smudged = |row: &&Enrollment| self.smudged.contains(&Part::Enrollment(row.id));
         DuePage {
+            unreadable: due
+                .iter()
+                .map(|(_, row)| **row)
+                .filter(smudged)
+                .map(|row| row.id)
+                .collect(),
             contacts: due
                 .iter()
                 .map(|(_, row)| fixtures::contact(row.contact))
@@ -163,6 +178,20 @@ impl Books {
                 .keys()
                 .find(|mark| **mark > read_to)
                 .map(|mark| mark.next_at),
+        }
+    }
+
+    /// Returns candidates, whatever the sweep is about.
+    pub(super) fn sweep_page(&self, sweep: &Sweep, limit: usize) -> SweepPage {
+        let ahead = |one: &&Candidate| one.boleto.0 > sweep.after;
+        let page: Vec<Candidate> = self.candidates.iter().filter(ahead).cloned().collect();
+        let last = page.len() <= limit;
+        let candidates: Vec<Candidate> = page.into_iter().take(limit).collect();
+        SweepPage {
+            read_to: candidates.last().map_or(sweep.after, |one| one.boleto.0),
+            candidates,
+            last,
+            ..SweepPage::default()
         }
     }
 
@@ -194,6 +223,14 @@ impl Books {
             Change::CameBack(back) => self.move_to(back.reminder.enrollment, back.to),
             Change::Moved(moved) => self.move_to(moved.enrollment, moved.to),
             Change::Finished { enrollment } => drop(self.active.remove(enrollment)),
+            Change::FactSetAside { seq, .. } => self.dead.push(Part::Fact(*seq)),
+            Change::SetAside { enrollment, .. } => {
+                self.active.remove(enrollment);
+                self.dead.push(Part::Enrollment(*enrollment));
+            }
+            Change::SweepMoved(sweep) => drop(self.sweeps.insert(sweep.seq, sweep.clone())),
+            Change::SweepEnded { seq } => drop(self.sweeps.remove(seq)),
+            Change::Enrolled(enrolled) => self.enrolled.push(enrolled.clone()),
             Change::Settled(settled) => {
                 let claim = self.claims.get_mut(&settled.attempt).expect("a claim");
                 claim.1.get_or_insert_with(|| settled.outcome.clone());

@@ -18,7 +18,7 @@ use crate::clock::{Clock, JumpClock};
 use crate::lease::{LeaseTimes, NodeId};
 use crate::locked::lock;
 use crate::machine::change::Change;
-use crate::machine::input::{FactBody, Input, Outcome};
+use crate::machine::input::{FactBody, Input, Outcome, Part};
 use crate::ports::{JournalError, ShardId};
 use crate::supervision::node::{Node, NodeConfig, Ports};
 
@@ -77,38 +77,62 @@ pub(crate) struct GatewayMood {
     pub(crate) answer: Option<Outcome>,
 }
 
-/// Facts on which the machine panics, as if it had a bug.
+/// What the machine panics on, as if it had a bug.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    poisonous: Mutex<BTreeSet<i64>>,
+    poisonous: Mutex<BTreeSet<Part>>,
+    bad_outcomes: Mutex<BTreeSet<EnrollmentId>>,
     ticks: Mutex<BTreeMap<TenantId, u32>>,
 }
 
 impl Faults {
     /// Panics if the inputs hold poison.
-    pub(crate) fn strike(&self, tenant: TenantId, inputs: &[Input]) {
+    pub(crate) fn strike(
+        &self,
+        tenant: TenantId,
+        inputs: &[Input],
+        due: impl Iterator<Item = EnrollmentId>,
+    ) {
+        let due: Vec<EnrollmentId> = due.collect();
         for input in inputs {
-            match input {
-                Input::Facts(facts) => {
-                    let poisonous = lock(&self.poisonous).clone();
-                    let poison = facts.iter().any(|fact| poisonous.contains(&fact.seq));
-                    assert!(!poison, "a planted bug");
-                }
+            let strikes = match input {
+                Input::Facts(facts) => facts.iter().any(|fact| self.hits(Part::Fact(fact.seq))),
                 Input::Tick => {
-                    let mut ticks = lock(&self.ticks);
-                    let left = ticks.entry(tenant).or_default();
-                    let strikes = *left > 0;
-                    *left = left.saturating_sub(1);
-                    drop(ticks);
-                    assert!(!strikes, "a planted bug");
+                    let hit = due.iter().any(|one| self.hits(Part::Enrollment(*one)));
+                    hit || self.strikes_tick(tenant)
                 }
-                _ => {}
-            }
+                Input::Look(one) => self.hits(Part::Enrollment(*one)) || self.strikes_tick(tenant),
+                Input::Swept(seq, page) => page.parts(*seq).any(|part| self.hits(part)),
+                Input::Returned(all) => all.iter().any(|one| self.hits_outcome(&one.attempt)),
+                Input::Orphaned(all) => all.iter().any(|one| self.hits_outcome(one)),
+                Input::SetAside(_) => false,
+            };
+            assert!(!strikes, "a planted bug");
         }
     }
 
-    pub(crate) fn poison(&self, seq: i64) {
-        lock(&self.poisonous).insert(seq);
+    fn hits(&self, part: Part) -> bool {
+        lock(&self.poisonous).contains(&part)
+    }
+
+    fn hits_outcome(&self, attempt: &AttemptId) -> bool {
+        lock(&self.bad_outcomes).contains(&attempt.reminder.enrollment)
+    }
+
+    fn strikes_tick(&self, tenant: TenantId) -> bool {
+        let mut ticks = lock(&self.ticks);
+        let left = ticks.entry(tenant).or_default();
+        let strikes = *left > 0;
+        *left = left.saturating_sub(1);
+        strikes
+    }
+
+    pub(crate) fn poison(&self, part: Part) {
+        lock(&self.poisonous).insert(part);
+    }
+
+    pub(crate) fn poison_outcomes(&self, enrollment: EnrollmentId) {
+        lock(&self.bad_outcomes).insert(enrollment);
     }
 
     pub(crate) fn fail_ticks(&self, tenant: TenantId, times: u32) {

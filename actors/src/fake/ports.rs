@@ -120,14 +120,11 @@ impl Journal for World {
     async fn sweep_page(
         &self,
         tenant: TenantId,
-        _sweep: &Sweep,
-        _limit: u32,
+        sweep: &Sweep,
+        limit: u32,
     ) -> Result<SweepPage, JournalError> {
-        let nothing = SweepPage {
-            last: true,
-            ..SweepPage::default()
-        };
-        self.read("sweep_page", tenant, |_| nothing).await
+        let page = |books: &Books| books.sweep_page(sweep, limit as usize);
+        self.read("sweep_page", tenant, page).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, JournalError> {
@@ -139,21 +136,6 @@ impl Journal for World {
             Ok(Committed { refused })
         };
         self.call("commit", tenant, work).await
-    }
-
-    async fn set_aside(
-        &self,
-        tenant: TenantId,
-        fence: Fence,
-        seq: i64,
-        _reason: &'static str,
-    ) -> Result<(), JournalError> {
-        let work = |state: &mut State| {
-            state.fenced(fence)?;
-            state.books(tenant)?.dead.push(seq);
-            Ok(())
-        };
-        self.call("set_aside", tenant, work).await
     }
 
     async fn seal_audit(&self, tenant: TenantId, fence: Fence) -> Result<(), JournalError> {

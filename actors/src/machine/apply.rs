@@ -34,7 +34,9 @@ impl Machine {
             Change::Moved(moved) | Change::Reactivated(moved) => {
                 self.moved(moved.enrollment, moved.to);
             }
-            Change::Finished { enrollment } | Change::Stopped { enrollment, .. } => {
+            Change::Finished { enrollment }
+            | Change::Stopped { enrollment, .. }
+            | Change::SetAside { enrollment, .. } => {
                 self.memory.drop_entry(*enrollment);
             }
             Change::Settled(settled) => self.settled(settled),
@@ -47,7 +49,10 @@ impl Machine {
                 self.sweep_waits.remove(seq);
                 self.sweeps.remove(seq);
             }
-            Change::FactApplied { .. } | Change::StopRecorded { .. } | Change::Announced(_) => {}
+            Change::FactApplied { .. }
+            | Change::FactSetAside { .. }
+            | Change::StopRecorded { .. }
+            | Change::Announced(_) => {}
         }
     }
 

@@ -18,6 +18,13 @@ pub enum Change {
         /// The row in the inbox.
         seq: i64,
     },
+    /// A fact becomes a dead letter: the owner cannot go on with it.
+    FactSetAside {
+        /// The row in the inbox.
+        seq: i64,
+        /// What is wrong with it.
+        harm: Harm,
+    },
     /// An open boleto entered a campaign; nothing happens when it is already in it, or not open, or
     /// its contact opted out of everything. The journal gives the enrollment its id.
     Enrolled(Enrolled),
@@ -48,8 +55,14 @@ pub enum Change {
         enrollment: EnrollmentId,
         /// The fact.
         seq: i64,
-        /// Why.
-        reason: StopReason,
+    },
+    /// An enrollment becomes a dead letter: the owner cannot go on with it. It is stopped, even if
+    /// it was stopped for another reason, and the touch that was next gets its cancel record.
+    SetAside {
+        /// The enrollment.
+        enrollment: EnrollmentId,
+        /// What is wrong with it.
+        harm: Harm,
     },
     /// Every enrollment that the fact stopped gets a cancel record for the touch that was next.
     StopRecorded {
@@ -182,4 +195,25 @@ pub struct Settled {
 pub enum Announcement {
     /// A campaign has taken in every boleto that was there when it was launched.
     CampaignEnrolled(CampaignId),
+    /// A boleto became a dead letter: the owner could not enroll it.
+    BoletoSetAside(BoletoId, Harm),
+}
+
+/// Why something was set aside as a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Its tenant's actor died of it, each time that it was tried alone.
+    Kills,
+    /// Its row says nothing that this program knows.
+    Unreadable,
+}
+
+impl Harm {
+    /// Returns the name used in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Harm::Kills => "kills",
+            Harm::Unreadable => "unreadable",
+        }
+    }
 }

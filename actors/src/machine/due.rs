@@ -54,6 +54,13 @@ impl<'m> Draft<'m> {
         }
     }
 
+    /// Looks at the enrollment that is due first, and at no other.
+    pub(super) fn look(&mut self, enrollment: EnrollmentId) {
+        if self.machine.first_due(self.now) == Some(enrollment) {
+            self.look_at(enrollment);
+        }
+    }
+
     fn look_at(&mut self, enrollment: EnrollmentId) {
         let Some(due) = self.due(enrollment) else {
             // Its campaign is gone: the fact that says so is on its way.

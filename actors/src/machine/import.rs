@@ -4,7 +4,6 @@ use chrono_tz::Tz;
 use schedules::cadence::StepSet;
 use schedules::id::{EnrollmentId, ReminderId};
 use schedules::plan::{Progress, passed_steps};
-use schedules::stop::StopReason;
 use schedules::time::{Timestamp, day_start};
 use schedules::verdict::{Reason, Verdict};
 
@@ -27,11 +26,7 @@ impl<'m> Draft<'m> {
             let enrollment = standing.enrollment.id;
             // It has nowhere to go back to: an open outcome finds it stopped.
             if matches!(sweep.kind, SweepKind::StopCampaign { .. }) {
-                self.change(Change::Stopped {
-                    enrollment,
-                    seq,
-                    reason: StopReason::CampaignArchived,
-                });
+                self.change(Change::Stopped { enrollment, seq });
                 continue;
             }
             if self.touched.contains(&enrollment) || self.machine.is_in_flight(enrollment) {
@@ -46,18 +41,12 @@ impl<'m> Draft<'m> {
             };
             return self.change(Change::SweepMoved(on));
         }
-        if let SweepKind::ReplanContact { also, .. } = &sweep.kind
-            && let Some((next, rest)) = also.split_first()
-        {
-            let on = Sweep {
+        if let Some(kind) = sweep.kind.next() {
+            return self.change(Change::SweepMoved(Sweep {
                 seq,
-                kind: SweepKind::ReplanContact {
-                    contact: *next,
-                    also: rest.to_vec(),
-                },
+                kind,
                 after: i64::MIN,
-            };
-            return self.change(Change::SweepMoved(on));
+            }));
         }
         self.change(Change::SweepEnded { seq });
         if let SweepKind::EnrollCampaign { campaign } = sweep.kind {
@@ -77,17 +66,19 @@ impl<'m> Draft<'m> {
     }
 
     fn enroll(&mut self, kind: &SweepKind, candidate: &Candidate) {
-        let walks = &self.machine.walks;
-        match kind {
-            SweepKind::EnrollCampaign { campaign } => {
-                if let Some(walk) = walks.walk(*campaign) {
-                    self.enroll_in(walk, candidate);
-                }
-            }
-            _ => walks
-                .walks()
-                .for_each(|walk| self.enroll_in(walk, candidate)),
+        for walk in self.walks_of(kind) {
+            self.enroll_in(walk, candidate);
         }
+    }
+
+    /// Returns the campaigns that a sweep enrolls in.
+    pub(super) fn walks_of(&self, kind: &SweepKind) -> impl Iterator<Item = &'m Walk> + use<'m> {
+        let only = match kind {
+            SweepKind::EnrollCampaign { campaign } => Some(*campaign),
+            _ => None,
+        };
+        let wanted = move |walk: &&Walk| only.is_none_or(|only| walk.state.campaign.id == only);
+        self.machine.walks.walks().filter(wanted)
     }
 
     fn enroll_in(&mut self, walk: &'m Walk, candidate: &Candidate) {
@@ -105,7 +96,8 @@ impl<'m> Draft<'m> {
             ..progress
         };
         let cursor = walk.cursor_at(calendar, subject, progress);
-        let passed = self.passed_over(walk, EnrollmentId(0), passed, cursor);
+        let verdict = Verdict::skip(Reason::PassedAtPlanning);
+        let passed = self.passed_over(walk, EnrollmentId(0), passed, &verdict, cursor);
         self.change(Change::Enrolled(Enrolled {
             campaign: walk.state.campaign.id,
             boleto: candidate.boleto,
@@ -115,7 +107,7 @@ impl<'m> Draft<'m> {
         }));
     }
 
-    /// Records the steps whose day had passed when they could first have been walked.
+    /// Records the steps that are not walked: their day had passed when they could first have been.
     ///
     /// For a new enrollment the journal puts the id in.
     pub(super) fn passed_over(
@@ -123,6 +115,7 @@ impl<'m> Draft<'m> {
         walk: &Walk,
         enrollment: EnrollmentId,
         passed: StepSet,
+        verdict: &Verdict,
         to: Cursor,
     ) -> Vec<Ruled> {
         let ruled = |step_no: u8| Ruled {
@@ -136,10 +129,31 @@ impl<'m> Draft<'m> {
             rules_version: self.machine.walks.tenant().rules.version,
             at: self.now,
             slot_at: self.now,
-            verdict: Verdict::skip(Reason::PassedAtPlanning),
+            verdict: verdict.clone(),
             to,
         };
         passed.iter().map(ruled).collect()
+    }
+}
+
+impl SweepKind {
+    /// Returns what follows when the last page was done.
+    fn next(&self) -> Option<SweepKind> {
+        match self {
+            SweepKind::ReplanBoleto { boleto } => Some(SweepKind::EnrollBoleto { boleto: *boleto }),
+            SweepKind::ReplanContact { contact, also } => Some(SweepKind::EnrollContact {
+                contact: *contact,
+                also: also.clone(),
+            }),
+            SweepKind::EnrollContact { also, .. } => {
+                let (contact, also) = also.split_first()?;
+                Some(SweepKind::ReplanContact {
+                    contact: *contact,
+                    also: also.to_vec(),
+                })
+            }
+            _ => None,
+        }
     }
 }
 

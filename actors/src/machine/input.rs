@@ -2,10 +2,11 @@
 
 use chrono::NaiveDate;
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId};
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId};
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::change::Harm;
 use super::effect::Subject;
 use crate::ports::{Returned, SweepPage};
 
@@ -22,6 +23,88 @@ pub enum Input {
     Swept(i64, SweepPage),
     /// Time has passed: look at what is due.
     Tick,
+    /// Look at one enrollment that is due.
+    Look(EnrollmentId),
+    /// Go on without something that does harm.
+    SetAside(SetAside),
+}
+
+/// The smallest part of an input that can be tried alone, and done without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A fact (its row in the inbox).
+    Fact(i64),
+    /// A due enrollment, one to be planned again, or the outcome of one of its attempts.
+    Enrollment(EnrollmentId),
+    /// A boleto that a sweep is to enroll.
+    Boleto {
+        /// The sweep (the fact it follows from).
+        sweep: i64,
+        /// The boleto.
+        boleto: BoletoId,
+        /// Its contact.
+        contact: ContactId,
+    },
+}
+
+/// Something that the owner cannot go on with.
+#[derive(Clone, Debug)]
+pub struct SetAside {
+    /// What it is.
+    pub part: Part,
+    /// What is wrong with it.
+    pub harm: Harm,
+    /// The input in whose place this comes, if it is one of outcomes: they are kept, and nothing
+    /// follows from them.
+    pub instead_of: Option<Box<Input>>,
+}
+
+impl Input {
+    /// Names the parts of the input, as far as it names them; a tick has any number of them.
+    pub fn parts(&self) -> Parts {
+        let of = |attempt: &AttemptId| Part::Enrollment(attempt.reminder.enrollment);
+        match self {
+            Input::Facts(facts) => Parts::of(facts.iter().map(|fact| Part::Fact(fact.seq))),
+            Input::Returned(all) => Parts::of(all.iter().map(|one| of(&one.attempt))),
+            Input::Orphaned(attempts) => Parts::of(attempts.iter().map(of)),
+            Input::Swept(seq, page) => Parts::of(page.parts(*seq)),
+            Input::Tick => Parts::Many,
+            Input::Look(enrollment) => Parts::One(Part::Enrollment(*enrollment)),
+            Input::SetAside(_) => Parts::None,
+        }
+    }
+}
+
+/// How many parts something has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// None.
+    None,
+    /// This one alone.
+    One(Part),
+    /// More, or nobody knows.
+    Many,
+}
+
+impl Parts {
+    /// Counts parts.
+    pub fn of(parts: impl IntoIterator<Item = Part>) -> Self {
+        let mut parts = parts.into_iter();
+        match (parts.next(), parts.next()) {
+            (None, _) => Parts::None,
+            (Some(one), None) => Parts::One(one),
+            (Some(_), Some(_)) => Parts::Many,
+        }
+    }
+
+    /// Counts the parts of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Parts::None, parts) | (parts, Parts::None) => parts,
+            _ => Parts::Many,
+        }
+    }
 }
 
 /// A fact that a door committed and that the owner has not applied yet.
@@ -284,18 +367,33 @@ pub enum SweepKind {
         /// The campaign.
         campaign: CampaignId,
     },
+    /// Enrolls an open boleto in every running campaign (cursor: boleto id): imports and launches
+    /// passed it over while it was paid.
+    EnrollBoleto {
+        /// The boleto.
+        boleto: BoletoId,
+    },
+    /// Enrolls a contact's open boletos in every running campaign (cursor: boleto id): imports and
+    /// launches passed them over while it was opted out.
+    EnrollContact {
+        /// The contact.
+        contact: ContactId,
+        /// Those whose turn comes after it, each with a re-plan from the start.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ContactId>,
+    },
     /// Plans a boleto's enrollments again, stopped ones included if it is open (cursor:
-    /// enrollment).
+    /// enrollment); [`SweepKind::EnrollBoleto`] follows.
     ReplanBoleto {
         /// The boleto.
         boleto: BoletoId,
     },
     /// Plans a contact's enrollments again, stopped ones included if their boleto is open and the
-    /// contact is opted in (cursor: enrollment).
+    /// contact is opted in (cursor: enrollment); [`SweepKind::EnrollContact`] follows.
     ReplanContact {
         /// The contact.
         contact: ContactId,
-        /// Those whose turn comes after it, each with a sweep from the start.
+        /// Those whose turn comes after it, each with a re-plan from the start.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<ContactId>,
     },

@@ -16,6 +16,7 @@ pub mod invariant;
 mod memory;
 mod outcome;
 mod replan;
+mod set_aside;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -184,6 +185,8 @@ impl Machine {
                 Input::Orphaned(attempts) => draft.orphaned(attempts),
                 Input::Swept(seq, page) => draft.swept(*seq, page),
                 Input::Tick => draft.tick(),
+                Input::Look(enrollment) => draft.look(*enrollment),
+                Input::SetAside(aside) => draft.set_aside(aside),
             }
         }
         draft.conclude()
@@ -246,11 +249,21 @@ impl Machine {
 
     /// Says whether a tick at `now` would look at anything.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        !self.settings_stale
+        self.first_due(now).is_some()
+    }
+
+    /// Returns the enrollment that a tick at `now` would look at first.
+    pub fn first_due(&self, now: Timestamp) -> Option<EnrollmentId> {
+        self.due(now).next()
+    }
+
+    /// Returns the enrollments that ticks at `now` would look at, the earliest first.
+    pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = EnrollmentId> {
+        let looks = !self.settings_stale
             && !self.short_sighted
             && self.walks.running()
-            && self.in_flight.len() < IN_FLIGHT_MAX
-            && self.memory.queue().first_at().is_some_and(|at| at <= now)
+            && self.in_flight.len() < IN_FLIGHT_MAX;
+        self.memory.queue().due(now).take_while(move |_| looks)
     }
 
     /// Returns when the machine wants to be woken if nothing comes in; `None` for never.
@@ -340,9 +353,9 @@ impl Change {
             Change::Ruled(ruled) => Some(ruled.reminder.enrollment),
             Change::CameBack(back) => Some(back.reminder.enrollment),
             Change::Moved(moved) | Change::Reactivated(moved) => Some(moved.enrollment),
-            Change::Finished { enrollment } | Change::Stopped { enrollment, .. } => {
-                Some(*enrollment)
-            }
+            Change::Finished { enrollment }
+            | Change::Stopped { enrollment, .. }
+            | Change::SetAside { enrollment, .. } => Some(*enrollment),
             _ => None,
         }
     }

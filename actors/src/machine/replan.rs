@@ -2,6 +2,7 @@
 
 use schedules::plan::{Progress, passed_steps};
 use schedules::time::Timestamp;
+use schedules::verdict::{Reason, Verdict};
 
 use super::change::{Change, Moved};
 use super::draft::{Draft, Note};
@@ -57,7 +58,8 @@ impl Draft<'_> {
                 enrollment: enrollment.id,
             }));
         }
-        for ruled in self.passed_over(walk, enrollment.id, passed, to) {
+        let verdict = Verdict::skip(Reason::PassedAtPlanning);
+        for ruled in self.passed_over(walk, enrollment.id, passed, &verdict, to) {
             self.change(Change::Ruled(ruled));
         }
         if self.touched.contains(&enrollment.id) {

@@ -132,7 +132,7 @@ fn admit_of(machine: &mut Machine, enrolled: &[Enrolled], until: Timestamp, cont
         rows: rows.collect(),
         contacts: vec![contact],
         read_to: mark(until),
-        next_after_at: None,
+        ..DuePage::default()
     });
 }
 

@@ -27,6 +27,7 @@ pub(crate) use super::life::{Birth, Ended, Look, Post, Rest, Rested};
 use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
 use super::watchdog::Pulse;
 use crate::locked::lock;
+use crate::machine::input::Part;
 use crate::machine::{MachineView, Paces};
 use crate::observe::{Activity, Presence, TenantView, Token};
 use crate::ports::{Returned, ShardId};
@@ -283,6 +284,7 @@ impl Slot {
         if inner.number != number {
             return None;
         }
+        inner.trial.blame();
         let after = inner.policy.failed(self.tenant, mono_ms);
         match after {
             AfterFailure::Restart { after_ms } => {
@@ -305,6 +307,7 @@ impl Slot {
         if inner.number != number {
             return None;
         }
+        inner.trial.blame();
         let after = inner.policy.failed(self.tenant, mono_ms);
         if after == AfterFailure::Quarantine {
             inner.dismiss(Life::Quarantined);
@@ -314,14 +317,27 @@ impl Slot {
         Some(after)
     }
 
-    /// Forgets the failures whose cause was found.
-    pub(crate) fn forgive(&self) {
-        lock(&self.inner).policy.forgive();
+    /// Notes that the cause of the failures was found and set aside.
+    pub(crate) fn convict(&self, number: u64, part: Part) {
+        let mut inner = lock(&self.inner);
+        if inner.number == number {
+            inner.trial.convict(part);
+            inner.policy.forgive();
+        }
     }
 
-    /// Works on the record of facts that made the machine panic.
-    pub(crate) fn with_trial<R>(&self, work: impl FnOnce(&mut Trial) -> R) -> R {
-        work(&mut lock(&self.inner).trial)
+    /// Works on the record of what made actors fail; an outdated actor has no say in it.
+    pub(crate) fn with_trial<R: Default>(
+        &self,
+        number: u64,
+        work: impl FnOnce(&mut Trial) -> R,
+    ) -> R {
+        let mut inner = lock(&self.inner);
+        if inner.number == number {
+            work(&mut inner.trial)
+        } else {
+            R::default()
+        }
     }
 
     /// Lets a quarantined tenant try again; false when it was not quarantined.
@@ -331,6 +347,7 @@ impl Slot {
         if quarantined {
             inner.life = Life::Asleep;
             inner.policy.forgive();
+            inner.trial = Trial::default();
         }
         quarantined
     }
@@ -436,6 +453,7 @@ impl Inner {
     fn dismiss(&mut self, life: Life) {
         self.number += 1;
         self.nudged = false;
+        self.trial.let_off();
         self.life = life;
     }
 

@@ -220,7 +220,8 @@ async fn a_thread_that_is_held_is_replaced_and_who_holds_it_is_to_blame() {
 async fn the_fifth_failure_in_a_minute_ends_in_quarantine_until_the_release() {
     let world = World::new();
     let node = two_awake(&world).await;
-    world.faults.fail_ticks(HARMED, 5);
+    (0..5).for_each(|_| world.plan("inbox_page", HARMED, Fault::Panic));
+    node.hint(HARMED);
     world
         .walk(&node, ORIGIN.plus_ms(HOUR_MS + 10 * MINUTE_MS))
         .await;

@@ -12,17 +12,12 @@ use super::setback::Setback;
 use super::{INBOX_PAGE_MAX, TenantActor};
 use schedules::id::AttemptId;
 
-use crate::machine::input::Input;
+use crate::machine::input::{Input, Part};
 use crate::machine::{CLOCKS_APART_MAX_MS, Machine, Need};
-use crate::observe::AlertKind;
-use crate::ports::{InboxPage, JournalError, Snapshot};
+use crate::ports::{InboxPage, JournalError, PageRequest, Snapshot};
 
 /// How many rows of a sweep are read at once.
 const SWEEP_PAGE_MAX: u32 = 500;
-/// The reason on the dead letter of a fact that the machine or the journal cannot take.
-const HARMFUL: &str = "its tenant could not go on with it";
-/// The reason on the dead letter of a fact that nobody can read.
-const UNREADABLE: &str = "it says nothing this program knows";
 
 impl TenantActor {
     /// Runs a journal call on the runtime, and goes on with `then` when it succeeded.
@@ -65,7 +60,7 @@ impl TenantActor {
                     then(actor, ctx, value);
                 }
                 Ok(Err(error)) => actor.set_back(Setback::Journal(error), ctx),
-                Err(_) => actor.set_back(Setback::Panicked(Vec::new()), ctx),
+                Err(_) => actor.set_back(Setback::Panicked, ctx),
             }
             actor.pump(ctx);
         }));
@@ -132,7 +127,7 @@ impl TenantActor {
     /// slot before its message leaves the dispatcher.
     fn restore(&mut self, snapshot: Snapshot, ctx: &mut Context<Self>) {
         let (paces, now) = (self.slot.paces(), self.now());
-        let restored = self.guarded(&[], ctx, |_| Machine::restore(snapshot, paces, now));
+        let restored = self.guarded(ctx, |_| Machine::restore(snapshot, paces, now));
         let Some(machine) = restored else {
             return;
         };
@@ -152,7 +147,7 @@ impl TenantActor {
     /// Reads waiting facts, and lets the machine follow them.
     pub(super) fn drain(&mut self, ctx: &mut Context<Self>) {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
-        let alone = self.slot.with_trial(|trial| trial.is_on());
+        let alone = self.on_trial(|trial| trial.tries_facts_alone());
         let limit = if alone { 1 } else { INBOX_PAGE_MAX };
         let asked_mono_ms = self.shared.ports.clock.monotonic_ms();
         // Before the call: a hint during it is about facts that the page may not have.
@@ -174,36 +169,10 @@ impl TenantActor {
     }
 
     fn follow(&mut self, page: InboxPage, ctx: &mut Context<Self>) {
-        if let Some(seq) = page.unreadable.first() {
-            return self.set_aside(*seq, UNREADABLE, ctx);
+        let unreadable = page.unreadable.first().map(|seq| Part::Fact(*seq));
+        if unreadable.is_some() || !page.facts.is_empty() {
+            self.step_unless_harmful(unreadable, Input::Facts(page.facts), ctx);
         }
-        let Some(first) = page.facts.first() else {
-            return;
-        };
-        let seq = first.seq;
-        if self.slot.with_trial(|trial| trial.condemns(seq)) {
-            return self.set_aside(seq, HARMFUL, ctx);
-        }
-        self.step(vec![Input::Facts(page.facts)], ctx);
-    }
-
-    fn set_aside(&mut self, seq: i64, reason: &'static str, ctx: &mut Context<Self>) {
-        let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
-        let fence = self.tenure.fence();
-        self.facts_wait = true;
-        let set_aside = async move { journal.set_aside(tenant, fence, seq, reason).await };
-        self.call(
-            ctx,
-            JournalError::Unknown,
-            set_aside,
-            move |actor, _, ()| {
-                actor.slot.with_trial(|trial| trial.done(&[seq]));
-                actor.slot.forgive();
-                actor
-                    .shared
-                    .alert(Some(tenant), AlertKind::FactSetAside(seq));
-            },
-        );
     }
 
     /// Reads what the machine lacks.
@@ -223,20 +192,25 @@ impl TenantActor {
                 );
             }
             Need::DuePage(request) => {
+                let request = PageRequest {
+                    limit: self.page_max(request.limit),
+                    ..request
+                };
                 let page = async move { journal.due_page(tenant, request).await };
                 self.call(ctx, JournalError::Retryable, page, |actor, ctx, page| {
-                    actor.on_machine(ctx, |machine| machine.admit(page));
+                    actor.admit(page, ctx);
                 });
             }
             Need::Sweep(sweep) => {
-                let seq = sweep.seq;
-                let page = async move { journal.sweep_page(tenant, &sweep, SWEEP_PAGE_MAX).await };
+                let (seq, limit) = (sweep.seq, self.page_max(SWEEP_PAGE_MAX));
+                let page = async move { journal.sweep_page(tenant, &sweep, limit).await };
                 self.call(
                     ctx,
                     JournalError::Retryable,
                     page,
                     move |actor, ctx, page| {
-                        actor.step(vec![Input::Swept(seq, page)], ctx);
+                        let unreadable = page.unreadable.first().copied();
+                        actor.step_unless_harmful(unreadable, Input::Swept(seq, page), ctx);
                     },
                 );
             }

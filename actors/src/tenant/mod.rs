@@ -8,6 +8,7 @@
 //! It holds nothing that cannot be loaded again. A panic of the machine is caught here and the
 //! machine loaded again in place; any other panic ends the actor, and its slot gets a new one.
 
+mod alone;
 mod call;
 #[cfg(test)]
 pub(crate) mod sabotage;
@@ -15,6 +16,8 @@ mod setback;
 mod step;
 pub(crate) mod trial;
 
+#[cfg(test)]
+mod harm;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +28,6 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use schedules::id::AttemptId;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
-use crate::machine::input::Input;
 use crate::machine::{Machine, Need};
 use crate::supervision::Shared;
 use crate::supervision::slot::{Look, Rest, Rested, Slot};
@@ -78,8 +80,6 @@ pub(crate) struct TenantActor {
     /// When something was last committed or loaded.
     worked_at: Timestamp,
     blocked_until: Option<Timestamp>,
-    /// The facts of the step that is being committed.
-    facts_in_hand: Vec<i64>,
     /// Setbacks in a row.
     setbacks: u32,
     streak: u32,
@@ -123,7 +123,6 @@ impl TenantActor {
             looked_at: worked_at,
             worked_at,
             blocked_until: None,
-            facts_in_hand: Vec::new(),
             setbacks: 0,
             streak: 0,
         }
@@ -161,7 +160,7 @@ impl TenantActor {
         self.looked_at = now;
         match self.next_act(now) {
             Act::Load => self.load(ctx),
-            Act::Close => self.step(vec![Input::Orphaned(self.orphans.clone())], ctx),
+            Act::Close => self.close(ctx),
             Act::Drain => self.drain(ctx),
             Act::Step(with_due) => self.step_on(with_due, ctx),
             Act::Read(need) => self.read(need, ctx),

@@ -8,6 +8,7 @@ use crate::observe::AlertKind;
 use crate::ports::JournalError;
 use crate::supervision::restart::{AfterFailure, backoff_ms};
 use crate::supervision::slot::Rest;
+use crate::tenant::trial::Trial;
 
 /// How long a tenant waits whose store refuses to work.
 const REFUSED_MS: i64 = MINUTE_MS;
@@ -21,8 +22,8 @@ pub(super) const BLOCK_MAX_MS: i64 = REFUSED_MS + SECOND_MS;
 pub(super) enum Setback {
     /// The journal did not do as asked.
     Journal(JournalError),
-    /// The machine or a journal call panicked, with these facts in hand.
-    Panicked(Vec<i64>),
+    /// The machine or a journal call panicked.
+    Panicked,
 }
 
 impl TenantActor {
@@ -30,6 +31,13 @@ impl TenantActor {
     pub(super) fn set_back(&mut self, setback: Setback, ctx: &mut Context<Self>) {
         // What a failed read was to bring is read again.
         self.facts_wait = true;
+        let blamed = matches!(
+            setback,
+            Setback::Panicked | Setback::Journal(JournalError::Conflict | JournalError::Corrupt)
+        );
+        if !blamed {
+            self.on_trial(Trial::let_off);
+        }
         match setback {
             Setback::Journal(error @ JournalError::Retryable) => self.wait_a_little(error),
             Setback::Journal(error @ JournalError::Unknown) => {
@@ -37,8 +45,6 @@ impl TenantActor {
                 self.wait_a_little(error);
             }
             Setback::Journal(JournalError::Conflict) => {
-                let facts = std::mem::take(&mut self.facts_in_hand);
-                self.slot.with_trial(|trial| trial.panicked(&facts));
                 self.start_over("changes contradict the journal", ctx);
             }
             Setback::Journal(JournalError::Corrupt) => self.start_over("corrupt data", ctx),
@@ -53,10 +59,7 @@ impl TenantActor {
                 ctx.stop();
             }
             Setback::Journal(JournalError::Absent) => self.leave_for_good(ctx),
-            Setback::Panicked(facts) => {
-                self.slot.with_trial(|trial| trial.panicked(&facts));
-                self.start_over("machine panicked", ctx);
-            }
+            Setback::Panicked => self.start_over("machine panicked", ctx),
         }
     }
 
@@ -79,8 +82,8 @@ impl TenantActor {
         self.blocked_until = Some(self.now().plus_ms(ms));
     }
 
-    /// Loads the machine again after the pause that the restart policy orders; the mailbox and
-    /// what waits in the slot are kept.
+    /// Loads the machine again after the pause that the restart policy orders, with what was worked
+    /// on under suspicion; the mailbox and what waits in the slot are kept.
     fn start_over(&mut self, how: &'static str, ctx: &mut Context<Self>) {
         self.machine = None;
         self.orphans.clear();

@@ -12,20 +12,22 @@ use actix::{ActorContext, Context};
 use schedules::id::AttemptId;
 
 use super::setback::Setback;
+use super::trial::{InHand, Trial};
 use super::{PAUSE_MS, REFUSED_MAX, STREAK_MAX, TenantActor};
 use crate::dispatch::Announced;
 use crate::machine::change::Change;
 use crate::machine::effect::Effect;
-use crate::machine::input::Input;
+use crate::machine::input::{Input, Part, Parts};
 use crate::machine::{Decision, Machine};
 use crate::ports::{Commit, Committed, JournalError};
 
 /// What a step takes in, to be let go when it is durable.
 #[derive(Debug, Default)]
 struct TakenIn {
-    facts: Vec<i64>,
+    facts: usize,
     returned: usize,
-    orphans: bool,
+    orphans: usize,
+    aside: Option<Part>,
 }
 
 /// A step between its decision and its end.
@@ -38,6 +40,9 @@ struct Pending {
 impl TenantActor {
     /// Takes the outcomes that wait and, `with_due`, what is due, in one step.
     pub(super) fn step_on(&mut self, with_due: bool, ctx: &mut Context<Self>) {
+        if self.on_trial(|trial| trial.tries_rows_alone()) {
+            return self.step_alone(with_due, ctx);
+        }
         let mut inputs = Vec::with_capacity(2);
         let returned = self.slot.returned();
         if !returned.is_empty() {
@@ -53,14 +58,18 @@ impl TenantActor {
     pub(super) fn step(&mut self, inputs: Vec<Input>, ctx: &mut Context<Self>) {
         let now = self.now();
         let taken_in = TakenIn::of(&inputs);
+        let in_hand = taken_in.in_hand(&inputs);
+        self.on_trial(|trial| trial.begin(in_hand));
         #[cfg(test)]
         let (faults, tenant) = (Arc::clone(&self.shared.faults), self.slot.tenant);
         let decide = |machine: &mut Option<Machine>| {
             #[cfg(test)]
-            faults.strike(tenant, &inputs);
+            if let Some(machine) = machine {
+                faults.strike(tenant, &inputs, machine.due(now));
+            }
             machine.as_ref().map(|machine| machine.decide(&inputs, now))
         };
-        let Some(Some(decision)) = self.guarded(&taken_in.facts, ctx, decide) else {
+        let Some(Some(decision)) = self.guarded(ctx, decide) else {
             return;
         };
         // A thread that was held meanwhile has lost its tenants to others.
@@ -84,7 +93,6 @@ impl TenantActor {
         };
         let journal = Arc::clone(&self.shared.ports.journal);
         let commit = async move { journal.commit(commit).await };
-        self.facts_in_hand.clone_from(&pending.taken_in.facts);
         self.call(
             ctx,
             JournalError::Unknown,
@@ -121,7 +129,7 @@ impl TenantActor {
     }
 
     /// Counts a turn that made nothing durable; there are not many of them without a pause.
-    fn count_idle_turn(&mut self) {
+    pub(super) fn count_idle_turn(&mut self) {
         self.streak += 1;
         if self.streak >= STREAK_MAX {
             tracing::error!(
@@ -145,16 +153,16 @@ impl TenantActor {
                 .as_mut()
                 .map(|machine| machine.conclude(decision, committed, now))
         };
-        let Some(Some(effects)) = self.guarded(&taken_in.facts, ctx, conclude) else {
+        let Some(Some(effects)) = self.guarded(ctx, conclude) else {
             return;
         };
         self.slot.settle(self.number, taken_in.returned);
         self.remember_paces();
-        if taken_in.orphans {
-            self.orphans.clear();
-        }
-        if !taken_in.facts.is_empty() {
-            self.slot.with_trial(|trial| trial.done(&taken_in.facts));
+        self.orphans
+            .drain(..taken_in.orphans.min(self.orphans.len()));
+        self.on_trial(Trial::acquit);
+        if let Some(part) = taken_in.aside {
+            self.was_set_aside(part);
         }
         let mut durable = BTreeSet::<AttemptId>::new();
         for effect in effects {
@@ -182,20 +190,19 @@ impl TenantActor {
         change: impl FnOnce(&mut Machine),
     ) {
         self.count_idle_turn();
-        self.guarded(&[], ctx, |machine| machine.as_mut().map(change));
+        self.guarded(ctx, |machine| machine.as_mut().map(change));
     }
 
-    /// Runs the machine's code; a panic in it sets the tenant back, with the facts under suspicion.
+    /// Runs the machine's code; a panic in it sets the tenant back.
     pub(super) fn guarded<R>(
         &mut self,
-        facts: &[i64],
         ctx: &mut Context<Self>,
         work: impl FnOnce(&mut Option<Machine>) -> R,
     ) -> Option<R> {
         let machine = &mut self.machine;
         let done = catch_unwind(AssertUnwindSafe(|| work(machine)));
         if done.is_err() {
-            self.set_back(Setback::Panicked(facts.to_vec()), ctx);
+            self.set_back(Setback::Panicked, ctx);
         }
         done.ok()
     }
@@ -204,14 +211,29 @@ impl TenantActor {
 impl TakenIn {
     fn of(inputs: &[Input]) -> Self {
         let mut taken_in = Self::default();
-        for input in inputs {
-            match input {
-                Input::Facts(facts) => taken_in.facts.extend(facts.iter().map(|fact| fact.seq)),
-                Input::Returned(returned) => taken_in.returned += returned.len(),
-                Input::Orphaned(_) => taken_in.orphans = true,
-                Input::Swept(..) | Input::Tick => {}
-            }
-        }
+        inputs.iter().for_each(|input| taken_in.add(input));
         taken_in
+    }
+
+    fn add(&mut self, input: &Input) {
+        match input {
+            Input::Facts(facts) => self.facts += facts.len(),
+            Input::Returned(returned) => self.returned += returned.len(),
+            Input::Orphaned(orphans) => self.orphans += orphans.len(),
+            Input::SetAside(aside) => {
+                self.aside = Some(aside.part);
+                aside.instead_of.iter().for_each(|input| self.add(input));
+            }
+            Input::Swept(..) | Input::Tick | Input::Look(_) => {}
+        }
+    }
+
+    fn in_hand(&self, inputs: &[Input]) -> InHand {
+        let parts = inputs.iter().map(Input::parts);
+        let parts = parts.reduce(Parts::and).unwrap_or(Parts::None);
+        InHand {
+            facts: self.facts > 0,
+            parts,
+        }
     }
 }

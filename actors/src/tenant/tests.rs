@@ -299,57 +299,6 @@ async fn a_machine_that_panics_is_loaded_again_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn poisonous_facts_become_dead_letters_and_the_others_are_applied() {
-    let world = World::new();
-    world.open_with(TENANT, 1, ORIGIN.plus_ms(30 * SECOND_MS));
-    world.say(TENANT, 6);
-    world.faults.poison(2);
-    world.faults.poison(5);
-    let node = world.settled(|_| {}).await;
-    world.walk(&node, ORIGIN.plus_ms(MINUTE_MS)).await;
-    let (dead, applied) = world.with(|state| {
-        (
-            state.books[&TENANT].dead.clone(),
-            state.books[&TENANT].applied.clone(),
-        )
-    });
-    assert_eq!(dead, [2, 5]);
-    assert_eq!(applied.into_iter().collect::<Vec<_>>(), [1, 3, 4, 6]);
-    assert_eq!(world.wire_of(TENANT).len(), 1);
-    assert_eq!(
-        alerts(&node),
-        [AlertKind::FactSetAside(2), AlertKind::FactSetAside(5)]
-    );
-    // Once together, then three times each.
-    assert_eq!(node.tenant_view(TENANT).expect("seen").failures, 7);
-    world.say(TENANT, 1);
-    node.hint(TENANT);
-    node.at_rest().await;
-    assert!(world.with(|state| state.books[&TENANT].applied.contains(&7)));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fact_that_nobody_can_read_becomes_a_dead_letter_and_harms_nobody() {
-    let world = World::new();
-    world.open_with(TENANT, 1, ORIGIN);
-    world.say(TENANT, 3);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.insert(2);
-    });
-    let node = world.settled(|_| {}).await;
-    let (dead, applied) = world.with(|state| {
-        let books = &state.books[&TENANT];
-        (books.dead.clone(), books.applied.clone())
-    });
-    assert_eq!(dead, [2]);
-    assert_eq!(applied.into_iter().collect::<Vec<_>>(), [1, 3]);
-    assert_eq!(alerts(&node), [AlertKind::FactSetAside(2)]);
-    assert_eq!(node.tenant_view(TENANT).expect("seen").failures, 0);
-    assert_eq!(world.wire_of(TENANT).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_whose_clock_was_set_back_is_loaded_anew_and_repeats_nothing() {
     let world = World::new();
     world.open_with(TENANT, 1, ORIGIN);

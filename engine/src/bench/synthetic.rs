@@ -172,6 +172,6 @@ pub fn due_page(settings: &Settings, count: i64) -> DuePage {
             next_at: due_at(),
             enrollment: EnrollmentId(i64::MAX),
         },
-        next_after_at: None,
+        ..DuePage::default()
     }
 }

@@ -92,7 +92,7 @@ impl Driver {
         let given_up = alerts.iter().find(|alert| {
             matches!(
                 alert.what,
-                AlertKind::StoreRefuses | AlertKind::Quarantined | AlertKind::FactSetAside(_)
+                AlertKind::StoreRefuses | AlertKind::Quarantined | AlertKind::SetAside(_)
             )
         });
         // A node that cannot look ahead raises no alert.

@@ -79,8 +79,10 @@ pub struct EnrollmentRecord {
     pub enrollment: Enrollment,
     /// `active`, `stopped` or `finished`.
     pub state: String,
-    /// The fact that stopped it, and why.
-    pub stopped: Option<(i64, StopReason)>,
+    /// Why it is stopped, if it is.
+    pub stopped: Option<StopReason>,
+    /// The fact that stopped it; none stops what is set aside.
+    pub stopped_by: Option<i64>,
 }
 
 /// How many rows of a kind there are.
@@ -342,24 +344,19 @@ pub(super) fn read_enrollment(mut row: Row) -> Result<EnrollmentRecord, StoreErr
         cursor: cursor(&mut row)?,
     };
     let state = row.text()?;
-    let stopped = match (row.int_or_null()?, row.text_or_null()?) {
-        (Some(seq), Some(reason)) => {
-            let reason = StopReason::ALL
-                .into_iter()
-                .find(|one| one.as_str() == reason);
-            Some((
-                seq,
-                reason.ok_or(StoreError::Unreadable {
-                    what: "stop reason",
-                })?,
-            ))
-        }
-        _ => None,
+    let stopped_by = row.int_or_null()?;
+    let known = |name: String| {
+        let mut all = StopReason::ALL.into_iter();
+        all.find(|one| one.as_str() == name)
+            .ok_or(StoreError::Unreadable {
+                what: "stop reason",
+            })
     };
     Ok(EnrollmentRecord {
         enrollment,
         state,
-        stopped,
+        stopped: row.text_or_null()?.map(known).transpose()?,
+        stopped_by,
     })
 }
 

@@ -193,7 +193,7 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
     let (mut attempts, mut decisions, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     for EnrollmentRecord {
         enrollment,
-        stopped,
+        stopped_by,
         ..
     } in &enrollments
     {
@@ -201,7 +201,7 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         attempts.extend(history::attempts(conn, tenant, before, enrollment.id).await?);
         decisions.extend(history::decisions(conn, tenant, before, enrollment.id).await?);
         let is_known = |seq| stops.iter().any(|stop: &InboxFact| stop.seq == seq);
-        if let Some((seq, _)) = stopped.filter(|(seq, _)| !is_known(*seq)) {
+        if let Some(seq) = stopped_by.filter(|seq| !is_known(*seq)) {
             stops.extend(fact(conn, tenant, seq).await?);
         }
     }

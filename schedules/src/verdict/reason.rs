@@ -68,7 +68,7 @@ impl Reason {
     }
 
     /// Every reason.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 27] = [
         Reason::Due,
         Reason::Stopped(StopReason::Paid),
         Reason::Stopped(StopReason::Cancelled),
@@ -76,6 +76,7 @@ impl Reason {
         Reason::Stopped(StopReason::CampaignPaused),
         Reason::Stopped(StopReason::CampaignArchived),
         Reason::Stopped(StopReason::TenantPaused),
+        Reason::Stopped(StopReason::SetAside),
         Reason::PaymentFeedStale,
         Reason::NoContactPoint,
         Reason::NoSender,
@@ -107,6 +108,7 @@ impl Reason {
             Reason::Stopped(StopReason::CampaignPaused) => "stopped.campaign_paused",
             Reason::Stopped(StopReason::CampaignArchived) => "stopped.campaign_archived",
             Reason::Stopped(StopReason::TenantPaused) => "stopped.tenant_paused",
+            Reason::Stopped(StopReason::SetAside) => "stopped.set_aside",
             Reason::PaymentFeedStale => "payment_feed_stale",
             Reason::NoContactPoint => "no_contact_point",
             Reason::NoSender => "no_sender",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actors::machine::change::{CameBack, Change, Claim, Enrolled, Moved, Ruled, Settled};
+use actors::machine::change::{CameBack, Change, Claim, Enrolled, Harm, Moved, Ruled, Settled};
 use actors::machine::input::{Abandoned, FactBody, Outcome};
 use actors::ports::{Commit, Cursor};
 use actors::sim::journal::{AttemptRow, EnrollmentRow};
@@ -63,9 +63,30 @@ impl Generator {
         let stop = |row: &EnrollmentRow| Change::Stopped {
             enrollment: row.enrollment.id,
             seq,
-            reason: StopReason::CampaignArchived,
         };
         of_campaign.take(count).map(stop).collect()
+    }
+
+    /// Sets a fact or an enrollment aside, whatever became of it before.
+    pub(super) fn set_aside(&mut self, model: &Reference, tenant: TenantId) -> Act {
+        let rows = model.rows(tenant);
+        let waiting = rows.inbox.values();
+        let seqs: Vec<i64> = waiting
+            .filter(|row| !row.applied && row.dead.is_none())
+            .map(|row| row.fact.seq)
+            .collect();
+        let enrollments: Vec<EnrollmentId> = rows.enrollments.keys().copied().collect();
+        let harm = *self.chance.pick(&[Harm::Kills, Harm::Unreadable]);
+        let fact = self.chance.any(&seqs);
+        let enrollment = self.chance.any(&enrollments);
+        let fact = fact.map(|seq| Change::FactSetAside { seq, harm });
+        let enrollment = enrollment.map(|enrollment| Change::SetAside { enrollment, harm });
+        Act::Commit(Commit {
+            tenant,
+            fence: self.fence(model, tenant),
+            at: self.now,
+            changes: fact.into_iter().chain(enrollment).collect(),
+        })
     }
 
     fn facts_applied(&mut self, model: &Reference, tenant: TenantId) -> Vec<Change> {

@@ -17,7 +17,7 @@ use tests::scene::{START, boleto, contact, new_tenant, reference};
 
 use super::operation::{Act, Operation, Said};
 use super::reference::Reference;
-use super::view::Look;
+use super::view::{Look, enrolls};
 
 /// A generator of one seed.
 pub struct Generator {
@@ -327,9 +327,14 @@ impl Generator {
                 Setting::Calendar(calendar)
             }
         };
+        // Few settings are changed: they are told twice more often than other things.
+        let event_id = match self.events > 0 && self.chance.percent(25) {
+            true => format!("e{}", self.chance.range(1, i64::from(self.events))),
+            false => self.event_id(),
+        };
         Act::Set {
             tenant,
-            event_id: self.event_id(),
+            event_id,
             setting: Box::new(setting),
         }
     }
@@ -370,22 +375,6 @@ impl Generator {
         }
     }
 
-    fn set_aside(&mut self, model: &Reference, tenant: TenantId) -> Act {
-        let waiting = model.rows(tenant).inbox.values();
-        let seqs: Vec<i64> = waiting
-            .filter(|row| !row.applied && row.dead.is_none())
-            .map(|row| row.fact.seq)
-            .collect();
-        match self.chance.any(&seqs) {
-            Some(seq) => Act::SetAside {
-                tenant,
-                fence: self.fence(model, tenant),
-                seq,
-            },
-            None => self.lease(model),
-        }
-    }
-
     /// Draws what pages are asked for.
     pub fn look(&mut self, model: &Reference) -> Look {
         let sweeps = (0..4).map(|_| {
@@ -408,7 +397,7 @@ impl Generator {
         let boleto = self.chance.any(&boletos).unwrap_or_default();
         let contact = self.chance.any(&contacts).unwrap_or_default();
         let campaign = self.campaign(model, tenant);
-        let kind = match self.chance.range(0, 6) {
+        let kind = match self.chance.range(0, 8) {
             0 => SweepKind::EnrollImport {
                 import: self.chance.range(1, model.last_import.max(1)),
             },
@@ -420,12 +409,17 @@ impl Generator {
             },
             4 => SweepKind::ReplanCampaign { campaign },
             5 => SweepKind::StopCampaign { campaign },
+            6 => SweepKind::EnrollBoleto { boleto },
+            7 => SweepKind::EnrollContact {
+                contact,
+                also: Vec::new(),
+            },
             _ => SweepKind::ReplanTenant,
         };
         let enrollments: Vec<EnrollmentId> = rows.enrollments.keys().copied().collect();
         let after = match kind {
             _ if self.chance.percent(60) => 0,
-            SweepKind::EnrollImport { .. } | SweepKind::EnrollCampaign { .. } => boleto.0,
+            _ if enrolls(&kind) => boleto.0,
             _ => self.chance.any(&enrollments).unwrap_or_default().0,
         };
         let seqs: Vec<i64> = rows.inbox.keys().copied().collect();

@@ -8,6 +8,8 @@ use actors::machine::input::{FactBody, Sweep, SweepKind};
 use actors::ports::Enrollment;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId};
 
+use super::view::enrolls;
+
 /// No row has a number from here on.
 const NOBODYS: i64 = 1_000_000_000;
 
@@ -164,11 +166,9 @@ impl Way<'_> {
     }
 
     pub fn sweep(&self, one: &Sweep) -> Sweep {
-        let after = match one.kind {
-            SweepKind::EnrollImport { .. } | SweepKind::EnrollCampaign { .. } => {
-                self.boleto(BoletoId(one.after)).0
-            }
-            _ => self.enrollment_id(EnrollmentId(one.after)).0,
+        let after = match enrolls(&one.kind) {
+            true => self.boleto(BoletoId(one.after)).0,
+            false => self.enrollment_id(EnrollmentId(one.after)).0,
         };
         let kind = match one.kind {
             SweepKind::EnrollImport { import } => SweepKind::EnrollImport {
@@ -176,6 +176,13 @@ impl Way<'_> {
             },
             SweepKind::EnrollCampaign { campaign } => SweepKind::EnrollCampaign {
                 campaign: self.campaign(campaign),
+            },
+            SweepKind::EnrollBoleto { boleto } => SweepKind::EnrollBoleto {
+                boleto: self.boleto(boleto),
+            },
+            SweepKind::EnrollContact { contact, .. } => SweepKind::EnrollContact {
+                contact: self.contact(contact),
+                also: Vec::new(),
             },
             SweepKind::ReplanBoleto { boleto } => SweepKind::ReplanBoleto {
                 boleto: self.boleto(boleto),
@@ -226,14 +233,17 @@ impl Way<'_> {
             Change::Finished { enrollment } => Change::Finished {
                 enrollment: self.enrollment_id(*enrollment),
             },
-            Change::Stopped {
-                enrollment,
-                seq,
-                reason,
-            } => Change::Stopped {
+            Change::Stopped { enrollment, seq } => Change::Stopped {
                 enrollment: self.enrollment_id(*enrollment),
                 seq: self.fact(*seq),
-                reason: *reason,
+            },
+            Change::SetAside { enrollment, harm } => Change::SetAside {
+                enrollment: self.enrollment_id(*enrollment),
+                harm: *harm,
+            },
+            Change::FactSetAside { seq, harm } => Change::FactSetAside {
+                seq: self.fact(*seq),
+                harm: *harm,
             },
             Change::StopRecorded { seq, reason } => Change::StopRecorded {
                 seq: self.fact(*seq),

@@ -40,11 +40,6 @@ pub enum Act {
         setting: Box<Setting>,
     },
     Commit(Commit),
-    SetAside {
-        tenant: TenantId,
-        fence: Fence,
-        seq: i64,
-    },
     Lease {
         node: NodeId,
         shard: ShardId,

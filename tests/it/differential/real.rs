@@ -84,11 +84,6 @@ impl Real {
                 setting,
             } => self.set(at, *tenant, event_id, setting).await,
             Act::Commit(commit) => self.commit(commit).await,
-            Act::SetAside { tenant, fence, seq } => {
-                let seq = self.ids.to_store().fact(*seq);
-                let done = self.store.set_aside(*tenant, *fence, seq, "test").await;
-                format!("{done:?}")
-            }
             Act::Lease { node, shard } => {
                 let fence = self.store.take_or_renew(node, *shard, LEASE_MS).await;
                 let fence = fence.expect("the database answers");

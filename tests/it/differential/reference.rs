@@ -77,10 +77,6 @@ impl Reference {
                 setting,
             } => self.set(*tenant, event_id, setting),
             Act::Commit(commit) => self.commit(commit),
-            Act::SetAside { tenant, fence, seq } => {
-                let done = self.journal.set_aside(*tenant, *fence, *seq, "test");
-                format!("{done:?}")
-            }
             Act::Lease { node, shard } => {
                 let fence = self.journal.take_or_renew(node, *shard, LEASE_MS);
                 format!("{:?}", fence.map(|fence| fence.epoch))

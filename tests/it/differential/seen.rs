@@ -63,7 +63,7 @@ impl Reference {
                 EnrollmentState::Stopped(reason) => ("stopped", Some(reason)),
                 EnrollmentState::Finished => ("finished", None),
             };
-            enrollment_line(row.enrollment, state, row.stopped_by.zip(reason))
+            enrollment_line(row.enrollment, state, reason, row.stopped_by)
         });
         view.put(tenant, "enrollments", enrollments.collect());
         let rulings = rows.rulings.iter().map(ruled_line).collect();
@@ -198,8 +198,9 @@ impl Real {
             .expect("rows");
         enrollments.sort_by_key(|record| ids.enrollment_id(record.enrollment.id));
         let lines = enrollments.iter().map(|record| {
-            let stopped = record.stopped.map(|(seq, why)| (ids.fact(seq), why));
-            enrollment_line(ids.enrollment(record.enrollment), &record.state, stopped)
+            let enrollment = ids.enrollment(record.enrollment);
+            let by = record.stopped_by.map(|seq| ids.fact(seq));
+            enrollment_line(enrollment, &record.state, record.stopped, by)
         });
         view.put(tenant, "enrollments", lines.collect());
         let decisions = store.decisions(tenant, none, ALL).await.expect("rows");
@@ -309,6 +310,7 @@ fn due_page(ids: Way<'_>, page: DuePage) -> DuePage {
         contacts,
         read_to: mark(page.read_to),
         next_after_at: page.next_after_at,
+        unreadable: page.unreadable,
     }
 }
 
@@ -331,5 +333,6 @@ fn sweep_page(ids: Way<'_>, sweep: &Sweep, page: SweepPage) -> SweepPage {
         standing: standing.collect(),
         read_to,
         last: page.last,
+        unreadable: page.unreadable,
     }
 }

@@ -96,13 +96,17 @@ pub fn put_snapshot(view: &mut View, now: Timestamp, snapshot: Snapshot) {
     view.put(tenant, "settings", settings_lines(snapshot.settings));
 }
 
-pub fn enrollment_line(one: Enrollment, state: &str, stopped: Option<(i64, StopReason)>) -> String {
-    let mut one = one;
+pub fn enrollment_line(
+    mut one: Enrollment,
+    state: &str,
+    stopped: Option<StopReason>,
+    by: Option<i64>,
+) -> String {
     if state == "finished" {
         // Nothing looks at the next instant of what is finished.
         one.cursor.next_at = None;
     }
-    format!("{one:?} {state} {stopped:?}")
+    format!("{one:?} {state} {stopped:?} {by:?}")
 }
 
 /// The versions of a stop's cancel records are the store's: the model has none for them.
@@ -178,6 +182,7 @@ pub fn page_lines(page: &DuePage) -> Vec<String> {
         .collect();
     lines.extend(page.contacts.iter().map(contact_text));
     lines.push(format!("{:?} then {:?}", page.read_to, page.next_after_at));
+    assert_eq!(page.unreadable, []);
     lines
 }
 
@@ -185,13 +190,17 @@ pub fn sweep_lines(page: &SweepPage) -> Vec<String> {
     let mut lines: Vec<String> = page.candidates.iter().map(|it| format!("{it:?}")).collect();
     lines.extend(page.standing.iter().map(|one| format!("{one:?}")));
     lines.push(format!("to {} last {}", page.read_to, page.last));
+    assert_eq!(page.unreadable, []);
     lines
 }
 
 pub fn enrolls(kind: &SweepKind) -> bool {
     matches!(
         kind,
-        SweepKind::EnrollImport { .. } | SweepKind::EnrollCampaign { .. }
+        SweepKind::EnrollImport { .. }
+            | SweepKind::EnrollCampaign { .. }
+            | SweepKind::EnrollBoleto { .. }
+            | SweepKind::EnrollContact { .. }
     )
 }
 

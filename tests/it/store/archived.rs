@@ -34,7 +34,6 @@ async fn an_archived_campaign_is_closed_page_by_page(database: Database) {
     let request = super::pages::request(START, 10);
     let due = database.store.due_page(scene.tenant, request).await;
     assert_eq!(due.expect("a page").rows, []);
-    let reason = StopReason::CampaignArchived;
     for (campaign, seq) in &facts {
         let mut sweep = Sweep {
             seq: *seq,
@@ -50,7 +49,6 @@ async fn an_archived_campaign_is_closed_page_by_page(database: Database) {
             let ended = page.standing.iter().map(|one| Change::Stopped {
                 enrollment: one.enrollment.id,
                 seq: *seq,
-                reason,
             });
             scene.commit(ended.collect()).await.expect("a commit");
             pages.push(page.standing.len());
@@ -63,7 +61,10 @@ async fn an_archived_campaign_is_closed_page_by_page(database: Database) {
     }
     for one in scene.enrollments().await {
         let seq = facts[&one.enrollment.campaign];
-        assert_eq!(one.stopped, Some((seq, reason)));
+        assert_eq!(
+            (one.stopped, one.stopped_by),
+            (Some(StopReason::CampaignArchived), Some(seq))
+        );
     }
     let cancelled = "SELECT count(*) FROM decisions WHERE reason = 'stopped.campaign_archived'";
     assert_eq!(database.numbers(cancelled).await, [6]);

@@ -5,7 +5,6 @@ use actors::machine::input::{Sweep, SweepKind};
 use actors::ports::{Cursor, Journal, SweepPage};
 use engine::facts::{FactAnswer, Saying};
 use engine::store::{ImportRefusal, Point, Refused};
-use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 use tests::database::Database;
 use tests::scene::{START, Scene, boleto, contact, cursor, reference, reopened};
@@ -152,14 +151,14 @@ async fn a_replan_finds_boletos_that_were_passed_over(database: Database) {
         .await;
     let id = scene.boleto_id(0).await;
     scene.pay("paid", 0).await;
-    let of_boleto = SweepKind::ReplanBoleto { boleto: id };
+    let of_boleto = SweepKind::EnrollBoleto { boleto: id };
     assert!(sweep(&scene, of_boleto.clone()).await.candidates.is_empty());
     let reopened = reopened(0);
     scene.say("reopened", reopened).await;
     let page = sweep(&scene, of_boleto).await;
     assert!(page.last);
     assert_eq!(page.candidates.len(), 1);
-    let of_contact = SweepKind::ReplanContact {
+    let of_contact = SweepKind::EnrollContact {
         also: Vec::new(),
         contact: page.candidates[0].contact,
     };
@@ -178,12 +177,7 @@ async fn an_archived_campaign_gets_nothing_back(database: Database) {
         panic!("{archived:?}");
     };
     let enrollment = all[0].enrollment.id;
-    let reason = StopReason::CampaignArchived;
-    let ended = Change::Stopped {
-        enrollment,
-        seq,
-        reason,
-    };
+    let ended = Change::Stopped { enrollment, seq };
     let committed = scene.commit(vec![ended]).await.expect("a commit");
     assert_eq!(committed.refused, [enrollment], "the payment came first");
     let reopened = reopened(0);

@@ -1,6 +1,7 @@
 //! The conformance suite of the store: one text, both engines.
 
 mod archived;
+mod aside;
 mod audit;
 mod commits;
 mod contract;

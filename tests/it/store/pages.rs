@@ -23,8 +23,6 @@ store_suite!(
     a_sweep_is_kept_until_it_ends,
     the_look_ahead_names_who_has_something_to_do,
     claims_of_a_former_owner_wake_their_tenant,
-    a_fact_that_cannot_be_applied_is_set_aside,
-    a_fact_that_nobody_can_read_is_told_apart,
 );
 
 /// Asks for what is due up to an instant.
@@ -362,32 +360,4 @@ async fn claims_of_a_former_owner_wake_their_tenant(database: Database) {
         next.commit(vec![unknown]).await.expect("a commit");
     }
     assert_eq!(wakes().await, 0);
-}
-
-async fn a_fact_that_nobody_can_read_is_told_apart(database: Database) {
-    let scene = Scene::set(&database.store).await;
-    let before = scene.inbox().await;
-    database
-        .tamper("UPDATE inbox SET body = '{\"kind\":\"of_tomorrow\"}' WHERE event_id = 'launch'")
-        .await;
-    let page = database.store.inbox_page(scene.tenant, 100).await;
-    let page = page.expect("a page");
-    let launch = before.iter().find(|fact| fact.event_id == "launch");
-    assert_eq!(page.unreadable, [launch.expect("the launch").seq]);
-    assert_eq!(page.facts.len(), before.len() - 1);
-}
-
-async fn a_fact_that_cannot_be_applied_is_set_aside(database: Database) {
-    let scene = Scene::set(&database.store).await;
-    let facts = scene.inbox().await;
-    let seq = facts[0].seq;
-    let aside = database
-        .store
-        .set_aside(scene.tenant, scene.fence, seq, "panicked")
-        .await;
-    assert_eq!(aside, Ok(()));
-    let facts = scene.inbox().await;
-    assert!(facts.iter().all(|fact| fact.seq != seq));
-    let report = database.store.report(scene.tenant).await.expect("a report");
-    assert_eq!(report.facts.of("dead"), 1);
 }

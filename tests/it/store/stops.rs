@@ -118,7 +118,7 @@ async fn a_paid_boleto_stays_paid_until_it_is_reopened(database: Database) {
     scene.say("cancelled", cancelled(0)).await;
     assert_eq!(status().await, "paid");
     let stopped = scene.enrollments().await[0].stopped;
-    assert_eq!(stopped.map(|(_, reason)| reason), Some(StopReason::Paid));
+    assert_eq!(stopped, Some(StopReason::Paid));
     scene.say("reopened", reopened(0)).await;
     assert_eq!(status().await, "open");
     scene.say("cancelled again", cancelled(0)).await;

@@ -328,7 +328,7 @@ async fn a_reopened_boleto_that_was_never_enrolled_is_a_candidate(database: Data
     let boleto = scene.boleto_id(0).await;
     let sweep = Sweep {
         seq: 1,
-        kind: SweepKind::ReplanBoleto { boleto },
+        kind: SweepKind::EnrollBoleto { boleto },
         after: i64::MIN,
     };
     let page = database

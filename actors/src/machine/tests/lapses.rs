@@ -133,7 +133,7 @@ fn what_failed_out_of_sight_is_passed_over_and_the_next_step_comes() {
         }],
         contacts: vec![fixtures::contact(claim.contact)],
         read_to: mark(at(7, 9, 5)),
-        next_after_at: None,
+        ..DuePage::default()
     });
     let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
     let failed = changes.iter().find_map(|change| match change {

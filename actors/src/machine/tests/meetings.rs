@@ -164,11 +164,9 @@ fn an_archived_campaign_is_stopped_page_by_page() {
     ));
     // The attempt in flight holds nothing up: what comes of it finds the enrollment stopped.
     let (changes, _) = step_with(&mut machine, &[page(&claim, claim.to)], now);
-    let reason = StopReason::CampaignArchived;
     let stopped = Change::Stopped {
         enrollment: ENROLLMENT,
         seq: 5,
-        reason,
     };
     assert_eq!(changes, [stopped, Change::SweepEnded { seq: 5 }]);
 }

@@ -72,25 +72,6 @@ impl SimJournal {
             refused: refused.into_iter().collect(),
         })
     }
-
-    /// Sets a fact aside.
-    ///
-    /// # Errors
-    /// As [`SimJournal::commit`].
-    pub fn set_aside(
-        &mut self,
-        tenant: TenantId,
-        fence: Fence,
-        seq: i64,
-        reason: &'static str,
-    ) -> Result<(), JournalError> {
-        self.check_fence(tenant, fence)?;
-        let rows = self.tenants.get_mut(&tenant).ok_or(JournalError::Absent)?;
-        if let Some(row) = rows.inbox.get_mut(&seq) {
-            row.dead = Some(reason);
-        }
-        Ok(())
-    }
 }
 
 /// A commit under way.
@@ -123,6 +104,11 @@ impl Step<'_> {
                     row.applied = true;
                 }
             }
+            Change::FactSetAside { seq, harm } => {
+                if let Some(row) = self.rows.inbox.get_mut(seq) {
+                    row.dead = Some(*harm);
+                }
+            }
             Change::Enrolled(enrolled) => self.enroll(enrolled),
             Change::Claimed(claim) => self.claim(claim),
             Change::Ruled(ruled) => {
@@ -149,17 +135,11 @@ impl Step<'_> {
             Change::Finished { enrollment } => {
                 self.row(*enrollment).state = EnrollmentState::Finished;
             }
-            Change::Stopped {
-                enrollment,
-                seq,
-                reason,
-            } => {
-                let row = self.row(*enrollment);
-                row.state = EnrollmentState::Stopped(*reason);
-                row.stopped_by = Some(*seq);
-                row.ever_stopped = true;
-                let record = cancelled(self.rows.enrollments.get(enrollment), *reason, self.now);
-                self.rows.rulings.extend(record);
+            Change::Stopped { enrollment, seq } => {
+                self.end(*enrollment, Some(*seq), StopReason::CampaignArchived);
+            }
+            Change::SetAside { enrollment, .. } => {
+                self.end(*enrollment, None, StopReason::SetAside);
             }
             Change::StopRecorded { seq, reason } => self.record_stop(*seq, *reason),
             Change::SweepMoved(sweep) => {
@@ -189,8 +169,19 @@ impl Step<'_> {
             Change::Claimed(claim) => {
                 row.state == EnrollmentState::Active && self.runs(row) && !self.bars(claim)
             }
+            Change::SetAside { .. } => row.state != EnrollmentState::Finished,
             _ => row.state == EnrollmentState::Active,
         }
+    }
+
+    /// Stops an enrollment, with the cancel record of its next touch.
+    fn end(&mut self, enrollment: EnrollmentId, by: Option<i64>, reason: StopReason) {
+        let row = self.row(enrollment);
+        row.state = EnrollmentState::Stopped(reason);
+        row.stopped_by = by;
+        row.ever_stopped = true;
+        let record = cancelled(self.rows.enrollments.get(&enrollment), reason, self.now);
+        self.rows.rulings.extend(record);
     }
 
     /// Says whether the contact opted out of the claim's channel.

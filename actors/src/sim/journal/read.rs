@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use chrono_tz::Tz;
 use schedules::id::{CampaignId, ContactId, EnrollmentId, TenantId};
+use schedules::stop::StopReason;
 use schedules::time::{MINUTE_MS, Timestamp};
 use schedules::verdict::PastSend;
 
@@ -87,6 +88,7 @@ impl SimJournal {
             contacts,
             read_to,
             next_after_at,
+            unreadable: Vec::new(),
         })
     }
 
@@ -120,17 +122,19 @@ impl SimJournal {
                 rows.candidates(sweep.after, limit, |row| row.import == import)
             }
             SweepKind::EnrollCampaign { .. } => rows.candidates(sweep.after, limit, |_| true),
-            SweepKind::ReplanBoleto { boleto } => {
-                let page = rows.standing(sweep.after, limit, true, |row| {
-                    row.enrollment.boleto == boleto
-                });
-                rows.with_latecomers(page, |row| row.boleto.id == boleto)
+            SweepKind::EnrollBoleto { boleto } => {
+                rows.candidates(sweep.after, limit, |row| row.boleto.id == boleto)
             }
+            SweepKind::EnrollContact { contact, .. } => {
+                rows.candidates(sweep.after, limit, |row| row.contact == contact)
+            }
+            SweepKind::ReplanBoleto { boleto } => rows.standing(sweep.after, limit, true, |row| {
+                row.enrollment.boleto == boleto
+            }),
             SweepKind::ReplanContact { contact, .. } => {
-                let page = rows.standing(sweep.after, limit, true, |row| {
+                rows.standing(sweep.after, limit, true, |row| {
                     row.enrollment.contact == contact
-                });
-                rows.with_latecomers(page, |row| row.contact == contact)
+                })
             }
             SweepKind::ReplanCampaign { campaign } | SweepKind::StopCampaign { campaign } => rows
                 .standing(sweep.after, limit, false, |row| {
@@ -249,22 +253,9 @@ impl TenantRows {
         };
         SweepPage {
             candidates: page.iter().map(candidate).collect(),
-            standing: Vec::new(),
             read_to: page.last().map_or(after, |row| row.boleto.id.0),
             last,
-        }
-    }
-
-    /// Adds to a last page the open boletos of its subject: while they were paid, or their contact
-    /// was opted out, imports and launches passed them over.
-    fn with_latecomers(&self, page: SweepPage, wanted: impl Fn(&BoletoRow) -> bool) -> SweepPage {
-        if !page.last {
-            return page;
-        }
-        let latecomers = self.candidates(i64::MIN, usize::MAX - 1, wanted);
-        SweepPage {
-            candidates: latecomers.candidates,
-            ..page
+            ..SweepPage::default()
         }
     }
 
@@ -285,13 +276,13 @@ impl TenantRows {
         let last = open.len() <= limit;
         let page = &open[..open.len().min(limit)];
         SweepPage {
-            candidates: Vec::new(),
             standing: page
                 .iter()
                 .filter_map(|row| self.standing_row(row))
                 .collect(),
             read_to: page.last().map_or(after, |row| row.enrollment.id.0),
             last,
+            ..SweepPage::default()
         }
     }
 
@@ -305,6 +296,9 @@ impl TenantRows {
 
     /// Says whether nothing stops an enrollment any more.
     pub(super) fn may_go_on(&self, row: &EnrollmentRow) -> bool {
+        if row.state == EnrollmentState::Stopped(StopReason::SetAside) {
+            return false;
+        }
         let campaigns = &self.settings.campaigns;
         let known = campaigns
             .iter()

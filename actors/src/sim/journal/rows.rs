@@ -8,7 +8,7 @@ use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 
 use crate::lease::NodeId;
-use crate::machine::change::{Claim, Ruled, Settled};
+use crate::machine::change::{Claim, Harm, Ruled, Settled};
 use crate::machine::effect::Subject;
 use crate::machine::input::{FactBody, InboxFact, Sweep};
 use crate::ports::{Boleto, Contact, Enrollment, Settings, ShardId};
@@ -156,7 +156,7 @@ pub struct InboxRow {
     /// The owner has drawn its consequences.
     pub applied: bool,
     /// Why it was set aside, if it was.
-    pub dead: Option<&'static str>,
+    pub dead: Option<Harm>,
 }
 
 /// A shard's lease.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use actors::machine::change::{
-    Announcement, CameBack, Change, Claim, Enrolled, Moved, Ruled, Settled,
+    Announcement, CameBack, Change, Claim, Enrolled, Harm, Moved, Ruled, Settled,
 };
 use actors::machine::input::Sweep;
 use actors::ports::{Commit, Cursor};
@@ -66,8 +66,35 @@ pub(super) struct Stop {
 #[derive(Clone, Copy)]
 pub(super) struct Ended {
     pub(super) commit: usize,
+    pub(super) tenant: TenantId,
+    pub(super) at: Timestamp,
     pub(super) enrollment: EnrollmentId,
-    pub(super) stop: Stop,
+    pub(super) by: EndedBy,
+}
+
+/// Why an owner stops an enrollment.
+#[derive(Clone, Copy)]
+pub(super) enum EndedBy {
+    /// The fact that archived its campaign.
+    Archive(i64),
+    /// It cannot go on with it.
+    Harm(Harm),
+}
+
+impl EndedBy {
+    pub(super) fn reason(self) -> StopReason {
+        match self {
+            EndedBy::Archive(_) => StopReason::CampaignArchived,
+            EndedBy::Harm(_) => StopReason::SetAside,
+        }
+    }
+
+    pub(super) fn fact(self) -> Option<i64> {
+        match self {
+            EndedBy::Archive(seq) => Some(seq),
+            EndedBy::Harm(_) => None,
+        }
+    }
 }
 
 /// All that is to be written.
@@ -84,6 +111,8 @@ pub(super) struct Plan<'a> {
     pub(super) enrolled: Vec<Of<'a, Enrolled>>,
     pub(super) settled: Vec<Of<'a, Settled>>,
     pub(super) applied: BTreeMap<i64, (TenantId, Timestamp)>,
+    /// Facts that are dead letters.
+    pub(super) dead: BTreeMap<i64, (TenantId, Timestamp, Harm)>,
     pub(super) stops: Vec<Stop>,
     pub(super) ended: Vec<Ended>,
     /// Tenants whose credits are counted.
@@ -158,18 +187,21 @@ impl<'a> Plan<'a> {
             Change::FactApplied { seq } => {
                 self.applied.insert(*seq, (tenant, commit.at));
             }
-            Change::StopRecorded { seq, reason } => {
-                self.stops.push(stop_of(commit, *seq, *reason));
+            Change::FactSetAside { seq, harm } => {
+                self.dead.insert(*seq, (tenant, commit.at, *harm));
             }
-            Change::Stopped {
-                enrollment,
-                seq,
-                reason,
-            } => self.ended.push(Ended {
-                commit: at,
-                enrollment: *enrollment,
-                stop: stop_of(commit, *seq, *reason),
+            Change::StopRecorded { seq, reason } => self.stops.push(Stop {
+                tenant,
+                at: commit.at,
+                seq: *seq,
+                reason: *reason,
             }),
+            Change::Stopped { enrollment, seq } => {
+                self.end(at, commit, *enrollment, EndedBy::Archive(*seq));
+            }
+            Change::SetAside { enrollment, harm } => {
+                self.end(at, commit, *enrollment, EndedBy::Harm(*harm));
+            }
             Change::SweepMoved(sweep) => {
                 self.sweeps.insert((tenant, sweep.seq), sweep);
             }
@@ -178,6 +210,16 @@ impl<'a> Plan<'a> {
             // Those about enrollments are dealt with before.
             _ => {}
         }
+    }
+
+    fn end(&mut self, at: usize, commit: &Commit, enrollment: EnrollmentId, by: EndedBy) {
+        self.ended.push(Ended {
+            commit: at,
+            tenant: commit.tenant,
+            at: commit.at,
+            enrollment,
+            by,
+        });
     }
 
     fn claim(
@@ -245,15 +287,6 @@ impl<'a> Plan<'a> {
         self.claims
             .retain(|claim| stands(&claim.what.attempt.reminder.enrollment));
         self.ruled.retain(|(enrollment, _)| stands(enrollment));
-    }
-}
-
-fn stop_of(commit: &Commit, seq: i64, reason: StopReason) -> Stop {
-    Stop {
-        tenant: commit.tenant,
-        at: commit.at,
-        seq,
-        reason,
     }
 }
 

@@ -93,6 +93,7 @@ async fn write(
     rows::credits(conn, &plan, &settled).await?;
     records::stops(conn, &plan).await?;
     rows::facts_applied(conn, &plan).await?;
+    rows::facts_dead(conn, &plan).await?;
     rows::sweeps(conn, &plan).await?;
     records::announcements(conn, &plan).await?;
     plan.refused.extend(not_ended);

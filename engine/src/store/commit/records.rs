@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use actors::machine::change::{Announcement, CameBack, Claim, Ruled};
+use actors::machine::change::{Announcement, CameBack, Claim, Harm, Ruled};
 use actors::ports::Commit;
 use schedules::id::{EnrollmentId, TenantId};
 use schedules::time::Timestamp;
 use schedules::verdict::{Reason, Ruling};
 
-use super::gather::{Ended, Of, Plan, Stop};
+use super::gather::{Ended, EndedBy, Of, Plan, Stop};
 use crate::store::codec::{claim_to_text, json};
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
@@ -263,13 +263,14 @@ pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreE
 }
 
 /// An archived campaign's enrollments are stopped here, by the owner and page by page: for the
-/// door, its status is one row.
+/// door, its status is one row. What is set aside stays so, whatever stopped it before is over.
 const END: Sql = batch!(
     "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
     (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
     "WHERE enrollments.id = r.enrollment
        AND enrollments.tenant_id = r.tenant
-       AND enrollments.state = 'active'
+       AND (enrollments.state = 'active'
+         OR (enrollments.state = 'stopped' AND r.reason = 'set_aside'))
      RETURNING id"
 );
 
@@ -279,16 +280,15 @@ const ENDED: Sql = batch!(
      SELECT e.tenant_id, e.id, e.step_no, e.touch_occurrence, e.try_no, c.version,
          t.rules_version, r.at, e.slot_at, 'cancel', 'stopped.' || e.stop_reason
      FROM ",
-    (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "at" "bigint"),
+    (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "at" "bigint"),
     "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
      JOIN campaigns c ON c.id = e.campaign_id
      JOIN tenants t ON t.id = e.tenant_id
-     WHERE e.stopped_by = r.fact
-       -- Nothing came next: nothing was cancelled.
-       AND e.step_no IS NOT NULL"
+     -- Nothing came next: nothing was cancelled.
+     WHERE e.step_no IS NOT NULL"
 );
 
-/// Stops enrollments that are active; returns those that were not.
+/// Stops enrollments; returns those that had ended already.
 pub(super) async fn end(
     conn: &mut Conn,
     plan: &Plan<'_>,
@@ -296,15 +296,11 @@ pub(super) async fn end(
     let mut rows = Batch::default();
     let mut lost: BTreeMap<EnrollmentId, &Ended> = BTreeMap::new();
     for ended in &plan.ended {
-        let Stop {
-            tenant,
-            seq,
-            reason,
-            ..
-        } = ended.stop;
+        let (enrollment, by) = (ended.enrollment, ended.by);
         // A row is changed once, whoever asks for it twice.
-        if lost.insert(ended.enrollment, ended).is_none() {
-            rows.push(row![ended.enrollment.0, tenant.0, seq, reason.as_str()]);
+        if lost.insert(enrollment, ended).is_none() {
+            let reason = by.reason().as_str();
+            rows.push(row![enrollment.0, ended.tenant.0, by.fact(), reason]);
         }
     }
     if rows.is_empty() {
@@ -312,16 +308,9 @@ pub(super) async fn end(
     }
     let mut recorded = Batch::default();
     for mut row in conn.rows(&END, rows.args(vec![])).await? {
-        if let Some(Ended {
-            enrollment, stop, ..
-        }) = lost.remove(&EnrollmentId(row.int()?))
-        {
-            recorded.push(row![
-                enrollment.0,
-                stop.tenant.0,
-                stop.seq,
-                stop.at.unix_ms()
-            ]);
+        if let Some(ended) = lost.remove(&EnrollmentId(row.int()?)) {
+            let at = ended.at.unix_ms();
+            recorded.push(row![ended.enrollment.0, ended.tenant.0, at]);
         }
     }
     if !recorded.is_empty() {
@@ -339,31 +328,87 @@ const OUTBOX: Sql = batch!(
 
 pub(super) async fn announcements(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
     let (mut outbox, mut audit) = (Batch::default(), Batch::default());
-    let mut say = |tenant: TenantId, at: Timestamp, topic: &'static str, subject: String| {
-        let body = serde_json::json!({ "subject": subject, "at": at.unix_ms() }).to_string();
-        outbox.push(row![tenant.0, topic, body, at.unix_ms()]);
-        audit.push(row![tenant.0, at.unix_ms(), "owner", topic, subject, "{}"]);
-    };
-    for of in &plan.announced {
-        let Announcement::CampaignEnrolled(campaign) = of.what;
-        say(of.tenant, of.at, "campaign.enrolled", campaign.to_string());
-    }
-    for of in plan.came_back.iter().filter(|of| of.what.failed.is_some()) {
-        say(
-            of.tenant,
-            of.at,
-            "reminder.failed",
-            of.what.reminder.to_string(),
-        );
-    }
-    for (id, fold) in &plan.folds {
-        if fold.finished && plan.stands(fold.commit, *id) {
-            say(fold.tenant, fold.at, "enrollment.finished", id.to_string());
-        }
+    for told in told(plan) {
+        let at = told.at.unix_ms();
+        let body = serde_json::json!({ "subject": told.subject, "at": at }).to_string();
+        outbox.push(row![told.tenant.0, told.topic, body, at]);
+        let harm = told.harm.map(Harm::as_str);
+        let detail = harm.map_or_else(|| "{}".to_owned(), |it| format!("{{\"harm\":\"{it}\"}}"));
+        audit.push(row![
+            told.tenant.0,
+            at,
+            "owner",
+            told.topic,
+            told.subject,
+            detail
+        ]);
     }
     if outbox.is_empty() {
         return Ok(());
     }
     conn.execute(&OUTBOX, outbox.args(vec![])).await?;
     crate::store::audit::record(conn, audit).await
+}
+
+/// Something that the world and the audit hear of.
+struct Told {
+    tenant: TenantId,
+    at: Timestamp,
+    topic: &'static str,
+    subject: String,
+    harm: Option<Harm>,
+}
+
+fn told(plan: &Plan<'_>) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut say = |(tenant, at), topic, subject, harm| {
+        told.push(Told {
+            tenant,
+            at,
+            topic,
+            subject,
+            harm,
+        });
+    };
+    for of in &plan.announced {
+        let by = (of.tenant, of.at);
+        match of.what {
+            Announcement::CampaignEnrolled(campaign) => {
+                say(by, "campaign.enrolled", campaign.to_string(), None);
+            }
+            Announcement::BoletoSetAside(boleto, harm) => {
+                say(by, "boleto.set_aside", boleto.to_string(), Some(*harm));
+            }
+        }
+    }
+    for of in plan.came_back.iter().filter(|of| of.what.failed.is_some()) {
+        let reminder = of.what.reminder.to_string();
+        say((of.tenant, of.at), "reminder.failed", reminder, None);
+    }
+    for (id, fold) in &plan.folds {
+        if fold.finished && plan.stands(fold.commit, *id) {
+            let by = (fold.tenant, fold.at);
+            say(by, "enrollment.finished", id.to_string(), None);
+        }
+    }
+    for ended in &plan.ended {
+        if let EndedBy::Harm(harm) = ended.by {
+            let id = ended.enrollment.to_string();
+            say(
+                (ended.tenant, ended.at),
+                "enrollment.set_aside",
+                id,
+                Some(harm),
+            );
+        }
+    }
+    for (seq, (tenant, at, harm)) in &plan.dead {
+        say(
+            (*tenant, *at),
+            "fact.set_aside",
+            seq.to_string(),
+            Some(*harm),
+        );
+    }
+    told
 }

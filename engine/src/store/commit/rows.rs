@@ -335,6 +335,24 @@ pub(super) async fn facts_applied(conn: &mut Conn, plan: &Plan<'_>) -> Result<()
     Ok(())
 }
 
+/// A dead letter is applied as far as the owner is concerned.
+const FACT_DEAD: Sql = batch!(
+    "UPDATE inbox SET applied_at = r.at, dead_reason = r.harm FROM ",
+    (1 "fact" "bigint", 2 "tenant" "bigint", 3 "at" "bigint", 4 "harm" "text"),
+    "WHERE inbox.seq = r.fact AND inbox.tenant_id = r.tenant AND inbox.applied_at IS NULL"
+);
+
+pub(super) async fn facts_dead(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let mut dead = Batch::default();
+    for (seq, (tenant, at, harm)) in &plan.dead {
+        dead.push(row![*seq, tenant.0, at.unix_ms(), harm.as_str()]);
+    }
+    if !dead.is_empty() {
+        conn.execute(&FACT_DEAD, dead.args(vec![])).await?;
+    }
+    Ok(())
+}
+
 const SWEEP_MOVED: Sql = batch!(
     "INSERT INTO sweeps (tenant_id, seq, kind, after_id)
      SELECT r.tenant, r.fact, r.kind, r.after_id FROM ",

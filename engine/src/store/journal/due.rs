@@ -23,7 +23,8 @@ const RUNNING: Sql = both(
 );
 
 const DUE: Sql = both(
-    "SELECT e.id, e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence, e.reminders,
+    "SELECT e.next_at, e.id,
+         e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence, e.reminders,
          e.after_at, e.step_no, e.touch_occurrence, e.slot_at, e.expires_at, e.try_no,
          e.channel_tries, e.channel_from, e.next_at, b.reference, b.amount_centavos, b.due_on,
          b.digitable_line, b.pix_code, b.payment_link
@@ -61,25 +62,40 @@ pub(super) async fn page(
         campaigns.push(row.int()?);
     }
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let mut rows = due(conn, tenant, &campaigns, request).await?;
-    let complete = rows.len() <= limit;
-    rows.truncate(limit);
-    let read_to = match rows.last() {
-        Some(row) if !complete => mark(row),
+    let mut due = due(conn, tenant, &campaigns, request).await?;
+    let complete = due.len() <= limit;
+    due.truncate(limit);
+    let read_to = match due.last() {
+        Some((mark, _)) if !complete => *mark,
         _ => Mark {
             next_at: request.until,
             enrollment: EnrollmentId(i64::MAX),
         },
     };
     let next_after_at = first_after(conn, tenant, &campaigns, read_to).await?;
+    let (mut rows, mut unreadable) = (Vec::with_capacity(due.len()), Vec::new());
+    for (mark, row) in due {
+        match row {
+            Some(row) => rows.push(row),
+            None => unreadable.push(mark.enrollment),
+        }
+    }
     let contacts = contacts(conn, tenant, &rows, request.sends_since).await?;
+    // A contact that cannot be read takes its enrollments with it.
+    let known: BTreeSet<ContactId> = contacts.iter().map(|contact| contact.id).collect();
+    let strangers = rows.extract_if(.., |row| !known.contains(&row.enrollment.contact));
+    unreadable.extend(strangers.map(|row| row.enrollment.id));
     Ok(DuePage {
         rows,
         contacts,
         read_to,
         next_after_at,
+        unreadable,
     })
 }
+
+/// A row with its place; nothing when it says what no version writes.
+type Placed = (Mark, Option<DueRow>);
 
 /// Reads the first due rows over all campaigns, one more than asked for if there are more.
 async fn due(
@@ -87,7 +103,7 @@ async fn due(
     tenant: TenantId,
     campaigns: &[i64],
     request: PageRequest,
-) -> Result<Vec<DueRow>, StoreError> {
+) -> Result<Vec<Placed>, StoreError> {
     let mut rows = Vec::new();
     let more = i64::from(request.limit) + 1;
     let (after, until) = (request.after, request.until.unix_ms());
@@ -95,19 +111,28 @@ async fn due(
         let place = (after.next_at.unix_ms(), after.enrollment.0);
         let args = args![tenant.0, *campaign, place.0, place.1, until, more];
         for row in conn.rows(&DUE, args).await? {
-            rows.push(read_due(row)?);
+            rows.push(read_placed(row)?);
         }
     }
-    rows.sort_by_key(mark);
+    rows.sort_by_key(|(mark, _)| *mark);
     rows.truncate(usize::try_from(more).unwrap_or(usize::MAX));
     Ok(rows)
 }
 
-fn mark(row: &DueRow) -> Mark {
-    let enrollment = &row.enrollment;
-    Mark {
-        next_at: enrollment.cursor.next_at.unwrap_or_default(),
-        enrollment: enrollment.id,
+fn read_placed(mut row: Row) -> Result<Placed, StoreError> {
+    let mark = Mark {
+        next_at: instant(&mut row)?,
+        enrollment: EnrollmentId(row.int()?),
+    };
+    Ok((mark, readable(read_due(mark.enrollment, row))?))
+}
+
+/// Tells a row that says what no version writes from a failure to read it.
+pub(super) fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(row) => Ok(Some(row)),
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -133,8 +158,8 @@ async fn first_after(
     Ok(first)
 }
 
-fn read_due(mut row: Row) -> Result<DueRow, StoreError> {
-    let enrollment = read_enrollment(&mut row)?;
+fn read_due(id: EnrollmentId, mut row: Row) -> Result<DueRow, StoreError> {
+    let enrollment = read_enrollment(id, &mut row)?;
     let boleto = Boleto {
         id: enrollment.boleto,
         reference: row.text()?,
@@ -147,10 +172,10 @@ fn read_due(mut row: Row) -> Result<DueRow, StoreError> {
     Ok(DueRow { enrollment, boleto })
 }
 
-/// Reads an enrollment's columns: ids, then the cursor.
-pub(super) fn read_enrollment(row: &mut Row) -> Result<Enrollment, StoreError> {
+/// Reads an enrollment's columns after its own id: the other ids, then the cursor.
+pub(super) fn read_enrollment(id: EnrollmentId, row: &mut Row) -> Result<Enrollment, StoreError> {
     Ok(Enrollment {
-        id: EnrollmentId(row.int()?),
+        id,
         campaign: CampaignId(row.int()?),
         boleto: BoletoId(row.int()?),
         contact: ContactId(row.int()?),
@@ -201,8 +226,9 @@ async fn contacts(
     }
     let mut contacts = BTreeMap::new();
     for row in conn.rows(&CONTACTS, asked.clone().args(vec![])).await? {
-        let contact = read_contact(row)?;
-        contacts.insert(contact.id, contact);
+        if let Some(contact) = readable(read_contact(row))? {
+            contacts.insert(contact.id, contact);
+        }
     }
     for mut row in conn.rows(&SUPPRESSED, asked.clone().args(vec![])).await? {
         if let Some(contact) = contacts.get_mut(&ContactId(row.int()?)) {

@@ -29,12 +29,6 @@ const INBOX: Sql = both(
      LIMIT $2",
 );
 
-/// A dead letter is applied as far as the owner is concerned.
-const SET_ASIDE: Sql = both(
-    "UPDATE inbox SET applied_at = received_at, dead_reason = $3
-     WHERE tenant_id = $1 AND seq = $2 AND applied_at IS NULL",
-);
-
 /// The database's clock stands on a seal: it says when the store sealed, not when an owner decided.
 const NOW: Sql = Sql {
     sqlite: "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
@@ -86,24 +80,6 @@ impl Journal for Store {
         let weight = commit.changes.len();
         let work = |reply| Work::Commit(Box::new(Asked::new(commit, weight, reply)));
         Ok(self.ask(Lane::Commits, work).await?)
-    }
-
-    async fn set_aside(
-        &self,
-        tenant: TenantId,
-        fence: Fence,
-        seq: i64,
-        reason: &'static str,
-    ) -> Result<(), JournalError> {
-        let set_aside = self.write(Lane::Commits, 1, move |conn| {
-            Box::pin(async move {
-                lease::pin(conn, tenant, fence).await?;
-                conn.execute(&SET_ASIDE, args![tenant.0, seq, reason])
-                    .await
-                    .map(drop)
-            })
-        });
-        Ok(set_aside.await?)
     }
 
     async fn seal_audit(&self, tenant: TenantId, fence: Fence) -> Result<(), JournalError> {

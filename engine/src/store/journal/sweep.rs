@@ -1,10 +1,10 @@
 //! Pages of sweeps: boletos to enroll, enrollments to plan again.
 
-use actors::machine::input::{Sweep, SweepKind};
+use actors::machine::input::{Part, Sweep, SweepKind};
 use actors::ports::{Candidate, Standing, SweepPage};
-use schedules::id::{BoletoId, ContactId, TenantId};
+use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
 
-use super::due::read_enrollment;
+use super::due::{read_enrollment, readable};
 use crate::store::codec::{date, likeliest_zone};
 use crate::store::conn::{Conn, Row};
 use crate::store::error::StoreError;
@@ -26,37 +26,27 @@ const OF_IMPORT: Sql = both(
      LIMIT $3",
 );
 
-const OF_TENANT_BOLETOS: Sql = both(
-    "SELECT b.id, b.contact_id, b.due_on, b.amount_centavos, c.zones
-     FROM boletos b
-     JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
-     WHERE b.tenant_id = $1
-       AND b.id > $2
-       AND b.status = 'open'
-       AND c.opted_out_at IS NULL
-     ORDER BY b.id
-     LIMIT $3",
-);
-
-/// Open boletos of a subject: while they were paid, or their contact was opted out, imports and
-/// launches passed them over.
-macro_rules! latecomers {
+/// Open boletos in `$1` and after `$2`.
+macro_rules! open {
     ($which:literal) => {
         both(concat!(
             "SELECT b.id, b.contact_id, b.due_on, b.amount_centavos, c.zones
              FROM boletos b
              JOIN contacts c ON c.tenant_id = b.tenant_id AND c.id = b.contact_id
              WHERE b.tenant_id = $1
+               AND b.id > $2
                AND b.status = 'open'
                AND c.opted_out_at IS NULL ",
             $which,
-            " ORDER BY b.id"
+            " ORDER BY b.id
+              LIMIT $3"
         ))
     };
 }
 
-const LATE_BOLETO: Sql = latecomers!("AND b.id = $2");
-const LATE_OF_CONTACT: Sql = latecomers!("AND b.contact_id = $2");
+const OPEN_OF_TENANT: Sql = open!("");
+const OPEN_BOLETO: Sql = open!("AND b.id = $4");
+const OPEN_OF_CONTACT: Sql = open!("AND b.contact_id = $4");
 
 /// An enrollment that stands, in `$1` and after `$2`.
 macro_rules! standing {
@@ -114,7 +104,15 @@ pub(super) async fn page(
             of(import);
             (&OF_IMPORT, true)
         }
-        SweepKind::EnrollCampaign { .. } => (&OF_TENANT_BOLETOS, true),
+        SweepKind::EnrollCampaign { .. } => (&OPEN_OF_TENANT, true),
+        SweepKind::EnrollBoleto { boleto } => {
+            of(boleto.0);
+            (&OPEN_BOLETO, true)
+        }
+        SweepKind::EnrollContact { contact, .. } => {
+            of(contact.0);
+            (&OPEN_OF_CONTACT, true)
+        }
         SweepKind::ReplanBoleto { boleto } => {
             of(boleto.0);
             (&OF_BOLETO, false)
@@ -140,50 +138,55 @@ pub(super) async fn page(
     };
     for row in rows {
         if enrolls {
-            let candidate = read_candidate(row)?;
-            page.read_to = candidate.boleto.0;
-            page.candidates.push(candidate);
+            add_candidate(&mut page, sweep.seq, row)?;
         } else {
-            let standing = read_standing(row)?;
-            page.read_to = standing.enrollment.id.0;
-            page.standing.push(standing);
+            add_standing(&mut page, row)?;
         }
-    }
-    if page.last {
-        page.candidates
-            .extend(latecomers(conn, tenant, &sweep.kind).await?);
     }
     Ok(page)
 }
 
-/// Reads the boletos that a re-plan of their subject may have to enroll.
-async fn latecomers(
-    conn: &mut Conn,
-    tenant: TenantId,
-    kind: &SweepKind,
-) -> Result<Vec<Candidate>, StoreError> {
-    let (sql, subject) = match kind {
-        SweepKind::ReplanBoleto { boleto } => (&LATE_BOLETO, boleto.0),
-        SweepKind::ReplanContact { contact, .. } => (&LATE_OF_CONTACT, contact.0),
-        _ => return Ok(Vec::new()),
-    };
-    let rows = conn.rows(sql, args![tenant.0, subject]).await?;
-    rows.into_iter().map(read_candidate).collect()
+fn add_candidate(page: &mut SweepPage, sweep: i64, mut row: Row) -> Result<(), StoreError> {
+    let (boleto, contact) = (BoletoId(row.int()?), ContactId(row.int()?));
+    page.read_to = boleto.0;
+    match readable(read_candidate(boleto, contact, row))? {
+        Some(candidate) => page.candidates.push(candidate),
+        None => page.unreadable.push(Part::Boleto {
+            sweep,
+            boleto,
+            contact,
+        }),
+    }
+    Ok(())
 }
 
-fn read_candidate(mut row: Row) -> Result<Candidate, StoreError> {
+fn add_standing(page: &mut SweepPage, mut row: Row) -> Result<(), StoreError> {
+    let enrollment = EnrollmentId(row.int()?);
+    page.read_to = enrollment.0;
+    match readable(read_standing(enrollment, row))? {
+        Some(standing) => page.standing.push(standing),
+        None => page.unreadable.push(Part::Enrollment(enrollment)),
+    }
+    Ok(())
+}
+
+fn read_candidate(
+    boleto: BoletoId,
+    contact: ContactId,
+    mut row: Row,
+) -> Result<Candidate, StoreError> {
     Ok(Candidate {
-        boleto: BoletoId(row.int()?),
-        contact: ContactId(row.int()?),
+        boleto,
+        contact,
         due_on: date(&mut row)?,
         amount_centavos: row.int()?,
         zone: likeliest_zone(&mut row)?,
     })
 }
 
-fn read_standing(mut row: Row) -> Result<Standing, StoreError> {
+fn read_standing(id: EnrollmentId, mut row: Row) -> Result<Standing, StoreError> {
     Ok(Standing {
-        enrollment: read_enrollment(&mut row)?,
+        enrollment: read_enrollment(id, &mut row)?,
         stopped: row.text()? == "stopped",
         due_on: date(&mut row)?,
         amount_centavos: row.int()?,
