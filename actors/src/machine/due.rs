@@ -75,7 +75,7 @@ impl<'m> Draft<'m> {
                 None => self.skip(&due, Reason::TemplateUnusable),
             },
             Ruling::Hold { until } if verdict.reason == Reason::SenderPace => {
-                self.wait_for_pace(&due, enrollment, until);
+                self.wait_for_pace(&due, verdict, until);
             }
             Ruling::Hold { until } => self.rule(&due, verdict, cursor.held_until(until)),
             Ruling::Skip | Ruling::Cancel => {
@@ -230,13 +230,19 @@ impl<'m> Draft<'m> {
         self.finish_if_done(enrollment, to);
     }
 
-    /// Waits in memory for the sender's turn, behind those that wait already.
-    fn wait_for_pace(&mut self, due: &Due<'m>, enrollment: EnrollmentId, until: Timestamp) {
-        self.note(Note::Defer(enrollment, until));
+    /// Waits for the sender's turn, behind those that wait already. A wait has one record: a turn
+    /// that comes later than was thought is the same wait, unless a window shuts before it.
+    fn wait_for_pace(&mut self, due: &Due<'m>, verdict: Verdict, until: Timestamp) {
         let mut channels = due.channels_left().iter().map(|(channel, _)| *channel);
-        if let Some(channel) = channels.find(|channel| self.pace_free_at(*channel) == until) {
+        let turn_on = channels.find(|channel| self.pace_free_at(*channel) == until);
+        if let Some(channel) = turn_on {
             self.take_pace(channel);
         }
+        let enrollment = due.entry.enrollment;
+        if due.entry.awaits_turn && turn_on.is_some() {
+            return self.note(Note::Defer(enrollment.id, until));
+        }
+        self.rule(due, verdict, enrollment.cursor.held_until(until));
     }
 
     fn claim(&mut self, due: &Due<'m>, not_after_at: Timestamp, letter: Letter) {
