@@ -227,6 +227,25 @@ fn a_stop_ends_a_wait() {
 }
 
 #[test]
+fn those_who_wait_take_turns_on_the_channel_that_they_will_go_out_on() {
+    let mut settings = paced();
+    settings
+        .templates
+        .retain(|one| one.channel == Channel::Email);
+    let mut machine = machine_with(settings);
+    let enrolled = enroll(&mut machine, 4, at(1, 10, 0));
+    admit(&mut machine, &enrolled, nine());
+    spend_the_pace(&mut machine, nine());
+    let changes = tick(&mut machine, nine());
+    let waits = waits(&changes).into_iter();
+    let turns: Vec<i64> = waits
+        .filter_map(|one| one.to.next_at)
+        .map(|turn_at| turn_at.since(nine()))
+        .collect();
+    assert_eq!(turns, [100, 200, 300, 400]);
+}
+
+#[test]
 fn a_wait_that_a_stop_refused_is_read_again() {
     let (mut machine, _) = crowd(BURST + 1);
     step_refusing(&mut machine, &[Input::Tick], nine(), &[EnrollmentId(6)]);
