@@ -25,7 +25,7 @@ impl Machine {
             Change::Ruled(ruled) => {
                 let (enrollment, to) = (ruled.reminder.enrollment, ruled.to);
                 match ruled.verdict.reason {
-                    Reason::SenderPace => self.memory.awaits_turn(enrollment, to),
+                    Reason::SenderPace => self.memory.waits_its_turn(enrollment, to),
                     reason if reason.ends_by_an_event() => {
                         self.memory.held(enrollment, to, reason);
                     }

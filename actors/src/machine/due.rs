@@ -240,7 +240,7 @@ impl<'m> Draft<'m> {
         let enrollment = due.entry.enrollment;
         if let Some(channel) = turn_on {
             self.take_pace(channel);
-            if due.entry.awaits_turn {
+            if due.entry.waits_its_turn {
                 return self.note(Note::Defer(enrollment.id, until));
             }
         }

@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) enrollment: Enrollment,
     pub(super) boleto: Arc<Boleto>,
     /// Its touch waits for its sender's pace, and has the record that says so.
-    pub(super) awaits_turn: bool,
+    pub(super) waits_its_turn: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ impl Memory {
                 Entry {
                     enrollment: row.enrollment,
                     boleto: Arc::new(row.boleto),
-                    awaits_turn: false,
+                    waits_its_turn: false,
                 },
             );
         }
@@ -188,7 +188,7 @@ impl Memory {
         });
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
-            entry.awaits_turn = false;
+            entry.waits_its_turn = false;
             self.held.remove(&enrollment);
             match place {
                 _ if busy => self.queue.remove(enrollment),
@@ -307,7 +307,7 @@ impl Memory {
     /// Follows a cursor that waits for its sender's pace: the entry stays, wherever the cursor went
     /// and however full memory is. Read again it would wait anew, and a crowd at one instant would
     /// be recorded and read again and again.
-    pub(super) fn awaits_turn(&mut self, enrollment: EnrollmentId, to: Cursor) {
+    pub(super) fn waits_its_turn(&mut self, enrollment: EnrollmentId, to: Cursor) {
         self.held.remove(&enrollment);
         if !self.stays(enrollment, to, true) {
             self.moved(enrollment, to, false);
@@ -315,12 +315,12 @@ impl Memory {
     }
 
     /// Follows a cursor without letting go of its entry; returns whether there is one.
-    fn stays(&mut self, enrollment: EnrollmentId, to: Cursor, awaits_turn: bool) -> bool {
+    fn stays(&mut self, enrollment: EnrollmentId, to: Cursor, waits_its_turn: bool) -> bool {
         let Some(entry) = self.entries.get_mut(&enrollment) else {
             return false;
         };
         entry.enrollment.cursor = to;
-        entry.awaits_turn = awaits_turn;
+        entry.waits_its_turn = waits_its_turn;
         if let Some(next_at) = to.next_at {
             self.queue.put(enrollment, next_at);
             self.expect(Mark {
@@ -333,7 +333,10 @@ impl Memory {
 
     /// Returns those that wait for their sender's pace.
     pub(super) fn waiting(&self) -> impl Iterator<Item = EnrollmentId> {
-        let waiting = self.entries.iter().filter(|(_, entry)| entry.awaits_turn);
+        let waiting = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.waits_its_turn);
         waiting.map(|(enrollment, _)| *enrollment)
     }
 
