@@ -159,6 +159,13 @@ pub struct Case<'a> {
     pub credits: Option<i64>,
 }
 
+impl<'a> Case<'a> {
+    /// Returns the channel that the gates look at: the first that nothing bars for good.
+    pub fn chosen(&self) -> Option<&'a Reach> {
+        choose_channel(self).ok()
+    }
+}
+
 /// Puts a due touch through the gates: stop, payment feed, suppression (and what else bars every
 /// channel), moratorium, expiry, condition, send window, cooldown, caps, credits, sender pace.
 ///

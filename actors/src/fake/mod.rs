@@ -234,6 +234,8 @@ impl World {
     /// Starts a node and waits until it has done what is due.
     pub(crate) async fn settled(self: &Arc<Self>, adjust: impl FnOnce(&mut NodeConfig)) -> Node {
         let node = self.start(adjust);
+        // A slow machine loads its tenants late.
+        node.at_rest().await;
         // Senders begin as if they had just sent: what is due at once goes out a moment later.
         let moment = self.clock.now().plus_ms(MOMENT_MS);
         self.walk(&node, moment).await;

@@ -23,11 +23,13 @@ impl Machine {
                 self.memory.moved(enrollment, claim.to, true);
             }
             Change::Ruled(ruled) => {
-                let (enrollment, reason) = (ruled.reminder.enrollment, ruled.verdict.reason);
-                if reason.ends_by_an_event() {
-                    self.memory.held(enrollment, ruled.to, reason);
-                } else {
-                    self.moved(enrollment, ruled.to);
+                let (enrollment, to) = (ruled.reminder.enrollment, ruled.to);
+                match ruled.verdict.reason {
+                    Reason::SenderPace => self.memory.waits_its_turn(enrollment, to),
+                    reason if reason.ends_by_an_event() => {
+                        self.memory.held(enrollment, to, reason);
+                    }
+                    _ => self.moved(enrollment, to),
                 }
             }
             Change::CameBack(back) => self.moved(back.reminder.enrollment, back.to),

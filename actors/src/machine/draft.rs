@@ -38,7 +38,8 @@ impl Decision {
 /// Something for memory only: a machine that is loaded again finds it in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// Look at the enrollment later: its sender's pace allows no more for the moment.
+    /// Look at the enrollment later: it goes on waiting for its sender's pace, which has its
+    /// record, or its campaign is gone.
     Defer(EnrollmentId, Timestamp),
     /// The subject's enrollments left the horizon.
     Forget(Subject),

@@ -73,21 +73,41 @@ impl<'m> Draft<'m> {
         if due.has_tried_all() {
             return self.fail_unsent(&due);
         }
-        let (reach, letter) = self.reach(&due);
-        let verdict = self.judge(&due, &reach);
-        let cursor = due.entry.enrollment.cursor;
-        match verdict.ruling {
-            Ruling::Send { not_after_at, .. } => match letter {
-                Some(letter) => self.claim(&due, not_after_at, letter),
-                None => self.skip(&due, Reason::TemplateUnusable),
-            },
-            Ruling::Hold { until } if verdict.reason == Reason::SenderPace => {
-                self.wait_for_pace(&due, enrollment, until);
-            }
-            Ruling::Hold { until } => self.rule(&due, verdict, cursor.held_until(until)),
-            Ruling::Skip | Ruling::Cancel => {
-                let to = self.cursor_after(&due, false);
-                self.rule(&due, verdict, to);
+        self.judge(&due);
+    }
+
+    /// Asks the gates, and writes the letter once they are open. A channel that turns out to have
+    /// none is barred, and they are asked again for the next.
+    fn judge(&mut self, due: &Due<'m>) {
+        let mut reach = self.reach(due);
+        loop {
+            let case = self.case(due, &reach);
+            let verdict = evaluate(&case, self.now);
+            match verdict.ruling {
+                Ruling::Send {
+                    channel,
+                    not_after_at,
+                } => match self.letter(due, channel) {
+                    Ok(letter) => return self.claim(due, not_after_at, letter),
+                    Err(why) => bar(&mut reach, channel, why),
+                },
+                Ruling::Hold { until } => {
+                    // A window that shuts before the turn comes is another matter.
+                    let chosen = case.chosen().filter(|reach| reach.pace_free_at == until);
+                    let waits = verdict.reason == Reason::SenderPace;
+                    let turn_on = chosen.filter(|_| waits).map(|reach| reach.channel);
+                    return self.hold(due, verdict, until, turn_on);
+                }
+                Ruling::Skip | Ruling::Cancel => {
+                    // Too late for a channel that has no letter is not too late for the next.
+                    let chosen = case.chosen().map(|reach| reach.channel);
+                    let letter = chosen.map(|channel| (channel, self.letter(due, channel)));
+                    let Some((channel, Err(why))) = letter else {
+                        let to = self.cursor_after(due, false);
+                        return self.rule(due, verdict, to);
+                    };
+                    bar(&mut reach, channel, why);
+                }
             }
         }
     }
@@ -105,11 +125,11 @@ impl<'m> Draft<'m> {
         })
     }
 
-    /// Asks the gates.
-    fn judge(&self, due: &Due<'m>, reach: &[Reach]) -> Verdict {
+    /// Gathers what the gates look at.
+    fn case<'a>(&'a self, due: &'a Due<'m>, reach: &'a [Reach]) -> Case<'a> {
         let tenant = self.machine.walks.tenant();
         let enrollment = due.entry.enrollment;
-        let case = Case {
+        Case {
             rules: &tenant.rules,
             calendar: &tenant.calendar,
             tenant_zone: tenant.zone,
@@ -126,8 +146,7 @@ impl<'m> Draft<'m> {
             campaign_tally: self.campaign_tally(enrollment.campaign),
             tenant_tally: self.tenant_tally(),
             credits: self.credits(),
-        };
-        evaluate(&case, self.now)
+        }
     }
 
     fn plan_input(&self, due: &Due<'m>) -> PlanInput<'m> {
@@ -148,55 +167,34 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Looks at the channels up to the first that nothing bars for good, and writes its letter:
-    /// the gates take that one or none, so nothing is rendered twice or for nobody.
-    fn reach(&self, due: &Due<'m>) -> (Vec<Reach>, Option<Letter>) {
-        let mut reaches = Vec::new();
-        for (channel, template) in due.channels_left() {
-            let (reach, letter) = self.reach_on(*channel, template.as_ref(), due);
-            reaches.push(reach);
-            if letter.is_some() {
-                return (reaches, letter);
-            }
-        }
-        (reaches, None)
+    /// Looks at the channels that are left; nothing is rendered for a touch that may not go out.
+    fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
+        let on = |(channel, template): &StepChannel| Reach {
+            channel: *channel,
+            has_point: point(due.contact, *channel).is_some(),
+            has_sender: self.machine.walks.sender(*channel).is_some(),
+            suppressed: due.contact.suppressed.contains(channel),
+            template_ttl_ms: template.as_ref().map(|template| template.ttl_ms),
+            variables_present: true,
+            pace_free_at: self.pace_free_at(*channel),
+        };
+        due.channels_left().iter().map(on).collect()
     }
 
-    fn reach_on(
-        &self,
-        channel: Channel,
-        template: Option<&Arc<Template>>,
-        due: &Due<'m>,
-    ) -> (Reach, Option<Letter>) {
-        let tenant = self.machine.walks.tenant();
-        let mut reach = Reach {
-            channel,
-            has_point: point(due.contact, channel).is_some(),
-            has_sender: self.machine.walks.sender(channel).is_some(),
-            suppressed: due.contact.suppressed.contains(&channel),
-            template_ttl_ms: template.map(|template| template.ttl_ms),
-            variables_present: true,
-            pace_free_at: self.pace_free_at(channel),
-        };
-        let barred =
-            !reach.has_sender || reach.suppressed || tenant.rules.suppression_of(channel).is_some();
-        let to = point(due.contact, channel).filter(|_| !barred);
-        let (Some(to), Some(template)) = (to, template) else {
-            return (reach, None);
-        };
-        match template.render(&self.sources(due).values(template, self.now)) {
-            Ok(rendered) => {
-                let letter = Letter {
-                    template: Arc::clone(template),
-                    to: to.to_owned(),
-                    rendered,
-                };
-                return (reach, Some(letter));
-            }
-            Err(TemplateError::MissingValue(_)) => reach.variables_present = false,
-            Err(_) => reach.template_ttl_ms = None,
-        }
-        (reach, None)
+    /// Writes the letter on a channel that the gates chose, or says what is missing.
+    fn letter(&self, due: &Due<'m>, channel: Channel) -> Result<Letter, Reason> {
+        let template = due.template(channel).ok_or(Reason::TemplateUnusable)?;
+        let to = point(due.contact, channel).ok_or(Reason::TemplateUnusable)?;
+        let values = self.sources(due).values(template, self.now);
+        let rendered = template.render(&values).map_err(|error| match error {
+            TemplateError::MissingValue(_) => Reason::TemplateVariableMissing,
+            _ => Reason::TemplateUnusable,
+        })?;
+        Ok(Letter {
+            template: Arc::clone(template),
+            to: to.to_owned(),
+            rendered,
+        })
     }
 
     /// Passes the touch over for a reason that no gate knows.
@@ -237,13 +235,23 @@ impl<'m> Draft<'m> {
         self.finish_if_done(enrollment, to);
     }
 
-    /// Waits in memory for the sender's turn, behind those that wait already.
-    fn wait_for_pace(&mut self, due: &Due<'m>, enrollment: EnrollmentId, until: Timestamp) {
-        self.note(Note::Defer(enrollment, until));
-        let mut channels = due.channels_left().iter().map(|(channel, _)| *channel);
-        if let Some(channel) = channels.find(|channel| self.pace_free_at(*channel) == until) {
+    /// Holds the touch. One that waits for its sender's turn stands behind those that wait already,
+    /// and has one record of that: a turn that comes later than was thought is the same wait.
+    fn hold(
+        &mut self,
+        due: &Due<'m>,
+        verdict: Verdict,
+        until: Timestamp,
+        turn_on: Option<Channel>,
+    ) {
+        let enrollment = due.entry.enrollment;
+        if let Some(channel) = turn_on {
             self.take_pace(channel);
+            if due.entry.waits_its_turn {
+                return self.note(Note::Defer(enrollment.id, until));
+            }
         }
+        self.rule(due, verdict, enrollment.cursor.held_until(until));
     }
 
     fn claim(&mut self, due: &Due<'m>, not_after_at: Timestamp, letter: Letter) {
@@ -309,6 +317,12 @@ impl<'m> Due<'m> {
             .unwrap_or_default()
     }
 
+    fn template(&self, channel: Channel) -> Option<&'m Arc<Template>> {
+        let mut channels = self.channels_left().iter();
+        let (_, template) = channels.find(|(one, _)| *one == channel)?;
+        template.as_ref()
+    }
+
     /// Says whether every channel of the step came to nothing.
     fn has_tried_all(&self) -> bool {
         let channels = self.channels.map_or(0, <[_]>::len);
@@ -351,6 +365,16 @@ pub(super) fn zone_of(contact: &Contact) -> chrono_tz::Tz {
         .first()
         .copied()
         .unwrap_or(chrono_tz::Tz::America__Sao_Paulo)
+}
+
+/// Bars a channel for which there is no letter.
+fn bar(reach: &mut [Reach], channel: Channel, why: Reason) {
+    for reach in reach.iter_mut().filter(|reach| reach.channel == channel) {
+        match why {
+            Reason::TemplateVariableMissing => reach.variables_present = false,
+            _ => reach.template_ttl_ms = None,
+        }
+    }
 }
 
 fn point(contact: &Contact, channel: Channel) -> Option<&str> {

@@ -18,16 +18,19 @@ pub enum InvariantId {
     EntryHasContact,
     /// A contact's sends stand in the order of time.
     SendsInOrder,
+    /// What waits for its sender's pace is queued: the wait ends by itself.
+    WaitsAreQueued,
 }
 
 impl InvariantId {
     /// Every law.
-    pub const ALL: [InvariantId; 5] = [
+    pub const ALL: [InvariantId; 6] = [
         InvariantId::CreditsCoverHolds,
         InvariantId::OneAttemptInFlight,
         InvariantId::QueuedIsKnown,
         InvariantId::EntryHasContact,
         InvariantId::SendsInOrder,
+        InvariantId::WaitsAreQueued,
     ];
 
     /// Says whether the law holds.
@@ -60,6 +63,10 @@ impl InvariantId {
                 .memory
                 .contacts()
                 .all(|contact| contact.sends.is_sorted_by_key(|send| send.at)),
+            InvariantId::WaitsAreQueued => machine
+                .memory
+                .waiting()
+                .all(|enrollment| machine.memory.queue().at(enrollment).is_some()),
         }
     }
 }

@@ -21,6 +21,8 @@ use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow}
 pub(super) struct Entry {
     pub(super) enrollment: Enrollment,
     pub(super) boleto: Arc<Boleto>,
+    /// Its touch waits for its sender's pace, and has the record that says so.
+    pub(super) waits_its_turn: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +160,7 @@ impl Memory {
                 Entry {
                     enrollment: row.enrollment,
                     boleto: Arc::new(row.boleto),
+                    waits_its_turn: false,
                 },
             );
         }
@@ -185,6 +188,7 @@ impl Memory {
         });
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
+            entry.waits_its_turn = false;
             self.held.remove(&enrollment);
             match place {
                 _ if busy => self.queue.remove(enrollment),
@@ -294,11 +298,29 @@ impl Memory {
     /// the event finds it.
     pub(super) fn held(&mut self, enrollment: EnrollmentId, to: Cursor, reason: Reason) {
         let has_room = self.entries.len() < ENTRIES_MAX;
-        let Some(entry) = self.entries.get_mut(&enrollment).filter(|_| has_room) else {
+        if !has_room || !self.stays(enrollment, to, false) {
             return self.moved(enrollment, to, false);
+        }
+        self.held.insert(enrollment, reason);
+    }
+
+    /// Follows a cursor that waits for its sender's pace: the entry stays, wherever the cursor went
+    /// and however full memory is. Read again it would wait anew, and a crowd at one instant would
+    /// be recorded and read again and again.
+    pub(super) fn waits_its_turn(&mut self, enrollment: EnrollmentId, to: Cursor) {
+        self.held.remove(&enrollment);
+        if !self.stays(enrollment, to, true) {
+            self.moved(enrollment, to, false);
+        }
+    }
+
+    /// Follows a cursor without letting go of its entry; returns whether there is one.
+    fn stays(&mut self, enrollment: EnrollmentId, to: Cursor, waits_its_turn: bool) -> bool {
+        let Some(entry) = self.entries.get_mut(&enrollment) else {
+            return false;
         };
         entry.enrollment.cursor = to;
-        self.held.insert(enrollment, reason);
+        entry.waits_its_turn = waits_its_turn;
         if let Some(next_at) = to.next_at {
             self.queue.put(enrollment, next_at);
             self.expect(Mark {
@@ -306,6 +328,16 @@ impl Memory {
                 enrollment,
             });
         }
+        true
+    }
+
+    /// Returns those that wait for their sender's pace.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = EnrollmentId> {
+        let waiting = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.waits_its_turn);
+        waiting.map(|(enrollment, _)| *enrollment)
     }
 
     /// Makes due what waited for this event.

@@ -16,6 +16,7 @@ mod comebacks;
 mod lapses;
 mod meetings;
 mod reach;
+mod turns;
 
 use super::change::{Change, Claim, Enrolled};
 use super::effect::{Effect, Subject};

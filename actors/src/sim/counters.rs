@@ -44,6 +44,8 @@ sometimes! {
     WindowHeld,
     /// Spent credits held a message.
     CreditsHeld,
+    /// A sender's pace made a message wait.
+    PaceHeld,
     /// A silent payment feed held messages.
     FeedHeld,
     /// A reminder was too late.

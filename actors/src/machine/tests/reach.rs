@@ -1,5 +1,6 @@
 //! Which channel a due reminder takes, and why one that cannot be used is passed over.
 
+use schedules::rule::{Rule, RuleBody};
 use schedules::template::{Template, Variable};
 
 use super::super::values::Sources;
@@ -96,4 +97,65 @@ fn a_tenant_without_a_sender_is_told_so() {
     let mut settings = settings_over(&[Channel::Whatsapp]);
     settings.tenant.senders.clear();
     assert_eq!(reason(&decided(settings, |_| ())), Some(Reason::NoSender));
+}
+
+/// Settings with the customary send windows alone, and the first of two channels without a text.
+fn unrenderable_first() -> Settings {
+    let mut settings = settings_over(&CHANNELS);
+    let window = |rule: &Rule| matches!(rule.body, RuleBody::SendWindow(_));
+    settings.tenant.rules = RulePack::brazil();
+    settings.tenant.rules.rules.retain(window);
+    settings.templates[0].body = format!("{}{{{{contact_name}}}}", "x".repeat(1_020));
+    settings.campaigns[0].campaign.cadence.steps[0].expires_after_ms = 7 * DAY_MS;
+    settings
+}
+
+#[test]
+fn a_held_touch_is_not_rendered_before_it_may_go_out() {
+    let mut machine = machine_with(unrenderable_first());
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(9, 8, 0));
+    // 7 November 2026 is a Saturday: its window shuts at 14, and opens again on Monday.
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 15, 0));
+    assert_eq!(reason(&changes), Some(Reason::OutsideSendWindow));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(9, 8, 0));
+    assert_eq!(claimed_channel(&changes), Some(Channel::Email));
+}
+
+#[test]
+fn a_touch_that_no_channel_can_render_is_held_by_its_window_and_skipped_when_it_opens() {
+    let mut settings = unrenderable_first();
+    settings.templates[1].variables = vec![Variable::PixCode];
+    settings.templates[1].body = "{{pix_code}}".into();
+    let mut machine = machine_with(settings);
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(9, 8, 0));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 15, 0));
+    assert_eq!(reason(&changes), Some(Reason::OutsideSendWindow));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(9, 8, 0));
+    let missing = Some(Reason::TemplateVariableMissing);
+    assert_eq!(reason(&changes), missing, "what was missing last");
+}
+
+#[test]
+fn a_touch_that_is_too_late_for_a_channel_without_a_letter_takes_the_next() {
+    let mut settings = unrenderable_first();
+    settings.campaigns[0].campaign.cadence.steps[0].expires_after_ms = DAY_MS;
+    let mut machine = machine_with(settings.clone());
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(7, 14, 0));
+    // What goes out by WhatsApp may arrive an hour later, when Saturday's window is shut.
+    let half_past_one = at(7, 13, 30);
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], half_past_one);
+    assert_eq!(claimed_channel(&changes), Some(Channel::Email));
+    settings.templates[0].body = "Olá".into();
+    let mut machine = machine_with(settings);
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(7, 14, 0));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], half_past_one);
+    assert_eq!(
+        reason(&changes),
+        Some(Reason::Expired),
+        "it is not diverted"
+    );
 }

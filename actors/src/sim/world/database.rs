@@ -232,6 +232,7 @@ impl World {
             Reason::Cooldown => Sometimes::CooldownHeld,
             Reason::OutsideSendWindow => Sometimes::WindowHeld,
             Reason::CreditsExhausted => Sometimes::CreditsHeld,
+            Reason::SenderPace => Sometimes::PaceHeld,
             Reason::PaymentFeedStale => Sometimes::FeedHeld,
             Reason::Expired => Sometimes::Expired,
             _ => return,
