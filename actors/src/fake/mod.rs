@@ -3,6 +3,7 @@
 
 mod books;
 pub(crate) mod fixtures;
+pub(crate) mod holds;
 mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,7 @@ pub(crate) struct GatewayMood {
 /// Facts on which the machine panics, as if it had a bug.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
+    pub(crate) holds: holds::Holds,
     poisonous: Mutex<BTreeSet<i64>>,
     ticks: Mutex<BTreeMap<TenantId, u32>>,
 }
@@ -87,6 +89,7 @@ pub(crate) struct Faults {
 impl Faults {
     /// Panics if the inputs hold poison.
     pub(crate) fn strike(&self, tenant: TenantId, inputs: &[Input]) {
+        self.holds.pass(holds::Point::Deciding, tenant);
         for input in inputs {
             match input {
                 Input::Facts(facts) => {

@@ -16,6 +16,8 @@ mod watchdog;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thawed;
 
 use std::collections::HashMap;
 use std::future::Future;

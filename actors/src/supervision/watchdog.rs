@@ -30,19 +30,24 @@ pub(crate) struct Pulse {
 pub(crate) async fn watch(shared: Arc<Shared>) {
     loop {
         shared.ports.clock.elapse(shared.config.heartbeat_ms).await;
-        let answers: Vec<Answer> = (0..shared.arbiters.count())
-            .map(|seat| shared.arbiters.ask(seat, shared.config.freeze_beats))
-            .collect();
-        for (seat, answer) in answers.iter().enumerate() {
-            if *answer == Answer::Frozen {
-                replace_arbiter(&shared, seat);
-            }
+        look_round(&shared);
+    }
+}
+
+/// Looks at every thread and every actor once.
+pub(super) fn look_round(shared: &Arc<Shared>) {
+    let answers: Vec<Answer> = (0..shared.arbiters.count())
+        .map(|seat| shared.arbiters.ask(seat, shared.config.freeze_beats))
+        .collect();
+    for (seat, answer) in answers.iter().enumerate() {
+        if *answer == Answer::Frozen {
+            replace_arbiter(shared, seat);
         }
-        for slot in shared.slots() {
-            // Behind a thread that is late, an actor may be waiting for its turn.
-            if answers[shared.arbiters.seat_of(slot.tenant)] == Answer::Prompt {
-                look_at(&shared, &slot);
-            }
+    }
+    for slot in shared.slots() {
+        // Behind a thread that is late, an actor may be waiting for its turn.
+        if answers[shared.arbiters.seat_of(slot.tenant)] == Answer::Prompt {
+            look_at(shared, &slot);
         }
     }
 }

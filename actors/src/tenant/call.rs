@@ -136,6 +136,8 @@ impl TenantActor {
         let Some(machine) = restored else {
             return;
         };
+        #[cfg(test)]
+        self.pass(crate::fake::holds::Point::Restoring);
         let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
         let returned = self.slot.returned_attempts();
         let known =

@@ -14,6 +14,8 @@ use schedules::id::AttemptId;
 use super::setback::Setback;
 use super::{PAUSE_MS, REFUSED_MAX, STREAK_MAX, TenantActor};
 use crate::dispatch::Announced;
+#[cfg(test)]
+use crate::fake::holds::Point;
 use crate::machine::change::Change;
 use crate::machine::effect::Effect;
 use crate::machine::input::Input;
@@ -67,6 +69,8 @@ impl TenantActor {
         if !self.slot.is_acted_for_by(self.number) {
             return ctx.stop();
         }
+        #[cfg(test)]
+        self.pass(Point::Decided);
         let pending = Pending {
             announced: self.announce(&decision),
             decision,
@@ -85,11 +89,15 @@ impl TenantActor {
         let journal = Arc::clone(&self.shared.ports.journal);
         let commit = async move { journal.commit(commit).await };
         self.facts_in_hand.clone_from(&pending.taken_in.facts);
+        #[cfg(test)]
+        self.pass(Point::Announced);
         self.call(
             ctx,
             JournalError::Unknown,
             commit,
             |actor, ctx, committed| {
+                #[cfg(test)]
+                actor.pass(Point::Concluding);
                 actor.worked_at = actor.now();
                 actor.count_refusals(&pending.decision, &committed);
                 actor.unsealed_since.get_or_insert(actor.worked_at);
@@ -165,6 +173,8 @@ impl TenantActor {
                 }
             }
         }
+        #[cfg(test)]
+        self.pass(Point::Releasing);
         announced.release(&durable);
     }
 
