@@ -2,6 +2,7 @@
 //! at, nothing of its successor's changes, and every reminder goes out once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use schedules::id::{EnrollmentId, TenantId};
 use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
@@ -127,6 +128,7 @@ struct Scene {
     paces: Option<Paces>,
     view: Option<TenantView>,
     working: Option<u64>,
+    calling: bool,
     alerts: Vec<Alert>,
 }
 
@@ -141,6 +143,7 @@ fn scene(world: &World, node: &Node) -> Scene {
         paces: slot.paces(),
         view: node.tenant_view(FROZEN),
         working: slot.working(),
+        calling: slot.pulse().calling.load(Ordering::SeqCst),
         alerts: node.alerts(),
     }
 }

@@ -12,7 +12,7 @@ use super::arbiters::Answer;
 use super::slot::Slot;
 use crate::observe::AlertKind;
 
-/// What the watchdog sees of an actor.
+/// What the watchdog sees of one life of an actor.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     /// Grows with every step.
@@ -54,10 +54,12 @@ pub(super) fn look_round(shared: &Arc<Shared>) {
 
 fn look_at(shared: &Arc<Shared>, slot: &Arc<Slot>) {
     let Some(number) = slot.working() else {
-        return slot.pulse.stalled.store(0, Ordering::SeqCst);
+        return slot.pulse().stalled.store(0, Ordering::SeqCst);
     };
-    if slot.pulse.has_stalled_for() >= shared.config.freeze_beats {
-        slot.pulse.stalled.store(0, Ordering::SeqCst);
+    // After the number: the pulse of a later life blames nobody.
+    let pulse = slot.pulse();
+    if pulse.has_stalled_for() >= shared.config.freeze_beats {
+        pulse.stalled.store(0, Ordering::SeqCst);
         shared.alert(Some(slot.tenant), AlertKind::ActorFrozen);
         shared.failed(slot, number, "frozen");
     }
@@ -74,8 +76,8 @@ fn replace_arbiter(shared: &Arc<Shared>, seat: usize) {
         if shared.arbiters.seat_of(slot.tenant) != seat {
             continue;
         }
-        if slot.pulse.inside.swap(false, Ordering::SeqCst)
-            && let Some(number) = slot.awake()
+        if let Some(number) = slot.awake()
+            && slot.pulse().inside.load(Ordering::SeqCst)
         {
             shared.failed(&slot, number, "frozen");
         } else if let Some(birth) = slot.move_out(&shared.activity) {

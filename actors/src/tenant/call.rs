@@ -58,7 +58,7 @@ impl TenantActor {
         };
         ctx.spawn(answered.into_actor(self).map(move |answer, actor, ctx| {
             actor.set_calling(false);
-            actor.slot.pulse.inside.store(true, Ordering::SeqCst);
+            actor.pulse.inside.store(true, Ordering::SeqCst);
             match answer {
                 Ok(Ok(value)) => {
                     actor.setbacks = 0;
@@ -103,7 +103,7 @@ impl TenantActor {
 
     fn set_calling(&mut self, calling: bool) {
         self.calling = calling;
-        self.slot.pulse.calling.store(calling, Ordering::SeqCst);
+        self.pulse.calling.store(calling, Ordering::SeqCst);
     }
 
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {

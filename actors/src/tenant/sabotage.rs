@@ -39,7 +39,7 @@ impl Handler<Sabotage> for TenantActor {
             Sabotage::Stop => ctx.stop(),
             Sabotage::Freeze => ctx.wait(std::future::pending::<()>().into_actor(self)),
             Sabotage::HoldThread(told) => {
-                self.slot.pulse.inside.store(true, Ordering::SeqCst);
+                self.pulse.inside.store(true, Ordering::SeqCst);
                 told.recv().unwrap_or_default();
             }
         }
