@@ -150,7 +150,7 @@ fn scene(world: &World, node: &Node) -> Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_thaws_while_its_successor_commits_the_same_claims_takes_nothing_from_it() {
-    for point in [Point::Deciding, Point::Announced] {
+    for point in [Point::Deciding, Point::Decided, Point::Announced] {
         let world = World::new();
         let node = awake(&world).await;
         let held = world.faults.holds.plan(point, FROZEN);
@@ -351,6 +351,25 @@ async fn who_thaws_after_its_commit_of_outcomes_drops_none_that_came_later() {
     assert_eq!(scene(&world, &node), before);
     unfrozen_until(&world, &node, later.plus_ms(30 * SECOND_MS)).await;
     assert_each_went_out_at_once(&world, 5);
+    assert_eq!(node.view().failures, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_thaws_with_an_old_snapshot_takes_nothing_from_its_successor() {
+    let world = World::new();
+    world.open_with(FROZEN, 3, ORIGIN);
+    let held = world.faults.holds.plan(Point::Restoring, FROZEN);
+    let node = start(&world);
+    until(|| held.is_reached()).await;
+    world.plan("commit", FROZEN, Fault::Freeze);
+    replaced(&node, &held).await;
+    frozen_call(&world).await;
+    let before = scene(&world, &node);
+    assert_eq!((before.commits, before.in_flight), (0, 3));
+    thawed(&node, held).await;
+    assert_eq!(scene(&world, &node), before);
+    unfrozen_until(&world, &node, ORIGIN.plus_ms(MINUTE_MS)).await;
+    assert_each_went_out_at_once(&world, 3);
     assert_eq!(node.view().failures, 1);
 }
 

@@ -138,7 +138,10 @@ impl TenantActor {
         };
         #[cfg(test)]
         self.pass(crate::fake::holds::Point::Restoring);
-        let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
+        let handed_over = self
+            .shared
+            .dispatcher
+            .inherit(self.slot.tenant, self.number);
         let returned = self.slot.returned_attempts();
         let known =
             |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);

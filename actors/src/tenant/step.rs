@@ -111,7 +111,8 @@ impl TenantActor {
             Effect::HandOver(message) => Some(Arc::clone(message)),
             Effect::Withdraw(_) => None,
         });
-        self.shared.dispatcher.announce(&self.tenure, messages)
+        let dispatcher = &self.shared.dispatcher;
+        dispatcher.announce(&self.tenure, self.number, messages)
     }
 
     /// Counts a commit of which nothing stood many times over: what it was based on is read again
