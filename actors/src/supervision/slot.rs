@@ -317,6 +317,15 @@ impl Slot {
         lock(&self.inner).policy.forgive();
     }
 
+    /// Puts facts under suspicion; not those of an actor that is outdated, whose successor tries
+    /// them for itself.
+    pub(crate) fn suspect(&self, number: u64, facts: &[i64]) {
+        let mut inner = lock(&self.inner);
+        if inner.number == number {
+            inner.trial.panicked(facts);
+        }
+    }
+
     /// Works on the record of facts that made the machine panic.
     pub(crate) fn with_trial<R>(&self, work: impl FnOnce(&mut Trial) -> R) -> R {
         work(&mut lock(&self.inner).trial)

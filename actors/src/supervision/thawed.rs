@@ -66,7 +66,11 @@ async fn replaced(node: &Node, held: &Held) {
 
 /// Lets the held thread go on to its end.
 async fn thawed(node: &Node, held: Held) {
-    held.let_go(|| {});
+    thawed_with(node, held, || {}).await;
+}
+
+async fn thawed_with(node: &Node, held: Held, first: fn()) {
+    held.let_go(first);
     until(|| node.shared().arbiters.left_have_ended()).await;
 }
 
@@ -390,6 +394,27 @@ async fn who_thaws_before_its_rest_does_not_lay_its_successor_to_rest() {
     thawed(&node, held).await;
     assert_eq!(scene(&world, &node), before);
     unfrozen_until(&world, &node, DUE.plus_ms(MINUTE_MS)).await;
+    assert_each_went_out_at_once(&world, 3);
+    assert_eq!(node.view().failures, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_panics_when_it_thaws_blames_neither_its_tenant_nor_the_facts() {
+    let world = World::new();
+    let node = awake(&world).await;
+    let held = world.faults.holds.plan(Point::Deciding, FROZEN);
+    world.say(FROZEN, 2);
+    node.hint(FROZEN);
+    replaced(&node, &held).await;
+    world.walk(&node, DUE.plus_ms(-30 * SECOND_MS)).await;
+    assert_eq!(world.with(|state| state.books[&FROZEN].applied.len()), 2);
+    let before = scene(&world, &node);
+    thawed_with(&node, held, || panic!("a planted bug")).await;
+    node.at_rest().await;
+    assert_eq!(scene(&world, &node), before);
+    let slot = node.shared().slot(FROZEN);
+    assert!(!slot.with_trial(|trial| trial.is_on()));
+    world.walk(&node, DUE.plus_ms(MINUTE_MS)).await;
     assert_each_went_out_at_once(&world, 3);
     assert_eq!(node.view().failures, 1);
 }

@@ -38,7 +38,7 @@ impl TenantActor {
             }
             Setback::Journal(JournalError::Conflict) => {
                 let facts = std::mem::take(&mut self.facts_in_hand);
-                self.slot.with_trial(|trial| trial.panicked(&facts));
+                self.slot.suspect(self.number, &facts);
                 self.start_over("changes contradict the journal", ctx);
             }
             Setback::Journal(JournalError::Corrupt) => self.start_over("corrupt data", ctx),
@@ -54,7 +54,7 @@ impl TenantActor {
             }
             Setback::Journal(JournalError::Absent) => self.leave_for_good(ctx),
             Setback::Panicked(facts) => {
-                self.slot.with_trial(|trial| trial.panicked(&facts));
+                self.slot.suspect(self.number, &facts);
                 self.start_over("machine panicked", ctx);
             }
         }
