@@ -399,6 +399,32 @@ async fn who_thaws_before_its_rest_does_not_lay_its_successor_to_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_thaws_hears_no_hint_that_its_successor_has_not_heard_yet() {
+    let world = World::new();
+    let node = awake(&world).await;
+    let held = world.faults.holds.plan(Point::Deciding, FROZEN);
+    world.say(FROZEN, 1);
+    node.hint(FROZEN);
+    replaced(&node, &held).await;
+    world.walk(&node, DUE.plus_ms(-30 * SECOND_MS)).await;
+    // The successor's thread is busy with its neighbour.
+    let busy = world.faults.holds.plan(Point::Deciding, NEIGHBOUR);
+    world.say(NEIGHBOUR, 1);
+    node.hint(NEIGHBOUR);
+    until(|| busy.is_reached()).await;
+    world.say(FROZEN, 1);
+    node.hint(FROZEN);
+    thawed(&node, held).await;
+    busy.let_go(|| {});
+    node.at_rest().await;
+    for (tenant, facts) in [(FROZEN, 2), (NEIGHBOUR, 1)] {
+        let applied = world.with(|state| state.books[&tenant].applied.len());
+        assert_eq!(applied, facts);
+    }
+    assert_eq!(node.view().failures, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_panics_when_it_thaws_blames_neither_its_tenant_nor_the_facts() {
     let world = World::new();
     let node = awake(&world).await;
