@@ -87,6 +87,8 @@ struct State {
 struct Live {
     ticket: Arc<Ticket>,
     place: Place,
+    /// The life of its owner that announced it.
+    life: u64,
     _token: Token,
 }
 
@@ -135,10 +137,11 @@ impl Dispatcher {
         drop(self.home.set(home));
     }
 
-    /// Makes messages known whose claims are about to be committed.
+    /// Makes messages known whose claims this life of their owner is about to commit.
     pub(crate) fn announce(
         self: &Arc<Self>,
         tenure: &Arc<Tenure>,
+        life: u64,
         messages: impl Iterator<Item = Arc<HandOver>>,
     ) -> Announced {
         let tickets: Vec<Arc<Ticket>> = messages
@@ -149,14 +152,16 @@ impl Dispatcher {
             for ticket in &tickets {
                 let message = &ticket.message;
                 let live = state.live.entry(message.tenant).or_default();
-                let is_on_its_way = |live: &Live| live.place != Place::Announced;
-                // An owner that is outdated and does not know it yet claims what another has sent.
-                if !live.get(&message.attempt).is_some_and(is_on_its_way) {
+                // An owner that is outdated and does not know it yet claims what its successor
+                // has sent or is about to claim.
+                let stays = |live: &Live| live.place != Place::Announced || live.life > life;
+                if !live.get(&message.attempt).is_some_and(stays) {
                     live.insert(
                         message.attempt,
                         Live {
                             ticket: Arc::clone(ticket),
                             place: Place::Announced,
+                            life,
                             _token: self.activity.token(),
                         },
                     );
@@ -194,13 +199,14 @@ impl Dispatcher {
     }
 
     /// Gives the tenant's messages over to a new life of its owner: returns those that are under
-    /// way, and forgets those that a former life announced and never released.
-    pub(crate) fn inherit(&self, tenant: TenantId) -> BTreeSet<AttemptId> {
+    /// way, and forgets those that a former life announced and never released. A life that is
+    /// outdated by then forgets nothing of a later one.
+    pub(crate) fn inherit(&self, tenant: TenantId, life: u64) -> BTreeSet<AttemptId> {
         let mut state = lock(&self.state);
         let Some(live) = state.live.get_mut(&tenant) else {
             return BTreeSet::new();
         };
-        live.retain(|_, live| live.place != Place::Announced);
+        live.retain(|_, live| live.place != Place::Announced || live.life > life);
         live.keys().copied().collect()
     }
 

@@ -13,6 +13,9 @@ use crate::lease::Trust;
 use crate::ports::{Fence, ShardId};
 
 const TENANT: TenantId = TenantId(1);
+/// Lives of its owner.
+const BEFORE: u64 = 1;
+const NOW: u64 = 2;
 
 /// A dispatcher in the fake world, and the outcomes it brought home.
 struct Desk {
@@ -101,8 +104,12 @@ impl Desk {
     }
 
     fn announce(&self, messages: &[Arc<HandOver>]) -> Announced {
+        self.announce_in(NOW, messages)
+    }
+
+    fn announce_in(&self, life: u64, messages: &[Arc<HandOver>]) -> Announced {
         self.dispatcher
-            .announce(&self.tenure, messages.iter().cloned())
+            .announce(&self.tenure, life, messages.iter().cloned())
     }
 
     fn send(&self, messages: &[Arc<HandOver>]) {
@@ -192,9 +199,9 @@ async fn an_outdated_owner_hides_no_message_of_the_present_one_from_a_stop() {
     let sent = desk.send_one(1);
     desk.connecting(1).await;
     // The former owner thaws, decides the same claim from what it remembers, and is ended.
-    drop(desk.announce(&[desk.message(TENANT, 1)]));
+    drop(desk.announce_in(BEFORE, &[desk.message(TENANT, 1)]));
     assert_eq!(
-        desk.dispatcher.inherit(TENANT),
+        desk.dispatcher.inherit(TENANT, NOW),
         BTreeSet::from([sent.attempt])
     );
     assert_eq!(desk.dispatcher.withdraw(TENANT, boleto(1)), 0);
@@ -209,9 +216,9 @@ async fn a_new_life_of_the_owner_inherits_what_was_released_only() {
     desk.mood(|mood| mood.connects_slowly = true);
     let sent = desk.send_one(1);
     let announced = desk.message(TENANT, 2);
-    let of_a_frozen_owner = desk.announce(std::slice::from_ref(&announced));
+    let of_a_frozen_owner = desk.announce_in(BEFORE, std::slice::from_ref(&announced));
     assert_eq!(
-        desk.dispatcher.inherit(TENANT),
+        desk.dispatcher.inherit(TENANT, NOW),
         BTreeSet::from([sent.attempt])
     );
     // The former owner thaws: nothing of its claim may go out, and the new one hears that.
@@ -224,6 +231,21 @@ async fn a_new_life_of_the_owner_inherits_what_was_released_only() {
         [2, 1]
     );
     assert_eq!(desk.wire_len(), 1);
+}
+
+#[tokio::test]
+async fn an_outdated_owner_replaces_and_forgets_nothing_that_the_present_one_announced() {
+    let desk = desk(DispatchLimits::default());
+    let message = desk.message(TENANT, 1);
+    let outdated = desk.announce_in(BEFORE, &[desk.message(TENANT, 1)]);
+    let present = desk.announce_in(NOW, std::slice::from_ref(&message));
+    drop(outdated);
+    drop(desk.announce_in(BEFORE, &[desk.message(TENANT, 1)]));
+    assert_eq!(desk.dispatcher.inherit(TENANT, BEFORE).len(), 1);
+    assert_eq!(desk.dispatcher.in_flight(TENANT), 1);
+    present.release(&BTreeSet::from([message.attempt]));
+    let outcomes = desk.outcomes().await;
+    assert!(matches!(outcomes[..], [(1, Outcome::Accepted { .. })]));
 }
 
 #[tokio::test]

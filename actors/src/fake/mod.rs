@@ -3,6 +3,7 @@
 
 mod books;
 pub(crate) mod fixtures;
+pub(crate) mod holds;
 mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,7 @@ pub(crate) struct GatewayMood {
 /// What the machine panics on, as if it had a bug.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
+    pub(crate) holds: holds::Holds,
     poisonous: Mutex<BTreeSet<Part>>,
     bad_outcomes: Mutex<BTreeSet<EnrollmentId>>,
     ticks: Mutex<BTreeMap<TenantId, u32>>,
@@ -93,6 +95,7 @@ impl Faults {
         inputs: &[Input],
         due: impl Iterator<Item = EnrollmentId>,
     ) {
+        self.holds.pass(holds::Point::Deciding, tenant);
         let due: Vec<EnrollmentId> = due.collect();
         for input in inputs {
             let strikes = match input {

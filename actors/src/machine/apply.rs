@@ -9,7 +9,7 @@ use schedules::verdict::Reason;
 use super::change::{Change, Settled};
 use super::draft::Note;
 use super::effect::Subject;
-use super::{Machine, Paces};
+use super::{HORIZON_MS, Machine, Paces};
 use crate::ports::Cursor;
 
 impl Machine {
@@ -25,7 +25,10 @@ impl Machine {
             Change::Ruled(ruled) => {
                 let (enrollment, to) = (ruled.reminder.enrollment, ruled.to);
                 match ruled.verdict.reason {
-                    Reason::SenderPace => self.memory.waits_its_turn(enrollment, to),
+                    // A turn after the window has shut is not waited for in memory.
+                    Reason::SenderPace if to.is_at_by(ruled.at.plus_ms(HORIZON_MS)) => {
+                        self.memory.waits_its_turn(enrollment, to);
+                    }
                     reason if reason.ends_by_an_event() => {
                         self.memory.held(enrollment, to, reason);
                     }

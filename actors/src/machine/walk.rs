@@ -197,4 +197,9 @@ impl Cursor {
             ..self
         }
     }
+
+    /// Says whether it is looked at again at or before `until`.
+    pub(super) fn is_at_by(self, until: Timestamp) -> bool {
+        self.next_at.is_some_and(|at| at <= until)
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 
 use actix::System;
 use schedules::id::TenantId;
@@ -22,11 +23,16 @@ pub struct ThreadRefused(#[source] std::io::Error);
 pub(crate) struct Arbiters {
     seats: Mutex<Vec<Seat>>,
     count: usize,
+    /// Threads that were left to themselves.
+    #[cfg(test)]
+    left: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
 struct Seat {
     system: System,
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody waits for its end"))]
+    thread: JoinHandle<()>,
     asked: u64,
     answered: Arc<AtomicU64>,
     missed: u64,
@@ -56,6 +62,8 @@ impl Arbiters {
         Ok(Self {
             seats: Mutex::new(seats),
             count,
+            #[cfg(test)]
+            left: Mutex::default(),
         })
     }
 
@@ -89,7 +97,15 @@ impl Arbiters {
         let fresh = Seat::start()?;
         let frozen = std::mem::replace(&mut lock(&self.seats)[seat], fresh);
         frozen.system.stop();
+        #[cfg(test)]
+        lock(&self.left).push(frozen.thread);
         Ok(())
+    }
+
+    /// Says whether the threads that were left to themselves have ended, and all that was on them.
+    #[cfg(test)]
+    pub(crate) fn left_have_ended(&self) -> bool {
+        lock(&self.left).iter().all(JoinHandle::is_finished)
     }
 
     /// Ends the threads once they have done what they are at.
@@ -101,7 +117,7 @@ impl Arbiters {
 impl Seat {
     fn start() -> Result<Self, ThreadRefused> {
         let (started, system) = mpsc::channel();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("regua-actors".to_owned())
             .spawn(move || {
                 let runner = System::new();
@@ -115,6 +131,7 @@ impl Seat {
         let system = system.recv().map_err(ended).map_err(ThreadRefused)?;
         Ok(Self {
             system,
+            thread,
             asked: 0,
             answered: Arc::default(),
             missed: 0,

@@ -1,8 +1,11 @@
 //! What passes between a slot, its actors and those who bring something.
 
+use std::sync::Arc;
+
 use schedules::time::Timestamp;
 use tokio::sync::oneshot;
 
+use super::watchdog::Pulse;
 use crate::ports::Returned;
 
 /// What comes in.
@@ -20,6 +23,7 @@ pub(crate) enum Post {
 #[derive(Debug)]
 pub(crate) struct Birth {
     pub(crate) number: u64,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) killed: oneshot::Receiver<()>,
 }
 

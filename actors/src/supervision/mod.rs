@@ -12,10 +12,12 @@ pub mod restart;
 mod shard;
 pub(crate) mod slot;
 pub(crate) mod tenure;
-mod watchdog;
+pub(crate) mod watchdog;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thawed;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -234,13 +236,23 @@ impl Home for Shared {
 
 /// One life of a tenant's actor, from its start to its end, whatever the end is.
 async fn live(shared: Arc<Shared>, slot: Arc<Slot>, tenure: Arc<Tenure>, birth: Birth) {
-    let Birth { number, killed } = birth;
+    let Birth {
+        number,
+        pulse,
+        killed,
+    } = birth;
     let mut context = Context::new();
     context.set_mailbox_capacity(crate::tenant::MAILBOX_MAX);
     if !slot.arrive(number, actix::AsyncContext::address(&context)) {
         return;
     }
-    let actor = TenantActor::new(Arc::clone(&shared), Arc::clone(&slot), tenure, number);
+    let actor = TenantActor::new(
+        Arc::clone(&shared),
+        Arc::clone(&slot),
+        tenure,
+        number,
+        pulse,
+    );
     let mut life = Box::pin(context.into_future(actor));
     let how = tokio::select! {
         ended = AssertUnwindSafe(&mut life).catch_unwind() => match ended {

@@ -43,7 +43,6 @@ const RETURNED_MAX: usize = 1_000;
 pub(crate) struct Slot {
     pub(crate) tenant: TenantId,
     pub(crate) shard: ShardId,
-    pub(crate) pulse: Pulse,
     pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
     inner: Mutex<Inner>,
 }
@@ -52,6 +51,7 @@ pub(crate) struct Slot {
 struct Inner {
     life: Life,
     number: u64,
+    pulse: Arc<Pulse>,
     nudged: bool,
     stirred: bool,
     facts_wait: bool,
@@ -89,7 +89,6 @@ impl Slot {
         Self {
             tenant,
             shard,
-            pulse: Pulse::default(),
             gate: Arc::default(),
             inner: Mutex::default(),
         }
@@ -138,7 +137,6 @@ impl Slot {
         if inner.number != number {
             return false;
         }
-        self.pulse.calling.store(false, Ordering::SeqCst);
         match &mut inner.life {
             Life::Awake(awake) => {
                 awake.addr = Some(addr);
@@ -150,11 +148,11 @@ impl Slot {
 
     /// Begins a round of the actor's work.
     pub(crate) fn look(&self, number: u64) -> Look {
-        self.pulse.beat.fetch_add(1, Ordering::SeqCst);
         let mut inner = lock(&self.inner);
         if !inner.is_acted_for_by(number) {
             return Look::Outdated;
         }
+        inner.pulse.beat.fetch_add(1, Ordering::SeqCst);
         inner.nudged = false;
         inner.stirred = false;
         Look::Current(std::mem::take(&mut inner.facts_wait))
@@ -333,11 +331,8 @@ impl Slot {
         work: impl FnOnce(&mut Trial) -> R,
     ) -> R {
         let mut inner = lock(&self.inner);
-        if inner.number == number {
-            work(&mut inner.trial)
-        } else {
-            R::default()
-        }
+        let ours = inner.number == number;
+        ours.then(|| work(&mut inner.trial)).unwrap_or_default()
     }
 
     /// Lets a quarantined tenant try again; false when it was not quarantined.
@@ -384,6 +379,11 @@ impl Slot {
     pub(crate) fn awake(&self) -> Option<u64> {
         let inner = lock(&self.inner);
         matches!(inner.life, Life::Awake(_)).then_some(inner.number)
+    }
+
+    /// Returns what the watchdog sees of the newest actor.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&lock(&self.inner).pulse)
     }
 
     /// Says whether no actor is there.
@@ -443,8 +443,11 @@ impl Inner {
             addr: None,
             _kill: kill,
         }));
+        // Whoever had the former one may thaw, and must not be taken for this one.
+        self.pulse = Arc::default();
         Birth {
             number: self.number,
+            pulse: Arc::clone(&self.pulse),
             killed,
         }
     }

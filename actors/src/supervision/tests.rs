@@ -113,7 +113,7 @@ async fn a_new_life_loads_after_the_last_call_of_the_former_one() {
     until(|| node.view().failures == 1).await;
     world.clock.jump_to(world.clock.now().plus_ms(SECOND_MS));
     let slot = node.shared().slot(HARMED);
-    until(|| slot.awake().is_some() && slot.pulse.calling.load(Ordering::SeqCst)).await;
+    until(|| slot.awake().is_some() && slot.pulse().calling.load(Ordering::SeqCst)).await;
     assert_eq!(world.calls_of(HARMED, "load"), 1);
     world.with(|state| state.frozen = false);
     // Whether a former owner still hands the message over is known after its deadline only.

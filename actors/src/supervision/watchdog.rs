@@ -12,7 +12,7 @@ use super::arbiters::Answer;
 use super::slot::Slot;
 use crate::observe::AlertKind;
 
-/// What the watchdog sees of an actor.
+/// What the watchdog sees of one life of an actor.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     /// Grows with every step.
@@ -30,29 +30,36 @@ pub(crate) struct Pulse {
 pub(crate) async fn watch(shared: Arc<Shared>) {
     loop {
         shared.ports.clock.elapse(shared.config.heartbeat_ms).await;
-        let answers: Vec<Answer> = (0..shared.arbiters.count())
-            .map(|seat| shared.arbiters.ask(seat, shared.config.freeze_beats))
-            .collect();
-        for (seat, answer) in answers.iter().enumerate() {
-            if *answer == Answer::Frozen {
-                replace_arbiter(&shared, seat);
-            }
+        look_round(&shared);
+    }
+}
+
+/// Looks at every thread and every actor once.
+pub(super) fn look_round(shared: &Arc<Shared>) {
+    let answers: Vec<Answer> = (0..shared.arbiters.count())
+        .map(|seat| shared.arbiters.ask(seat, shared.config.freeze_beats))
+        .collect();
+    for (seat, answer) in answers.iter().enumerate() {
+        if *answer == Answer::Frozen {
+            replace_arbiter(shared, seat);
         }
-        for slot in shared.slots() {
-            // Behind a thread that is late, an actor may be waiting for its turn.
-            if answers[shared.arbiters.seat_of(slot.tenant)] == Answer::Prompt {
-                look_at(&shared, &slot);
-            }
+    }
+    for slot in shared.slots() {
+        // Behind a thread that is late, an actor may be waiting for its turn.
+        if answers[shared.arbiters.seat_of(slot.tenant)] == Answer::Prompt {
+            look_at(shared, &slot);
         }
     }
 }
 
 fn look_at(shared: &Arc<Shared>, slot: &Arc<Slot>) {
     let Some(number) = slot.working() else {
-        return slot.pulse.stalled.store(0, Ordering::SeqCst);
+        return slot.pulse().stalled.store(0, Ordering::SeqCst);
     };
-    if slot.pulse.has_stalled_for() >= shared.config.freeze_beats {
-        slot.pulse.stalled.store(0, Ordering::SeqCst);
+    // After the number: the pulse of a later life blames nobody.
+    let pulse = slot.pulse();
+    if pulse.has_stalled_for() >= shared.config.freeze_beats {
+        pulse.stalled.store(0, Ordering::SeqCst);
         shared.alert(Some(slot.tenant), AlertKind::ActorFrozen);
         shared.failed(slot, number, "frozen");
     }
@@ -69,8 +76,8 @@ fn replace_arbiter(shared: &Arc<Shared>, seat: usize) {
         if shared.arbiters.seat_of(slot.tenant) != seat {
             continue;
         }
-        if slot.pulse.inside.swap(false, Ordering::SeqCst)
-            && let Some(number) = slot.awake()
+        if let Some(number) = slot.awake()
+            && slot.pulse().inside.load(Ordering::SeqCst)
         {
             shared.failed(&slot, number, "frozen");
         } else if let Some(birth) = slot.move_out(&shared.activity) {

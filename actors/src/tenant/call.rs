@@ -53,7 +53,7 @@ impl TenantActor {
         };
         ctx.spawn(answered.into_actor(self).map(move |answer, actor, ctx| {
             actor.set_calling(false);
-            actor.slot.pulse.inside.store(true, Ordering::SeqCst);
+            actor.pulse.inside.store(true, Ordering::SeqCst);
             match answer {
                 Ok(Ok(value)) => {
                     actor.setbacks = 0;
@@ -98,7 +98,7 @@ impl TenantActor {
 
     fn set_calling(&mut self, calling: bool) {
         self.calling = calling;
-        self.slot.pulse.calling.store(calling, Ordering::SeqCst);
+        self.pulse.calling.store(calling, Ordering::SeqCst);
     }
 
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
@@ -131,7 +131,12 @@ impl TenantActor {
         let Some(machine) = restored else {
             return;
         };
-        let handed_over = self.shared.dispatcher.inherit(self.slot.tenant);
+        #[cfg(test)]
+        self.pass(crate::fake::holds::Point::Restoring);
+        let handed_over = self
+            .shared
+            .dispatcher
+            .inherit(self.slot.tenant, self.number);
         let returned = self.slot.returned_attempts();
         let known =
             |attempt: &AttemptId| handed_over.contains(attempt) || returned.contains(attempt);

@@ -32,6 +32,7 @@ use crate::machine::{Machine, Need};
 use crate::supervision::Shared;
 use crate::supervision::slot::{Look, Rest, Rested, Slot};
 use crate::supervision::tenure::Tenure;
+use crate::supervision::watchdog::Pulse;
 
 /// The mailbox holds nudges only, and the slot sends no second one before the first was taken.
 pub(crate) const MAILBOX_MAX: usize = 4;
@@ -62,6 +63,7 @@ pub(crate) struct TenantActor {
     slot: Arc<Slot>,
     tenure: Arc<Tenure>,
     number: u64,
+    pulse: Arc<Pulse>,
     machine: Option<Machine>,
     /// Claims that nobody is working on here.
     orphans: Vec<AttemptId>,
@@ -105,6 +107,7 @@ impl TenantActor {
         slot: Arc<Slot>,
         tenure: Arc<Tenure>,
         number: u64,
+        pulse: Arc<Pulse>,
     ) -> Self {
         let worked_at = shared.ports.clock.now();
         Self {
@@ -112,6 +115,7 @@ impl TenantActor {
             slot,
             tenure,
             number,
+            pulse,
             machine: None,
             orphans: Vec::new(),
             orphaned_at: Timestamp::default(),
@@ -134,9 +138,9 @@ impl TenantActor {
 
     /// Does the next thing, unless something is under way.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        self.slot.pulse.inside.store(true, Ordering::SeqCst);
+        self.pulse.inside.store(true, Ordering::SeqCst);
         self.round(ctx);
-        self.slot.pulse.inside.store(false, Ordering::SeqCst);
+        self.pulse.inside.store(false, Ordering::SeqCst);
     }
 
     fn round(&mut self, ctx: &mut Context<Self>) {
@@ -262,6 +266,8 @@ impl TenantActor {
     }
 
     fn rest(&mut self, rest: Rest, ctx: &mut Context<Self>) {
+        #[cfg(test)]
+        self.pass(crate::fake::holds::Point::Resting);
         self.streak = 0;
         self.remember_paces();
         let machine = self.machine.as_ref().map(Machine::view);

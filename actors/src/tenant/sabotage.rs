@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use actix::{ActorContext, AsyncContext, Context, Handler, WrapFuture};
 
 use super::TenantActor;
+use crate::fake::holds::Point;
 
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
@@ -17,6 +18,13 @@ pub(crate) enum Sabotage {
     Freeze,
     /// The actor holds its thread until told.
     HoldThread(Receiver<()>),
+}
+
+impl TenantActor {
+    /// Holds the thread here if a test wants it.
+    pub(super) fn pass(&self, point: Point) {
+        self.shared.faults.holds.pass(point, self.slot.tenant);
+    }
 }
 
 impl Handler<Sabotage> for TenantActor {
@@ -31,7 +39,7 @@ impl Handler<Sabotage> for TenantActor {
             Sabotage::Stop => ctx.stop(),
             Sabotage::Freeze => ctx.wait(std::future::pending::<()>().into_actor(self)),
             Sabotage::HoldThread(told) => {
-                self.slot.pulse.inside.store(true, Ordering::SeqCst);
+                self.pulse.inside.store(true, Ordering::SeqCst);
                 told.recv().unwrap_or_default();
             }
         }

@@ -15,6 +15,8 @@ use super::setback::Setback;
 use super::trial::{InHand, Trial};
 use super::{PAUSE_MS, REFUSED_MAX, STREAK_MAX, TenantActor};
 use crate::dispatch::Announced;
+#[cfg(test)]
+use crate::fake::holds::Point;
 use crate::machine::change::Change;
 use crate::machine::effect::Effect;
 use crate::machine::input::{Input, Part, Parts};
@@ -76,6 +78,8 @@ impl TenantActor {
         if !self.slot.is_acted_for_by(self.number) {
             return ctx.stop();
         }
+        #[cfg(test)]
+        self.pass(Point::Decided);
         let pending = Pending {
             announced: self.announce(&decision),
             decision,
@@ -93,11 +97,15 @@ impl TenantActor {
         };
         let journal = Arc::clone(&self.shared.ports.journal);
         let commit = async move { journal.commit(commit).await };
+        #[cfg(test)]
+        self.pass(Point::Announced);
         self.call(
             ctx,
             JournalError::Unknown,
             commit,
             |actor, ctx, committed| {
+                #[cfg(test)]
+                actor.pass(Point::Concluding);
                 actor.worked_at = actor.now();
                 actor.count_refusals(&pending.decision, &committed);
                 actor.unsealed_since.get_or_insert(actor.worked_at);
@@ -111,7 +119,8 @@ impl TenantActor {
             Effect::HandOver(message) => Some(Arc::clone(message)),
             Effect::Withdraw(_) => None,
         });
-        self.shared.dispatcher.announce(&self.tenure, messages)
+        let dispatcher = &self.shared.dispatcher;
+        dispatcher.announce(&self.tenure, self.number, messages)
     }
 
     /// Counts a commit of which nothing stood many times over: what it was based on is read again
@@ -173,6 +182,8 @@ impl TenantActor {
                 }
             }
         }
+        #[cfg(test)]
+        self.pass(Point::Releasing);
         announced.release(&durable);
     }
 

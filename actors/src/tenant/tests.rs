@@ -222,7 +222,7 @@ async fn a_commit_that_outlives_its_limit_is_over_before_the_tenant_is_loaded_ag
     let node = world.start(|config| config.journal_call_ms = 200);
     world.until(|state| state.frozen.then_some(())).await;
     let slot = node.shared().slot(TENANT);
-    let calls = || slot.pulse.calling.load(Ordering::SeqCst);
+    let calls = || slot.pulse().calling.load(Ordering::SeqCst);
     until(|| !calls()).await;
     world.clock.jump_to(world.clock.now().plus_ms(SECOND_MS));
     until(calls).await;
@@ -244,7 +244,7 @@ async fn loads_that_were_given_up_in_the_line_are_not_made_afterwards() {
     let node = world.start(|config| config.journal_call_ms = 100);
     world.until(|state| state.frozen.then_some(())).await;
     let slot = node.shared().slot(TENANT);
-    let calls = || slot.pulse.calling.load(Ordering::SeqCst);
+    let calls = || slot.pulse().calling.load(Ordering::SeqCst);
     for _ in 0..3 {
         until(|| !calls()).await;
         world.clock.jump_to(world.clock.now().plus_ms(MINUTE_MS));

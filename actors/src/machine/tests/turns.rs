@@ -274,4 +274,8 @@ fn a_window_that_shuts_before_the_turn_has_a_record_of_its_own() {
     let changes = tick(&mut machine, shut_at.plus_ms(-50));
     assert_eq!(ruled(&changes), [(6, Reason::SenderPace)]);
     assert_eq!(waits(&changes)[0].to.next_at, Some(at(9, 8, 0)));
+    assert!(
+        machine.memory.entry(EnrollmentId(6)).is_none(),
+        "until Monday"
+    );
 }
