@@ -331,8 +331,10 @@ impl Slot {
         work: impl FnOnce(&mut Trial) -> R,
     ) -> R {
         let mut inner = lock(&self.inner);
-        let ours = inner.number == number;
-        ours.then(|| work(&mut inner.trial)).unwrap_or_default()
+        match inner.number == number {
+            true => work(&mut inner.trial),
+            false => R::default(),
+        }
     }
 
     /// Lets a quarantined tenant try again; false when it was not quarantined.

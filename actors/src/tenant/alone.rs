@@ -96,7 +96,7 @@ impl TenantActor {
         ctx: &mut Context<Self>,
     ) {
         self.facts_wait = true;
-        if !self.on_trial(|trial| trial.may_convict()) {
+        if !self.on_trial(|trial| trial.may_convict(part)) {
             return self.set_back(Setback::Journal(JournalError::Corrupt), ctx);
         }
         let aside = SetAside {

@@ -9,8 +9,8 @@ use crate::machine::input::{Part, Parts};
 
 /// How often the actor may die of a part that is tried alone before the part is set aside.
 const DEATHS_MAX: u32 = 3;
-/// How many parts may be set aside with none in between that does no harm: more of them are not to
-/// blame one by one, and the tenant comes to rest in quarantine.
+/// How many parts may be set aside while parts are tried one by one: more of them are not to blame
+/// each for itself, and the tenant comes to rest in quarantine.
 const CONVICTIONS_MAX: u32 = 3;
 /// How many steps are taken part by part after a failure: as many as a page or a batch has.
 const STEPS_ALONE: u32 = 500;
@@ -29,21 +29,26 @@ pub(crate) struct InHand {
 pub(crate) struct Trial {
     in_hand: Option<InHand>,
     deaths: BTreeMap<Part, u32>,
-    /// How many steps with facts, and how many others, are still taken part by part.
-    facts_alone: u32,
-    rows_alone: u32,
+    facts: Session,
+    rows: Session,
+}
+
+/// How long parts of a kind are still tried one by one, and how many were set aside meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Session {
+    steps: u32,
     convictions: u32,
 }
 
 impl Trial {
     /// Says whether the next fact is tried alone.
     pub(crate) fn tries_facts_alone(&self) -> bool {
-        self.facts_alone > 0
+        self.facts.steps > 0
     }
 
     /// Says whether everything else is tried row by row.
     pub(crate) fn tries_rows_alone(&self) -> bool {
-        self.rows_alone > 0
+        self.rows.steps > 0
     }
 
     /// Notes what is being worked on.
@@ -51,17 +56,22 @@ impl Trial {
         self.in_hand = Some(in_hand);
     }
 
-    /// Notes that what was worked on does no harm.
+    /// Notes that what was worked on did no harm this time.
+    ///
+    /// Its deaths stand until the session ends: a row may wait its turn well, and kill when that
+    /// has come.
     pub(crate) fn acquit(&mut self) {
         let Some(InHand { facts, parts }) = self.in_hand.take() else {
             return;
         };
-        if let Parts::One(part) = parts {
-            self.deaths.remove(&part);
+        let session = self.session(facts);
+        if parts == Parts::None || session.steps == 0 {
+            return;
         }
-        if parts != Parts::None {
-            self.convictions = 0;
-            self.step_alone(facts);
+        session.steps -= 1;
+        if session.steps == 0 {
+            *session = Session::default();
+            self.deaths.retain(|part, _| part.is_fact() != facts);
         }
     }
 
@@ -78,41 +88,46 @@ impl Trial {
         if let Parts::One(part) = parts {
             *self.deaths.entry(part).or_default() += 1;
         }
-        match parts {
-            Parts::None => {}
-            _ if facts => self.facts_alone = STEPS_ALONE,
-            _ => self.rows_alone = STEPS_ALONE,
+        if parts != Parts::None {
+            self.session(facts).steps = STEPS_ALONE;
         }
     }
 
     /// Says whether the part is to be set aside for the deaths that it has caused.
     pub(crate) fn condemns(&self, part: Part) -> bool {
         let deaths = self.deaths.get(&part).copied().unwrap_or_default();
-        deaths >= DEATHS_MAX && self.may_convict()
+        deaths >= DEATHS_MAX && self.may_convict(part)
     }
 
     /// Says whether a part that does harm may be set aside.
-    pub(crate) fn may_convict(&self) -> bool {
-        self.convictions < CONVICTIONS_MAX
+    pub(crate) fn may_convict(&self, part: Part) -> bool {
+        let session = if part.is_fact() {
+            self.facts
+        } else {
+            self.rows
+        };
+        session.convictions < CONVICTIONS_MAX
     }
 
     /// Notes that the part was set aside.
     pub(crate) fn convict(&mut self, part: Part) {
         self.deaths.remove(&part);
-        self.convictions += 1;
+        let session = self.session(part.is_fact());
+        session.convictions += 1;
+        session.steps = STEPS_ALONE;
     }
 
-    /// Those whose turn does not come for so long are gone, and their record with them.
-    fn step_alone(&mut self, facts: bool) {
-        let left = match facts {
-            true => &mut self.facts_alone,
-            false => &mut self.rows_alone,
-        };
-        if *left == 1 {
-            self.deaths
-                .retain(|part, _| matches!(part, Part::Fact(_)) != facts);
+    fn session(&mut self, facts: bool) -> &mut Session {
+        match facts {
+            true => &mut self.facts,
+            false => &mut self.rows,
         }
-        *left = left.saturating_sub(1);
+    }
+}
+
+impl Part {
+    const fn is_fact(self) -> bool {
+        matches!(self, Part::Fact(_))
     }
 }
 
@@ -177,12 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_was_worked_on_well_starts_anew() {
+    fn a_part_that_kills_now_and_then_is_condemned_all_the_same() {
         let mut trial = Trial::default();
-        (1..DEATHS_MAX).for_each(|_| dies(&mut trial, fact(1)));
-        lives(&mut trial, fact(1));
-        dies(&mut trial, fact(1));
-        assert!(!trial.condemns(Part::Fact(1)));
+        for _ in 0..DEATHS_MAX {
+            dies(&mut trial, rows(Parts::One(row(1))));
+            lives(&mut trial, rows(Parts::One(row(1))));
+        }
+        assert!(trial.condemns(row(1)));
     }
 
     #[test]
@@ -198,13 +214,18 @@ mod tests {
     fn when_one_after_the_other_does_harm_none_is_to_blame() {
         let mut trial = Trial::default();
         for id in 0..i64::from(CONVICTIONS_MAX) {
-            assert!(trial.may_convict());
+            assert!(trial.may_convict(row(id)));
             trial.convict(row(id));
+            // That it waited well for what killed it is no sign of innocence.
+            lives(&mut trial, rows(Parts::One(row(9))));
         }
         (0..DEATHS_MAX).for_each(|_| dies(&mut trial, rows(Parts::One(row(9)))));
         assert!(!trial.condemns(row(9)));
-        lives(&mut trial, rows(Parts::One(row(10))));
-        assert!(trial.condemns(row(9)), "an innocent one was found");
+        assert!(trial.may_convict(Part::Fact(1)), "facts are another matter");
+        for _ in 0..STEPS_ALONE {
+            lives(&mut trial, rows(Parts::One(row(10))));
+        }
+        assert!(trial.may_convict(row(9)), "so many did no harm");
     }
 
     #[test]
