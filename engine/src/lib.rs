@@ -1,5 +1,6 @@
 //! Régua's engine: the ports of `actors` on real databases and providers, and the binary `regua`.
 
+pub mod access;
 pub mod bench;
 pub mod boot;
 pub mod bus;
