@@ -77,6 +77,21 @@ CREATE TABLE campaign_versions (
     PRIMARY KEY (campaign_id, version)
 );
 
+-- Who may call the API. Of a secret only its SHA-256 is here; no tenant: of the whole engine.
+CREATE TABLE service_tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT REFERENCES tenants (id),
+    prefix TEXT NOT NULL UNIQUE,
+    secret_hash TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    replaced_by BIGINT REFERENCES service_tokens (id)
+);
+CREATE INDEX service_tokens_by_tenant ON service_tokens (tenant_id, id);
+
 -- Whom and what: contacts, boletos, enrollments. No foreign keys from here on: the statements that
 -- write these rows read their parents in the same transaction, and imports run at full speed.
 

@@ -13,6 +13,12 @@ use super::conn::Conn;
 use super::error::StoreError;
 use super::sql::{Batch, Sql, args, batch, both};
 
+/// Whose rows are about the whole engine: no tenant has this number.
+///
+/// They are written in the transaction of what they tell of, as a tenant's are, and never sealed:
+/// seals are an owner's, under its lease, and nobody owns them.
+pub(super) const OF_THE_ENGINE: TenantId = TenantId(0);
+
 /// What a check of the audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditReport {

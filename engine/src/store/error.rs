@@ -82,6 +82,9 @@ pub enum StoreError {
     /// A tenant, setting or campaign that cannot be followed; nothing of it was stored.
     #[error("refused: {0}")]
     Invalid(#[from] InvalidSetting),
+    /// The system gave no random numbers for a token; nothing was stored.
+    #[error("system gave no random numbers")]
+    NoRandomness,
     /// Any other error of the database, by its code.
     #[error("database error {code}")]
     Database {
@@ -92,7 +95,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Every code that [`StoreError::code`] returns.
-    pub const CODES: [&'static str; 19] = [
+    pub const CODES: [&'static str; 20] = [
         "RG-STORE-001",
         "RG-STORE-002",
         "RG-STORE-003",
@@ -112,6 +115,7 @@ impl StoreError {
         "RG-STORE-017",
         "RG-STORE-018",
         "RG-STORE-019",
+        "RG-STORE-020",
     ];
 
     /// Returns the code under which the runbook explains the error.
@@ -136,6 +140,7 @@ impl StoreError {
             StoreError::SchemaTooOld { .. } => 16,
             StoreError::Address => 17,
             StoreError::Invalid(_) => 18,
+            StoreError::NoRandomness => 19,
         }]
     }
 
@@ -172,6 +177,7 @@ impl From<StoreError> for JournalError {
             | StoreError::Missing
             | StoreError::SchemaTooOld { .. }
             | StoreError::Address
+            | StoreError::NoRandomness
             | StoreError::Database { .. } => Self::Permanent,
             StoreError::Unreadable { .. } => Self::Corrupt,
             StoreError::Conflict { .. } | StoreError::Invalid(_) => Self::Conflict,

@@ -25,6 +25,7 @@ mod relay;
 mod remembered;
 mod settings;
 mod sql;
+mod tokens;
 mod why;
 mod work;
 mod writer;

@@ -17,6 +17,7 @@ mod schema;
 mod sqlite;
 mod stops;
 mod stories;
+mod tokens;
 
 /// Runs each case on both engines.
 macro_rules! store_suite {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actors::lease::{Leases, NodeId};
 use actors::ports::JournalError;
+use engine::access::first_token;
 use engine::facts::{ContactName, Saying};
 use engine::store::{Point, PostgresSettings, Store};
 use sqlx::{Connection, PgConnection};
@@ -253,4 +254,38 @@ async fn with_other_defaults(database: Database) {
     let seen = database.texts("SELECT DISTINCT settings FROM seen").await;
     assert_eq!(seen, ["read committed, on"]);
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_that_are_about_to_make_the_first_token_one_does() {
+    on(Engine::Postgres, both_begin).await;
+}
+
+/// A trigger holds a first token that is inserted and not committed, until both nodes are at it.
+async fn both_begin(database: Database) {
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+        CREATE TRIGGER slow AFTER INSERT ON service_tokens
+            FOR EACH ROW EXECUTE FUNCTION slow()";
+    database.tamper(slow).await;
+    let mut eye = session(&database).await;
+    run(&mut eye, "SELECT pg_advisory_lock(42)").await;
+    let other = Store::open_postgres(&PostgresSettings::at(database.url())).await;
+    let other = other.expect("a store");
+    let nodes = [database.store.clone(), other.clone()];
+    let begun = nodes.map(|node| tokio::spawn(async move { first_token(&node, START).await }));
+    let both = "SELECT count(*) / 2 FROM pg_stat_activity
+        WHERE query LIKE '%INSERT INTO service_tokens%' AND wait_event_type = 'Lock'
+          AND datname = current_database()";
+    until(&mut eye, both).await;
+    run(&mut eye, "SELECT pg_advisory_unlock(42)").await;
+    let mut made = 0;
+    for node in begun {
+        let token = node.await.expect("a node").expect("an answer");
+        made += usize::from(token.is_some());
+    }
+    assert_eq!(made, 1);
+    let kept = database.numbers("SELECT id FROM service_tokens").await;
+    assert_eq!(kept, [0]);
+    other.close().await;
 }

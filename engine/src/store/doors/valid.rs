@@ -7,6 +7,7 @@ use schedules::template::TemplateError;
 
 use super::campaign::NewCampaign;
 use super::tenant::{NewTenant, Setting};
+use crate::access::InvalidToken;
 
 /// Why a setting was refused; nothing of it was stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum InvalidSetting {
     /// A sender that could never send.
     #[error("the pace of a sender is zero")]
     NoPace,
+    /// A service token.
+    #[error("token: {0}")]
+    Token(#[from] InvalidToken),
 }
 
 fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
