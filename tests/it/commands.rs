@@ -2,6 +2,7 @@
 
 mod demo;
 mod serve;
+mod token;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -15,7 +15,7 @@ pub(super) enum Command {
 }
 
 /// Where the settings come from, for every command that needs them.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ConfigArgs {
     /// The file of settings.
     #[arg(long, value_name = "FILE", env = "REGUA_CONFIG")]

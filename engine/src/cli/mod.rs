@@ -13,6 +13,7 @@ mod demo;
 mod document;
 mod phone;
 mod serve;
+mod token;
 mod why;
 
 use std::ffi::OsString;
@@ -48,6 +49,9 @@ enum Command {
     Migrate(serve::Migrate),
     /// Tells why a reminder was, or was not, sent.
     Why(why::Command),
+    /// Makes, lists and ends the service tokens by which the API is called.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Measures the engine on this machine.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -129,6 +133,7 @@ impl Command {
             Self::Serve(command) => command.run(err),
             Self::Migrate(command) => command.run(out, err),
             Self::Why(command) => command.run(out, err),
+            Self::Token(command) => command.run(out, err),
             Self::Bench(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),
             Self::Brcode(command) => command.run(out),

@@ -104,7 +104,7 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 }
 
 /// Opens the configured store, and brings its schema up to date.
-async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
+pub(super) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
     match config {
         StoreConfig::Sqlite { path } => Store::open_sqlite(&sqlite(path)).await,
         StoreConfig::Postgres {

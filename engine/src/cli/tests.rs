@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod stores;
+mod tokens;
 
 struct Answer {
     code: u8,
