@@ -8,7 +8,7 @@ use schedules::time::{MINUTE_MS, SECOND_MS};
 use crate::fake::{Fault, ORIGIN, World};
 use crate::machine::input::{FactBody, Outcome, Part};
 use crate::observe::{AlertKind, Presence};
-use crate::ports::{Candidate, JournalError};
+use crate::ports::Candidate;
 use crate::supervision::node::Node;
 use crate::supervision::restart::INTENSITY;
 
@@ -199,9 +199,10 @@ async fn a_due_enrollment_that_nobody_can_read_becomes_a_dead_letter_and_harms_n
 async fn a_change_that_the_journal_contradicts_is_found_among_many() {
     let world = World::new();
     world.open_with(TENANT, 3, ORIGIN);
-    for _ in 0..4 {
-        world.plan("commit", TENANT, Fault::Error(JournalError::Conflict));
-    }
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.contradicted = Some(EnrollmentId(1));
+    });
     let node = walked(&world).await;
     assert_eq!(
         dead(&world),
