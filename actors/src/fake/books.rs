@@ -171,6 +171,7 @@ impl Books {
                 .collect(),
             rows: due
                 .iter()
+                .filter(|(_, row)| !smudged(row))
                 .map(|(_, row)| DueRow {
                     enrollment: ***row,
                     boleto: fixtures::boleto(row.boleto),
