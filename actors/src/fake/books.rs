@@ -27,6 +27,8 @@ pub(crate) struct Books {
     /// Boletos that a sweep may enroll, and those that were enrolled.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) enrolled: Vec<Enrolled>,
+    /// A claim of it contradicts what is stored.
+    pub(crate) contradicted: Option<EnrollmentId>,
     pub(crate) dead: Vec<Part>,
     /// What nobody can read.
     pub(crate) smudged: BTreeSet<Part>,
@@ -45,6 +47,7 @@ impl Books {
             sweeps: BTreeMap::new(),
             candidates: Vec::new(),
             enrolled: Vec::new(),
+            contradicted: None,
             dead: Vec::new(),
             smudged: BTreeSet::new(),
             claims: BTreeMap::new(),
@@ -168,6 +171,7 @@ impl Books {
                 .collect(),
             rows: due
                 .iter()
+                .filter(|(_, row)| !smudged(row))
                 .map(|(_, row)| DueRow {
                     enrollment: ***row,
                     boleto: fixtures::boleto(row.boleto),
@@ -193,6 +197,15 @@ impl Books {
             last,
             ..SweepPage::default()
         }
+    }
+
+    pub(super) fn contradicts(&self, changes: &[Change]) -> bool {
+        let claimed = |change: &Change| match change {
+            Change::Claimed(claim) => Some(claim.attempt.reminder.enrollment),
+            _ => None,
+        };
+        let mut claimed = changes.iter().filter_map(claimed);
+        claimed.any(|one| Some(one) == self.contradicted)
     }
 
     /// Follows the changes, and returns the enrollments that were not active any more.

@@ -144,6 +144,9 @@ impl Journal for World {
         let waits = only_waits(&commit.changes);
         let work = |state: &mut State| {
             state.fenced(commit.fence)?;
+            if state.books(tenant)?.contradicts(&commit.changes) {
+                return Err(JournalError::Conflict);
+            }
             let refused = state.books(tenant)?.follow(&commit.changes);
             if !waits {
                 state.commits.push((tenant, commit.changes));

@@ -25,7 +25,7 @@ impl Machine {
             Change::Ruled(ruled) => {
                 let (enrollment, to) = (ruled.reminder.enrollment, ruled.to);
                 match ruled.verdict.reason {
-                    // A turn after the window has shut is not waited for in memory.
+                    // A turn beyond the horizon, as after a window has shut, is read again then.
                     Reason::SenderPace if to.is_at_by(ruled.at.plus_ms(HORIZON_MS)) => {
                         self.memory.waits_its_turn(enrollment, to);
                     }

@@ -83,6 +83,12 @@ impl<'m> Draft<'m> {
         loop {
             let case = self.case(due, &reach);
             let verdict = evaluate(&case, self.now);
+            let sends = matches!(verdict.ruling, Ruling::Send { .. });
+            let chosen = case.chosen().filter(|_| !sends);
+            if let Some((channel, why)) = chosen.and_then(|chosen| self.mute(due, chosen, &reach)) {
+                bar(&mut reach, channel, why);
+                continue;
+            }
             match verdict.ruling {
                 Ruling::Send {
                     channel,
@@ -99,14 +105,8 @@ impl<'m> Draft<'m> {
                     return self.hold(due, verdict, until, turn_on);
                 }
                 Ruling::Skip | Ruling::Cancel => {
-                    // Too late for a channel that has no letter is not too late for the next.
-                    let chosen = case.chosen().map(|reach| reach.channel);
-                    let letter = chosen.map(|channel| (channel, self.letter(due, channel)));
-                    let Some((channel, Err(why))) = letter else {
-                        let to = self.cursor_after(due, false);
-                        return self.rule(due, verdict, to);
-                    };
-                    bar(&mut reach, channel, why);
+                    let to = self.cursor_after(due, false);
+                    return self.rule(due, verdict, to);
                 }
             }
         }
@@ -167,7 +167,7 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Looks at the channels that are left; nothing is rendered for a touch that may not go out.
+    /// Looks at the channels that are left.
     fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
         let on = |(channel, template): &StepChannel| Reach {
             channel: *channel,
@@ -179,6 +179,17 @@ impl<'m> Draft<'m> {
             pace_free_at: self.pace_free_at(*channel),
         };
         due.channels_left().iter().map(on).collect()
+    }
+
+    /// Returns the channel that the gates looked at if it has no letter while others are left: it
+    /// neither keeps them waiting, nor is it too late for them.
+    fn mute(&self, due: &Due<'m>, chosen: &Reach, all: &[Reach]) -> Option<(Channel, Reason)> {
+        let channel = chosen.channel;
+        if all.last().is_none_or(|last| last.channel == channel) {
+            return None;
+        }
+        let why = self.letter(due, channel).err()?;
+        Some((channel, why))
     }
 
     /// Writes the letter on a channel that the gates chose, or says what is missing.

@@ -50,8 +50,8 @@ pub enum Part {
 /// Something that the owner cannot go on with.
 #[derive(Clone, Debug)]
 pub struct SetAside {
-    /// What it is.
-    pub part: Part,
+    /// What it is: of one page or step.
+    pub parts: Vec<Part>,
     /// What is wrong with it.
     pub harm: Harm,
     /// The input in whose place this comes, if it is one of outcomes: they are kept, and nothing

@@ -12,20 +12,7 @@ use crate::ports::Cursor;
 
 impl Draft<'_> {
     pub(super) fn set_aside(&mut self, aside: &SetAside) {
-        let harm = aside.harm;
-        match aside.part {
-            Part::Fact(seq) => self.change(Change::FactSetAside { seq, harm }),
-            Part::Enrollment(enrollment) => self.set_enrollment_aside(enrollment, aside),
-            Part::Boleto {
-                sweep,
-                boleto,
-                contact,
-            } => self.set_boleto_aside(sweep, boleto, contact, harm),
-        }
-    }
-
-    /// Nothing is drawn from its outcomes: that may be what does the harm.
-    fn set_enrollment_aside(&mut self, enrollment: EnrollmentId, aside: &SetAside) {
+        // Nothing is drawn from the outcomes: that may be what does the harm.
         for (attempt, outcome) in aside.outcomes() {
             self.change(Change::Settled(Settled {
                 attempt,
@@ -33,10 +20,20 @@ impl Draft<'_> {
                 outcome,
             }));
         }
-        self.change(Change::SetAside {
-            enrollment,
-            harm: aside.harm,
-        });
+        let harm = aside.harm;
+        for part in &aside.parts {
+            match *part {
+                Part::Fact(seq) => self.change(Change::FactSetAside { seq, harm }),
+                Part::Enrollment(enrollment) => {
+                    self.change(Change::SetAside { enrollment, harm });
+                }
+                Part::Boleto {
+                    sweep,
+                    boleto,
+                    contact,
+                } => self.set_boleto_aside(sweep, boleto, contact, harm),
+            }
+        }
     }
 
     /// Enrolls a boleto for which nothing is planned, so that it is seen what came of it, and goes
@@ -60,10 +57,13 @@ impl Draft<'_> {
                 passed: self.passed_over(walk, EnrollmentId(0), all, &cancelled, nowhere),
             }));
         }
-        self.change(Change::SweepMoved(Sweep {
-            after: boleto.0,
-            ..sweep.clone()
-        }));
+        // What nobody can read is passed over with the rest of its page.
+        if harm == Harm::Kills {
+            self.change(Change::SweepMoved(Sweep {
+                after: boleto.0,
+                ..sweep.clone()
+            }));
+        }
         self.change(Change::Announced(Announcement::BoletoSetAside(
             boleto, harm,
         )));

@@ -50,6 +50,13 @@ impl RestartPolicy {
         AfterFailure::Restart { after_ms }
     }
 
+    /// Counts a failure whose cause is known; it says nothing about the tenant.
+    pub fn failed_of_a_part(&mut self, tenant: TenantId) -> AfterFailure {
+        self.count += 1;
+        let after_ms = backoff_ms(tenant, self.count, 1);
+        AfterFailure::Restart { after_ms }
+    }
+
     /// Forgets the failures that were counted: their cause was found, or someone released it.
     pub fn forgive(&mut self) {
         self.recent.clear();

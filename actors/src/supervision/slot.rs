@@ -14,6 +14,8 @@
 //!
 //! `gate` lets one journal call of the tenant run at a time, over all its actors' lives.
 
+mod failing;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -24,10 +26,9 @@ use schedules::time::Timestamp;
 use tokio::sync::oneshot;
 
 pub(crate) use super::life::{Birth, Ended, Look, Post, Rest, Rested};
-use super::restart::{AfterFailure, BACKOFF_MAX_MS, RestartPolicy};
+use super::restart::{BACKOFF_MAX_MS, RestartPolicy};
 use super::watchdog::Pulse;
 use crate::locked::lock;
-use crate::machine::input::Part;
 use crate::machine::{MachineView, Paces};
 use crate::observe::{Activity, Presence, TenantView, Token};
 use crate::ports::{Returned, ShardId};
@@ -266,87 +267,6 @@ impl Slot {
             Life::Awake(_) => Ended::Failed,
             Life::Asleep | Life::Down(_) | Life::Quarantined => Ended::InOrder,
         }
-    }
-
-    /// Counts a failure of the actor with this number; a new one follows, or quarantine.
-    ///
-    /// Returns `None` when that actor is outdated.
-    pub(crate) fn fail(
-        &self,
-        number: u64,
-        now: Timestamp,
-        mono_ms: i64,
-        timer: &Timer,
-    ) -> Option<AfterFailure> {
-        let mut inner = lock(&self.inner);
-        if inner.number != number {
-            return None;
-        }
-        inner.trial.blame();
-        let after = inner.policy.failed(self.tenant, mono_ms);
-        match after {
-            AfterFailure::Restart { after_ms } => {
-                let until = now.plus_ms(after_ms);
-                inner.dismiss(Life::Down(until));
-                timer.set(Wake::Tenant(self.tenant), Some(until));
-            }
-            AfterFailure::Quarantine => {
-                inner.dismiss(Life::Quarantined);
-                timer.set(Wake::Tenant(self.tenant), None);
-            }
-        }
-        inner.busy = None;
-        Some(after)
-    }
-
-    /// Counts a failure after which the same actor loads its machine again, when it may.
-    pub(crate) fn falter(&self, number: u64, mono_ms: i64, timer: &Timer) -> Option<AfterFailure> {
-        let mut inner = lock(&self.inner);
-        if inner.number != number {
-            return None;
-        }
-        inner.trial.blame();
-        let after = inner.policy.failed(self.tenant, mono_ms);
-        if after == AfterFailure::Quarantine {
-            inner.dismiss(Life::Quarantined);
-            timer.set(Wake::Tenant(self.tenant), None);
-            inner.busy = None;
-        }
-        Some(after)
-    }
-
-    /// Notes that the cause of the failures was found and set aside.
-    pub(crate) fn convict(&self, number: u64, part: Part) {
-        let mut inner = lock(&self.inner);
-        if inner.number == number {
-            inner.trial.convict(part);
-            inner.policy.forgive();
-        }
-    }
-
-    /// Works on the record of what made actors fail; an outdated actor has no say in it.
-    pub(crate) fn with_trial<R: Default>(
-        &self,
-        number: u64,
-        work: impl FnOnce(&mut Trial) -> R,
-    ) -> R {
-        let mut inner = lock(&self.inner);
-        match inner.number == number {
-            true => work(&mut inner.trial),
-            false => R::default(),
-        }
-    }
-
-    /// Lets a quarantined tenant try again; false when it was not quarantined.
-    pub(crate) fn release(&self) -> bool {
-        let mut inner = lock(&self.inner);
-        let quarantined = matches!(inner.life, Life::Quarantined);
-        if quarantined {
-            inner.life = Life::Asleep;
-            inner.policy.forgive();
-            inner.trial = Trial::default();
-        }
-        quarantined
     }
 
     /// Ends the actor from outside: the shard is lost. Outcomes are kept.

@@ -68,17 +68,21 @@ fn look_at(shared: &Arc<Shared>, slot: &Arc<Slot>) {
 /// Rebuilds a frozen thread's actors on a new one; only the one that held the thread is to blame.
 fn replace_arbiter(shared: &Arc<Shared>, seat: usize) {
     shared.alert(None, AlertKind::ArbiterFrozen);
+    let slots = shared.slots().into_iter();
+    let slots = slots.filter(|slot| shared.arbiters.seat_of(slot.tenant) == seat);
+    // Before the new thread is there: whoever is inside then holds the old one.
+    let to_blame = |slot: &Arc<Slot>| {
+        let number = slot.awake()?;
+        let pulse = slot.pulse();
+        pulse.inside.load(Ordering::SeqCst).then_some(number)
+    };
+    let slots: Vec<_> = slots.map(|slot| (to_blame(&slot), slot)).collect();
     if let Err(refused) = shared.arbiters.replace(seat) {
         tracing::error!(error = %refused, "frozen thread could not be replaced");
         return;
     }
-    for slot in shared.slots() {
-        if shared.arbiters.seat_of(slot.tenant) != seat {
-            continue;
-        }
-        if let Some(number) = slot.awake()
-            && slot.pulse().inside.load(Ordering::SeqCst)
-        {
+    for (to_blame, slot) in slots {
+        if let Some(number) = to_blame {
             shared.failed(&slot, number, "frozen");
         } else if let Some(birth) = slot.move_out(&shared.activity) {
             shared.start(&slot, birth);

@@ -9,12 +9,12 @@ use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use super::setback::Setback;
+use super::trial::Kind;
 use super::{INBOX_PAGE_MAX, TenantActor};
 use schedules::id::AttemptId;
 
-use crate::machine::input::{Input, Part};
 use crate::machine::{CLOCKS_APART_MAX_MS, Machine, Need};
-use crate::ports::{InboxPage, JournalError, PageRequest, Snapshot};
+use crate::ports::{JournalError, PageRequest, Snapshot};
 
 /// How many rows of a sweep are read at once.
 const SWEEP_PAGE_MAX: u32 = 500;
@@ -152,8 +152,7 @@ impl TenantActor {
     /// Reads waiting facts, and lets the machine follow them.
     pub(super) fn drain(&mut self, ctx: &mut Context<Self>) {
         let (journal, tenant) = (Arc::clone(&self.shared.ports.journal), self.slot.tenant);
-        let alone = self.on_trial(|trial| trial.tries_facts_alone());
-        let limit = if alone { 1 } else { INBOX_PAGE_MAX };
+        let limit = self.page_max(Kind::Facts, INBOX_PAGE_MAX);
         let asked_mono_ms = self.shared.ports.clock.monotonic_ms();
         // Before the call: a hint during it is about facts that the page may not have.
         self.facts_wait = false;
@@ -171,13 +170,6 @@ impl TenantActor {
                 actor.follow(page, ctx);
             },
         );
-    }
-
-    fn follow(&mut self, page: InboxPage, ctx: &mut Context<Self>) {
-        let unreadable = page.unreadable.first().map(|seq| Part::Fact(*seq));
-        if unreadable.is_some() || !page.facts.is_empty() {
-            self.step_unless_harmful(unreadable, Input::Facts(page.facts), ctx);
-        }
     }
 
     /// Reads what the machine lacks.
@@ -198,7 +190,7 @@ impl TenantActor {
             }
             Need::DuePage(request) => {
                 let request = PageRequest {
-                    limit: self.page_max(request.limit),
+                    limit: self.page_max(Kind::Page, request.limit),
                     ..request
                 };
                 let page = async move { journal.due_page(tenant, request).await };
@@ -207,16 +199,13 @@ impl TenantActor {
                 });
             }
             Need::Sweep(sweep) => {
-                let (seq, limit) = (sweep.seq, self.page_max(SWEEP_PAGE_MAX));
+                let (seq, limit) = (sweep.seq, self.page_max(Kind::Rows, SWEEP_PAGE_MAX));
                 let page = async move { journal.sweep_page(tenant, &sweep, limit).await };
                 self.call(
                     ctx,
                     JournalError::Retryable,
                     page,
-                    move |actor, ctx, page| {
-                        let unreadable = page.unreadable.first().copied();
-                        actor.step_unless_harmful(unreadable, Input::Swept(seq, page), ctx);
-                    },
+                    move |actor, ctx, page| actor.swept(seq, page, ctx),
                 );
             }
         }

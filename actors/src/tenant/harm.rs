@@ -6,9 +6,10 @@ use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use crate::fake::{Fault, ORIGIN, World};
+use crate::machine::change::Change;
 use crate::machine::input::{FactBody, Outcome, Part};
 use crate::observe::{AlertKind, Presence};
-use crate::ports::{Candidate, JournalError};
+use crate::ports::Candidate;
 use crate::supervision::node::Node;
 use crate::supervision::restart::INTENSITY;
 
@@ -199,9 +200,10 @@ async fn a_due_enrollment_that_nobody_can_read_becomes_a_dead_letter_and_harms_n
 async fn a_change_that_the_journal_contradicts_is_found_among_many() {
     let world = World::new();
     world.open_with(TENANT, 3, ORIGIN);
-    for _ in 0..4 {
-        world.plan("commit", TENANT, Fault::Error(JournalError::Conflict));
-    }
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.contradicted = Some(EnrollmentId(1));
+    });
     let node = walked(&world).await;
     assert_eq!(
         dead(&world),
@@ -237,23 +239,94 @@ async fn when_all_rows_are_unreadable_the_tenant_is_quarantined() {
     let node = walked(&world).await;
     let view = node.tenant_view(TENANT).expect("seen");
     assert_eq!(view.presence, Presence::Quarantined);
-    assert_eq!(dead(&world), [row(1), row(2), row(3)]);
+    assert_eq!(dead(&world), []);
+    assert_eq!(sent(&world), [] as [i64; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handful_of_unreadable_rows_goes_at_once_and_costs_nobody_anything() {
+    let world = World::new();
+    world.open_with(TENANT, 20, ORIGIN);
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.smudged.extend((1..=8).map(row));
+    });
+    let node = walked(&world).await;
+    assert_eq!(dead(&world), (1..=8).map(row).collect::<Vec<_>>());
+    assert_eq!(sent(&world), (9..=20).collect::<Vec<_>>());
+    assert_eq!(failures(&node), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_fact_that_is_set_aside_would_have_said_is_read_from_the_journal() {
+    let world = World::new();
+    world.open_with(TENANT, 1, ORIGIN.plus_ms(30 * SECOND_MS));
+    let node = world.settled(|_| {}).await;
+    let before = world.calls_of(TENANT, "load");
+    world.say(TENANT, 1);
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.smudged.insert(Part::Fact(1));
+    });
+    node.hint(TENANT);
+    node.at_rest().await;
+    assert_eq!(dead(&world), [Part::Fact(1)]);
+    assert_eq!(world.calls_of(TENANT, "load"), before + 1);
+    world.walk(&node, ORIGIN.plus_ms(MINUTE_MS)).await;
+    assert_eq!(sent(&world), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisonous_row_and_a_poisonous_fact_in_the_same_minute_cost_the_two_of_them() {
+    let world = World::new();
+    world.open_with(TENANT, 4, ORIGIN);
+    world.say(TENANT, 4);
+    world.faults.poison(row(2));
+    world.faults.poison(Part::Fact(3));
+    let node = walked(&world).await;
+    let mut dead = dead(&world);
+    dead.sort();
+    assert_eq!(dead, [Part::Fact(3), row(2)]);
+    assert_eq!(sent(&world), [1, 3, 4]);
+    assert_eq!(failures(&node), 8);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_is_followed_at_once_while_rows_are_tried_one_by_one() {
     let world = World::new();
-    world.open_with(TENANT, 6, ORIGIN);
+    world.open_with(TENANT, 40, ORIGIN);
     world.faults.poison(row(1));
     let node = world.start(|_| {});
-    world
-        .until(|state| {
-            (state.calls.iter().filter(|call| call.0 == "load").count() > 2).then_some(())
-        })
-        .await;
-    world.pay(TENANT, BoletoId(6));
-    node.hint(TENANT);
+    let dies = |state: &mut crate::fake::State| {
+        let loads = state.calls.iter().filter(|call| call.0 == "load").count();
+        (loads > 2).then_some(())
+    };
+    // The clock is moved on until the rows are tried.
+    let walk = world.walk(&node, ORIGIN.plus_ms(SECOND_MS));
+    let stop = async {
+        world.until(dies).await;
+        world.pay(TENANT, BoletoId(40));
+        node.hint(TENANT);
+    };
+    tokio::join!(walk, stop);
     world.walk(&node, ORIGIN.plus_ms(30 * SECOND_MS)).await;
-    assert_eq!(sent(&world), [2, 3, 4, 5]);
+    assert_eq!(sent(&world), (2..40).collect::<Vec<_>>());
     assert_eq!(dead(&world), [row(1)]);
+    let commits = world.with(|state| state.commits.clone());
+    let has = |wanted: fn(&Change) -> bool| {
+        commits
+            .iter()
+            .position(|(_, changes)| changes.iter().any(wanted))
+    };
+    let applied = has(|change| matches!(change, Change::FactApplied { .. }));
+    let claims = |(_, changes): &&(TenantId, Vec<Change>)| {
+        changes
+            .iter()
+            .any(|change| matches!(change, Change::Claimed(_)))
+    };
+    let last = commits.iter().rposition(|commit| claims(&commit));
+    assert!(
+        applied.expect("applied") + 5 < last.expect("claims"),
+        "not after the rows"
+    );
 }

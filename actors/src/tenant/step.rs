@@ -12,12 +12,12 @@ use actix::{ActorContext, Context};
 use schedules::id::AttemptId;
 
 use super::setback::Setback;
-use super::trial::{InHand, Trial};
+use super::trial::{Kind, Trial};
 use super::{PAUSE_MS, REFUSED_MAX, STREAK_MAX, TenantActor};
 use crate::dispatch::Announced;
 #[cfg(test)]
 use crate::fake::holds::Point;
-use crate::machine::change::Change;
+use crate::machine::change::{Change, Harm};
 use crate::machine::effect::Effect;
 use crate::machine::input::{Input, Part, Parts};
 use crate::machine::{Decision, Machine};
@@ -29,7 +29,7 @@ struct TakenIn {
     facts: usize,
     returned: usize,
     orphans: usize,
-    aside: Option<Part>,
+    aside: Option<(Vec<Part>, Harm)>,
 }
 
 /// A step between its decision and its end.
@@ -42,7 +42,7 @@ struct Pending {
 impl TenantActor {
     /// Takes the outcomes that wait and, `with_due`, what is due, in one step.
     pub(super) fn step_on(&mut self, with_due: bool, ctx: &mut Context<Self>) {
-        if self.on_trial(|trial| trial.tries_rows_alone()) {
+        if self.on_trial(|trial| trial.tries_alone(Kind::Rows)) {
             return self.step_alone(with_due, ctx);
         }
         let mut inputs = Vec::with_capacity(2);
@@ -60,8 +60,8 @@ impl TenantActor {
     pub(super) fn step(&mut self, inputs: Vec<Input>, ctx: &mut Context<Self>) {
         let now = self.now();
         let taken_in = TakenIn::of(&inputs);
-        let in_hand = taken_in.in_hand(&inputs);
-        self.on_trial(|trial| trial.begin(in_hand));
+        let parts = inputs.iter().map(Input::parts).reduce(Parts::and);
+        self.take_in_hand(taken_in.kind(), parts.unwrap_or(Parts::None));
         #[cfg(test)]
         let (faults, tenant) = (Arc::clone(&self.shared.faults), self.slot.tenant);
         let decide = |machine: &mut Option<Machine>| {
@@ -170,9 +170,6 @@ impl TenantActor {
         self.orphans
             .drain(..taken_in.orphans.min(self.orphans.len()));
         self.on_trial(Trial::acquit);
-        if let Some(part) = taken_in.aside {
-            self.was_set_aside(part);
-        }
         let mut durable = BTreeSet::<AttemptId>::new();
         for effect in effects {
             match effect {
@@ -185,6 +182,9 @@ impl TenantActor {
         #[cfg(test)]
         self.pass(Point::Releasing);
         announced.release(&durable);
+        if let Some((parts, harm)) = taken_in.aside {
+            self.were_set_aside(&parts, harm, committed);
+        }
     }
 
     /// Leaves to the next life what the senders sent.
@@ -232,19 +232,17 @@ impl TakenIn {
             Input::Returned(returned) => self.returned += returned.len(),
             Input::Orphaned(orphans) => self.orphans += orphans.len(),
             Input::SetAside(aside) => {
-                self.aside = Some(aside.part);
+                self.aside = Some((aside.parts.clone(), aside.harm));
                 aside.instead_of.iter().for_each(|input| self.add(input));
             }
             Input::Swept(..) | Input::Tick | Input::Look(_) => {}
         }
     }
 
-    fn in_hand(&self, inputs: &[Input]) -> InHand {
-        let parts = inputs.iter().map(Input::parts);
-        let parts = parts.reduce(Parts::and).unwrap_or(Parts::None);
-        InHand {
-            facts: self.facts > 0,
-            parts,
+    fn kind(&self) -> Kind {
+        match self.facts {
+            0 => Kind::Rows,
+            _ => Kind::Facts,
         }
     }
 }

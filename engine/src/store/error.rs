@@ -230,6 +230,8 @@ fn of_sqlite(code: &str) -> StoreError {
     match (number & 0xff, number) {
         (_, 1555 | 2067) => StoreError::Conflict { what: "unique key" },
         (_, 275) => StoreError::Conflict { what: "check" },
+        // Constraints of other kinds, values of another type or out of range: it is the changes.
+        (18 | 19 | 20 | 25, _) => StoreError::Conflict { what: "column" },
         (5 | 6, _) => StoreError::Locked,
         (13, _) => StoreError::DiskFull,
         (11 | 26, _) => StoreError::Damaged,
@@ -247,6 +249,10 @@ fn of_postgres(code: &str) -> StoreError {
         "40001" | "40P01" => StoreError::GaveWay,
         "23505" => StoreError::Conflict { what: "unique key" },
         "23514" => StoreError::Conflict { what: "check" },
+        // Data exceptions and constraints of other kinds: it is the changes.
+        code if ["22", "23"].iter().any(|class| code.starts_with(class)) => {
+            StoreError::Conflict { what: "column" }
+        }
         // lock_timeout, statement_timeout
         "55P03" | "57014" => StoreError::Locked,
         "53100" => StoreError::DiskFull,

@@ -110,7 +110,14 @@ impl Writer {
             // Nobody knows in what state the connection is.
             conn.condemn();
             tracing::error!("writer panicked in a transaction");
-            return Err(StoreError::Unknown);
+            let committing = reached.load(Ordering::Relaxed) == stage::COMMITTING;
+            // What was alone is to blame for it; its connection is gone, and nothing of it stands.
+            return Err(match parts.as_slice() {
+                [part] if part.is_single() && !committing => StoreError::Conflict {
+                    what: "a writer panicked",
+                },
+                _ => StoreError::Unknown,
+            });
         };
         let Err(error) = result else { return Ok(()) };
         let rolled_back = tokio::time::timeout(self.longest, conn.steer(&ROLLBACK)).await;
@@ -204,7 +211,8 @@ mod tests {
                     panic!("a planted bug")
                 })
             });
-            assert_eq!(panicked.await, Err(StoreError::Unknown));
+            let what = "a writer panicked";
+            assert_eq!(panicked.await, Err(StoreError::Conflict { what }));
         }
         // The table is not there, and the next one who writes does not find himself in the
         // panicked transaction.

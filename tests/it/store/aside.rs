@@ -18,6 +18,8 @@ store_suite!(
     what_is_set_aside_stays_so_when_its_boleto_is_reopened,
     due_rows_that_nobody_can_read_are_told_apart,
     rows_of_a_sweep_that_nobody_can_read_are_told_apart,
+    an_enrollment_that_nobody_can_read_is_set_aside_whatever_stands_in_it,
+    what_has_ended_is_not_set_aside,
 );
 
 async fn a_fact_that_nobody_can_read_is_told_apart(database: Database) {
@@ -153,4 +155,51 @@ async fn rows_of_a_sweep_that_nobody_can_read_are_told_apart(database: Database)
         2
     );
     assert!(candidates.candidates.is_empty() && candidates.last);
+}
+
+async fn an_enrollment_that_nobody_can_read_is_set_aside_whatever_stands_in_it(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let all = scene.enroll(3, START).await;
+    let ids = [0, 1].map(|n| all[n].enrollment.id);
+    for (id, spoil) in ids.iter().zip(["slot_at = NULL", "step_no = 300"]) {
+        let spoil = format!("UPDATE enrollments SET {spoil} WHERE id = {}", id.0);
+        database.tamper(&spoil).await;
+    }
+    let request = super::pages::request(START.plus_ms(MINUTE_MS), 10);
+    let page = database.store.due_page(scene.tenant, request).await;
+    assert_eq!(page.expect("a page").unreadable, ids);
+    let harm = Harm::Unreadable;
+    let changes = ids.map(|enrollment| Change::SetAside { enrollment, harm });
+    let committed = scene.commit(changes.to_vec()).await.expect("a commit");
+    assert_eq!(committed.refused, []);
+    let page = database.store.due_page(scene.tenant, request).await;
+    let page = page.expect("a page");
+    assert_eq!((page.unreadable.len(), page.rows.len()), (0, 1));
+    // Nothing of what cannot be read is copied to where it would be read for ever.
+    let decisions = "SELECT count(*) FROM decisions";
+    assert_eq!(database.numbers(decisions).await, [0]);
+    let told = "SELECT count(*) FROM outbox WHERE topic = 'enrollment.set_aside'";
+    assert_eq!(database.numbers(told).await, [2]);
+}
+
+async fn what_has_ended_is_not_set_aside(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let all = scene.enroll(2, START).await;
+    let (ended, paid) = (all[0].enrollment.id, all[1].enrollment.id);
+    let finished = vec![Change::Finished { enrollment: ended }];
+    scene.commit(finished).await.expect("a commit");
+    scene.pay("paid", 1).await;
+    let changes = [aside(ended), aside(paid)].concat();
+    let committed = scene.commit(changes).await.expect("a commit");
+    assert_eq!(committed.refused, [ended]);
+    let told = "SELECT count(*) FROM outbox WHERE topic = 'enrollment.set_aside'";
+    assert_eq!(database.numbers(told).await, [1]);
+    // The payment's own record is still to come.
+    let enrollments = scene.enrollments().await;
+    let paid = enrollments.iter().find(|one| one.enrollment.id == paid);
+    let paid = paid.expect("the paid one");
+    assert_eq!(paid.stopped, Some(StopReason::SetAside));
+    assert!(paid.stopped_by.is_some());
+    let decisions = "SELECT count(*) FROM decisions";
+    assert_eq!(database.numbers(decisions).await, [0]);
 }

@@ -9,7 +9,7 @@ use schedules::verdict::{Reason, Verdict};
 
 use super::rows::{AttemptRow, EnrollmentRow, EnrollmentState, Logged, TenantRows};
 use super::{PlantedBug, SimJournal};
-use crate::machine::change::{CameBack, Change, Claim, Enrolled, Ruled};
+use crate::machine::change::{CameBack, Change, Claim, Enrolled, Harm, Ruled};
 use crate::ports::{Commit, Committed, Enrollment, Fence, JournalError};
 
 impl SimJournal {
@@ -136,10 +136,12 @@ impl Step<'_> {
                 self.row(*enrollment).state = EnrollmentState::Finished;
             }
             Change::Stopped { enrollment, seq } => {
-                self.end(*enrollment, Some(*seq), StopReason::CampaignArchived);
+                self.row(*enrollment).stopped_by = Some(*seq);
+                self.end(*enrollment, StopReason::CampaignArchived, true);
             }
-            Change::SetAside { enrollment, .. } => {
-                self.end(*enrollment, None, StopReason::SetAside);
+            Change::SetAside { enrollment, harm } => {
+                let readable = *harm != Harm::Unreadable;
+                self.end(*enrollment, StopReason::SetAside, readable);
             }
             Change::StopRecorded { seq, reason } => self.record_stop(*seq, *reason),
             Change::SweepMoved(sweep) => {
@@ -169,19 +171,24 @@ impl Step<'_> {
             Change::Claimed(claim) => {
                 row.state == EnrollmentState::Active && self.runs(row) && !self.bars(claim)
             }
-            Change::SetAside { .. } => row.state != EnrollmentState::Finished,
+            Change::SetAside { .. } => {
+                let aside = EnrollmentState::Stopped(StopReason::SetAside);
+                row.state != EnrollmentState::Finished && row.state != aside
+            }
             _ => row.state == EnrollmentState::Active,
         }
     }
 
-    /// Stops an enrollment, with the cancel record of its next touch.
-    fn end(&mut self, enrollment: EnrollmentId, by: Option<i64>, reason: StopReason) {
+    /// Stops an enrollment, with the cancel record of its next touch if it can be read and was not
+    /// stopped before.
+    fn end(&mut self, enrollment: EnrollmentId, reason: StopReason, readable: bool) {
         let row = self.row(enrollment);
-        row.state = EnrollmentState::Stopped(reason);
-        row.stopped_by = by;
+        let before = std::mem::replace(&mut row.state, EnrollmentState::Stopped(reason));
         row.ever_stopped = true;
-        let record = cancelled(self.rows.enrollments.get(&enrollment), reason, self.now);
-        self.rows.rulings.extend(record);
+        if readable && before == EnrollmentState::Active {
+            let record = cancelled(self.rows.enrollments.get(&enrollment), reason, self.now);
+            self.rows.rulings.extend(record);
+        }
     }
 
     /// Says whether the contact opted out of the claim's channel.
@@ -301,9 +308,13 @@ impl Step<'_> {
 
     /// Writes a cancel record for every touch that the fact has ended.
     fn record_stop(&mut self, seq: i64, reason: StopReason) {
-        let stopped = self.rows.enrollments.values().filter(|row| {
-            row.stopped_by == Some(seq) && row.state == EnrollmentState::Stopped(reason)
-        });
+        // One that was set aside since has this record to come all the same.
+        let ends = [reason, StopReason::SetAside].map(EnrollmentState::Stopped);
+        let stopped = self
+            .rows
+            .enrollments
+            .values()
+            .filter(|row| row.stopped_by == Some(seq) && ends.contains(&row.state));
         let records: Vec<Ruled> = stopped
             .filter_map(|row| cancelled(Some(row), reason, self.now))
             .collect();

@@ -86,6 +86,7 @@ async fn write(
     let kept = rows::move_cursors(conn, &plan).await?;
     plan.leave_out_all_but(&kept);
     let not_ended = records::end(conn, &plan).await?;
+    plan.refused.extend(not_ended);
     records::attempts(conn, commits, &plan).await?;
     records::decisions(conn, &plan).await?;
     records::came_back(conn, &plan).await?;
@@ -96,7 +97,6 @@ async fn write(
     rows::facts_dead(conn, &plan).await?;
     rows::sweeps(conn, &plan).await?;
     records::announcements(conn, &plan).await?;
-    plan.refused.extend(not_ended);
     Ok(plan.refused)
 }
 

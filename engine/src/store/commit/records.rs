@@ -263,15 +263,19 @@ pub(super) async fn stops(conn: &mut Conn, plan: &Plan<'_>) -> Result<(), StoreE
 }
 
 /// An archived campaign's enrollments are stopped here, by the owner and page by page: for the
-/// door, its status is one row. What is set aside stays so, whatever stopped it before is over.
+/// door, its status is one row. What is set aside stays so when what stopped it before is over;
+/// the fact that did keeps its place, for its own records.
 const END: Sql = batch!(
-    "UPDATE enrollments SET state = 'stopped', stopped_by = r.fact, stop_reason = r.reason FROM ",
+    "UPDATE enrollments SET state = 'stopped', stopped_by = coalesce(r.fact, stopped_by),
+         stop_reason = r.reason
+     FROM ",
     (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "fact" "bigint", 4 "reason" "text"),
     "WHERE enrollments.id = r.enrollment
        AND enrollments.tenant_id = r.tenant
        AND (enrollments.state = 'active'
-         OR (enrollments.state = 'stopped' AND r.reason = 'set_aside'))
-     RETURNING id"
+         OR (enrollments.state = 'stopped' AND r.reason = 'set_aside'
+           AND enrollments.stop_reason <> 'set_aside'))
+     RETURNING id, stopped_by"
 );
 
 const ENDED: Sql = batch!(
@@ -308,9 +312,14 @@ pub(super) async fn end(
     }
     let mut recorded = Batch::default();
     for mut row in conn.rows(&END, rows.args(vec![])).await? {
-        if let Some(ended) = lost.remove(&EnrollmentId(row.int()?)) {
-            let at = ended.at.unix_ms();
-            recorded.push(row![ended.enrollment.0, ended.tenant.0, at]);
+        let (id, stopped_by) = (EnrollmentId(row.int()?), row.int_or_null()?);
+        let Some(ended) = lost.remove(&id) else {
+            continue;
+        };
+        // Nothing is copied from what nobody can read; what was stopped before has its record.
+        let readable = !matches!(ended.by, EndedBy::Harm(Harm::Unreadable));
+        if readable && stopped_by == ended.by.fact() {
+            recorded.push(row![id.0, ended.tenant.0, ended.at.unix_ms()]);
         }
     }
     if !recorded.is_empty() {
@@ -392,7 +401,9 @@ fn told(plan: &Plan<'_>) -> Vec<Told> {
         }
     }
     for ended in &plan.ended {
-        if let EndedBy::Harm(harm) = ended.by {
+        if let EndedBy::Harm(harm) = ended.by
+            && plan.stands(ended.commit, ended.enrollment)
+        {
             let id = ended.enrollment.to_string();
             say(
                 (ended.tenant, ended.at),
