@@ -9,12 +9,13 @@ use actors::clock::Clock;
 use actors::machine::effect::Subject;
 use actors::ports::ShardId;
 use actors::supervision::node::Node;
-use schedules::id::TenantId;
+use schedules::id::{CampaignId, TenantId};
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
 use crate::store::{
-    Import, ImportOutcome, InFlight, NewBoleto, SHARDS, Standing, Store, StoreError,
+    Edit, Import, ImportOutcome, InFlight, NewBoleto, NewCampaign, SHARDS, Setting, Standing,
+    Store, StoreError,
 };
 
 /// The doors of one node.
@@ -105,6 +106,55 @@ impl Doors {
         }
         self.node.hint(tenant);
         Ok(outcome)
+    }
+
+    /// Changes a setting of a tenant; returns false when the edit was known.
+    ///
+    /// # Errors
+    /// As [`Store::put_setting`].
+    pub async fn put_setting(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        setting: Setting,
+    ) -> Result<bool, StoreError> {
+        let changed = self.store.put_setting(tenant, edit, setting).await?;
+        self.node.hint(tenant);
+        Ok(changed)
+    }
+
+    /// Adds a campaign as a draft.
+    ///
+    /// # Errors
+    /// As [`Store::create_campaign`].
+    pub async fn create_campaign(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        content: NewCampaign,
+    ) -> Result<CampaignId, StoreError> {
+        let id = self.store.create_campaign(tenant, edit, content).await?;
+        self.node.hint(tenant);
+        Ok(id)
+    }
+
+    /// Replaces a campaign's content, and returns its new version.
+    ///
+    /// # Errors
+    /// As [`Store::edit_campaign`].
+    pub async fn edit_campaign(
+        &self,
+        tenant: TenantId,
+        campaign: CampaignId,
+        edit: Edit,
+        content: NewCampaign,
+    ) -> Result<u32, StoreError> {
+        let edited = self.store.edit_campaign(tenant, campaign, edit, content);
+        let version = edited.await?;
+        // What was planned by the former version, and has not begun, is judged again.
+        self.node.withdraw(tenant, Subject::Campaign(campaign));
+        self.node.hint(tenant);
+        Ok(version)
     }
 
     /// Follows an answer; one that depends on what stands already is the error.

@@ -2,6 +2,8 @@
 //!
 //! Every line comes from a stored record; nothing is decided or guessed here.
 
+mod about;
+
 use actors::machine::input::{FactBody, InboxFact, Outcome};
 use chrono_tz::Tz;
 use schedules::format::{format_amount, format_date};
@@ -9,6 +11,7 @@ use schedules::id::ReminderId;
 use schedules::time::Timestamp;
 use schedules::verdict::{RuleRef, Ruling, Verdict};
 
+pub use self::about::About;
 use crate::store::{AttemptRecord, DecisionRecord, Why};
 
 /// Writes the story of a boleto's reminders, one line a record, in the order of time, and what

@@ -97,9 +97,10 @@ impl Running {
     /// # Panics
     /// When it cannot be started.
     pub fn start(arguments: &[&str], log: &Path) -> Self {
+        let out = std::fs::File::create(log.with_extension("out")).expect("a file");
         let log = std::fs::File::create(log).expect("a log");
         let mut command = command(arguments);
-        command.stdout(Stdio::null()).stderr(log);
+        command.stdout(out).stderr(log);
         Self(command.spawn().expect("the binary runs"))
     }
 

@@ -4,4 +4,6 @@ pub mod behind;
 pub mod binary;
 pub mod chance;
 pub mod database;
+pub mod http;
 pub mod scene;
+pub mod serving;

@@ -1,5 +1,6 @@
 //! One integration binary; a module per story.
 
+mod api;
 mod commands;
 mod differential;
 mod doors;

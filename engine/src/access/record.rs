@@ -1,8 +1,9 @@
 //! Tokens as the store has them: what is asked for, what is listed, what a rotation makes of one.
 
 use std::fmt;
+use std::str::FromStr;
 
-use schedules::id::TenantId;
+use schedules::id::{TenantId, UnreadableId};
 use schedules::time::Timestamp;
 
 use super::scope::{Scope, Scopes};
@@ -14,6 +15,18 @@ const NAME_MAX: usize = 100;
 /// A service token. The first one that a node made for itself has the number 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub i64);
+
+impl FromStr for TokenId {
+    type Err = UnreadableId;
+
+    fn from_str(text: &str) -> Result<Self, UnreadableId> {
+        text.strip_prefix("tok_")
+            .and_then(|number| number.parse().ok())
+            .map(Self)
+            .filter(|id| id.to_string() == text)
+            .ok_or(UnreadableId)
+    }
+}
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -63,7 +63,7 @@ impl Envelope {
     /// # Errors
     /// [`UnusableEvent`], which never quotes the event.
     pub fn to_fact(&self, received_at: Timestamp) -> Result<Fact, UnusableEvent> {
-        if !is_name(&self.id, ID_BYTES_MAX) || !is_name(&self.source, ID_BYTES_MAX) {
+        if !is_name(&self.id) || !is_name(&self.source) {
             return Err(UnusableEvent::Id);
         }
         Ok(Fact {
@@ -77,9 +77,10 @@ impl Envelope {
     }
 }
 
-/// Says whether a text can stand for something: no control characters, and not without end.
-fn is_name(text: &str, bytes_max: usize) -> bool {
-    !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
+/// Says whether a text can stand for an event or its source: no control characters, and not
+/// without end.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 fn saying(kind: &str, data: &Value) -> Result<Saying, UnusableEvent> {

@@ -11,11 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
+use crate::access::first_token;
 use crate::bench::ground::BenchError;
 use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
-use crate::http::health::{self, ListenError, Readiness};
+use crate::http::health::{self, ListenError};
+use crate::http::server::{self, Api};
 use crate::imports::csv::ImportError;
 use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
@@ -154,12 +156,18 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         arbiters,
         look_ahead_every_ms: None,
     };
-    let engine = Engine::start(store, gateway, clock, pace)?;
-    let readiness = Readiness {
+    if let Some(token) = first_token(&store, clock.now()).await? {
+        // Once, and not into the log.
+        println!("admin token, shown only once: {}", token.expose());
+    }
+    let engine = Engine::start(store, gateway, Arc::clone(&clock), pace)?;
+    let api = Api {
         store: engine.store.clone(),
         node: Arc::clone(&engine.node),
+        doors: engine.doors.clone(),
+        clock,
     };
-    let server = health::serve(listener, readiness)?;
+    let server = server::serve(listener, api)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
     let asked = asked_to_stop()?;

@@ -4,15 +4,14 @@ use std::io::{self, Write};
 
 use chrono_tz::Tz;
 use clap::Args;
-use schedules::id::{AttemptId, BoletoId, EnrollmentId, ReminderId, TenantId};
-use schedules::reference::Reference;
+use schedules::id::TenantId;
 
 use super::config::ConfigArgs;
 use super::serve::{open_to_read, report, with_config};
 use super::{Ended, runtime};
 use crate::config::StoreConfig;
-use crate::store::{Store, StoreError, Why};
-use crate::why::story;
+use crate::store::Why;
+use crate::why::{About, story};
 
 #[derive(Debug, Args)]
 pub(super) struct Command {
@@ -27,15 +26,6 @@ pub(super) struct Command {
     zone: Tz,
     #[command(flatten)]
     config: ConfigArgs,
-}
-
-/// What an id is about.
-enum About {
-    Boleto(BoletoId),
-    Enrollment(EnrollmentId),
-    Reference(Reference),
-    /// No name that anything can have.
-    Nothing,
 }
 
 impl Command {
@@ -61,57 +51,9 @@ impl Command {
     }
 }
 
-impl About {
-    fn of(id: &str) -> Self {
-        let enrollment = id.parse::<EnrollmentId>().ok();
-        let enrollment =
-            enrollment.or_else(|| id.parse::<ReminderId>().ok().map(|it| it.enrollment));
-        let enrollment = enrollment.or_else(|| {
-            id.parse::<AttemptId>()
-                .ok()
-                .map(|it| it.reminder.enrollment)
-        });
-        match (enrollment, id.parse::<BoletoId>()) {
-            (Some(enrollment), _) => Self::Enrollment(enrollment),
-            (None, Ok(boleto)) => Self::Boleto(boleto),
-            (None, Err(_)) => Reference::parse(id).map_or(Self::Nothing, Self::Reference),
-        }
-    }
-}
-
 async fn tell(config: &StoreConfig, tenant: TenantId, about: About) -> anyhow::Result<Why> {
     let store = open_to_read(config).await?;
-    let why = read(&store, tenant, about).await;
+    let why = about.find(&store, tenant).await;
     store.close().await;
-    why
-}
-
-async fn read(store: &Store, tenant: TenantId, about: About) -> anyhow::Result<Why> {
-    let boleto = match about {
-        About::Enrollment(enrollment) => {
-            return Ok(store.why_enrollment(tenant, enrollment).await?);
-        }
-        About::Boleto(boleto) => boleto,
-        About::Reference(reference) => store
-            .boleto_named(tenant, reference.as_str())
-            .await?
-            .ok_or(StoreError::Absent { what: "boleto" })?,
-        About::Nothing => return Err(StoreError::Absent { what: "boleto" }.into()),
-    };
-    Ok(store.why_boleto(tenant, boleto).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_is_found_however_it_is_spelled() {
-        let asked = |text: &str| match About::of(text) {
-            About::Reference(reference) => Some(String::from(reference)),
-            _ => None,
-        };
-        assert_eq!(asked("Prac\u{327}a 1 "), Some("Pra\u{e7}a 1".to_owned()));
-        assert!(matches!(About::of(" "), About::Nothing));
-    }
+    Ok(why?)
 }

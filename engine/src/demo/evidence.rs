@@ -143,7 +143,7 @@ mod tests {
         let csv = format!("reference;name;email;due_on;amount\nN1;Ana;a@x.example;{due_on};10,00");
         let mut lines = BoletoCsv::open(csv.as_bytes(), FIRST_DAY).expect("a header");
         match lines.next().expect("a line").expect("a file") {
-            ImportLine::Row(row) => *row,
+            ImportLine::Row(_, row) => *row,
             ImportLine::Refused(refusal) => panic!("{}", refusal.code()),
         }
     }

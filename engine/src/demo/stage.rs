@@ -214,7 +214,7 @@ fn read(csv: &str) -> Result<(Vec<ImportRow>, Vec<Refusal>), DemoError> {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     for row in BoletoCsv::open(csv.as_bytes(), FIRST_DAY)? {
         match row? {
-            ImportLine::Row(row) => rows.push(*row),
+            ImportLine::Row(_, row) => rows.push(*row),
             ImportLine::Refused(refusal) => refused.push(refusal),
         }
     }

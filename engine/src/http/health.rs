@@ -3,27 +3,11 @@
 //! Neither says who the tenants are, what version runs or where the data lies.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::Server;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, ContentType};
-use actix_web::{App, HttpResponse, HttpServer, web};
-use actors::supervision::node::Node;
+use actix_web::{HttpResponse, web};
 
-use crate::store::Store;
-
-/// How long a client may take to send its headers.
-const HEADERS_MAX: Duration = Duration::from_secs(5);
-
-/// What readiness looks at.
-#[derive(Clone)]
-pub struct Readiness {
-    /// The store.
-    pub store: Store,
-    /// The node.
-    pub node: Arc<Node>,
-}
+use super::server::Api;
 
 /// Why the endpoints could not be served: the address is taken, or not one of this machine's.
 #[derive(Debug, thiserror::Error)]
@@ -45,22 +29,8 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     Ok(TcpListener::bind(address)?)
 }
 
-/// Serves health on `listener` until the server is stopped.
-///
-/// # Errors
-/// When the listener cannot be served.
-pub fn serve(listener: TcpListener, readiness: Readiness) -> std::io::Result<Server> {
-    let readiness = web::Data::new(readiness);
-    let app = move || App::new().app_data(readiness.clone()).configure(endpoints);
-    let server = HttpServer::new(app)
-        .workers(1)
-        .client_request_timeout(HEADERS_MAX)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-fn endpoints(app: &mut web::ServiceConfig) {
+/// The paths.
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     let only_get = |path: &str| web::resource(path).default_service(web::to(not_allowed));
     app.service(only_get("/healthz").get(alive))
         .service(only_get("/readyz").get(ready));
@@ -76,9 +46,9 @@ async fn alive() -> HttpResponse {
     answer(HttpResponse::Ok(), r#"{"status":"alive"}"#)
 }
 
-async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
-    let owns_shards = !readiness.node.shards().is_empty();
-    if owns_shards && readiness.store.answers().await {
+async fn ready(api: web::Data<Api>) -> HttpResponse {
+    let owns_shards = !api.node.shards().is_empty();
+    if owns_shards && api.store.answers().await {
         answer(HttpResponse::Ok(), r#"{"status":"ready"}"#)
     } else {
         answer(
@@ -97,6 +67,7 @@ fn answer(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> H
 
 #[cfg(test)]
 mod tests {
+    use actix_web::App;
     use actix_web::http::{Method, StatusCode};
     use actix_web::test::{TestRequest, call_service, init_service};
 

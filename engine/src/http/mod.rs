@@ -1,3 +1,10 @@
-//! The HTTP listener: for now, whether the process lives and whether it can work.
+//! The HTTP listener: whether the process lives and can work, and the API of tenants.
+//!
+//! Handlers decide nothing: they read the request, ask whether the caller may, tell a door or ask
+//! the store, and answer.
 
+mod caller;
 pub mod health;
+mod problem;
+pub mod server;
+mod v1;

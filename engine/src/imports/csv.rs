@@ -81,8 +81,8 @@ impl ImportError {
 /// What one row of a file came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportLine {
-    /// A boleto and its contact.
-    Row(Box<ImportRow>),
+    /// A boleto and its contact, and the line of the file at which they begin.
+    Row(u64, Box<ImportRow>),
     /// A row that was refused.
     Refused(Refusal),
 }
@@ -162,7 +162,7 @@ impl<R: Read> BoletoCsv<R> {
             }
             let read = read.and_then(|row| row).and_then(|row| self.once(row));
             return Ok(Some(match read {
-                Ok(row) => ImportLine::Row(Box::new(row)),
+                Ok(row) => ImportLine::Row(line, Box::new(row)),
                 Err((error, column)) => ImportLine::Refused(Refusal {
                     line,
                     error,

@@ -62,7 +62,7 @@ mod tests {
         let today = NaiveDate::from_ymd_opt(2026, 11, 1).expect("a date");
         let mut lines = BoletoCsv::open(csv.as_bytes(), today).expect("a header");
         match lines.next().expect("a line").expect("a file") {
-            ImportLine::Row(row) => row.boleto(Tz::America__Manaus).contact.zones,
+            ImportLine::Row(_, row) => row.boleto(Tz::America__Manaus).contact.zones,
             ImportLine::Refused(refusal) => panic!("{}", refusal.code()),
         }
     }

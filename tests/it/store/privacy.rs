@@ -111,7 +111,7 @@ fn what_is_read_from_a_file_is_formatted_without_personal_data() {
                 Joana, March;02/03/2026;987,65;Joana Souza;11987651234;joana.souza@example.com";
     let lines = BoletoCsv::open(file.as_bytes(), due_on()).expect("a file");
     let lines: Vec<_> = lines.map(|line| line.expect("a line")).collect();
-    let [ImportLine::Row(row)] = lines.as_slice() else {
+    let [ImportLine::Row(_, row)] = lines.as_slice() else {
         panic!("no row")
     };
     assert_silent(row);

@@ -53,16 +53,12 @@ const TEMPLATES: Sql = both(
      ORDER BY t.code, t.channel",
 );
 
-/// Reads the settings.
-pub(super) async fn settings(conn: &mut Conn, tenant: TenantId) -> Result<Settings, StoreError> {
-    let row = conn.first(&TENANT, args![tenant.0]).await?;
-    let mut settings = Settings {
-        tenant: read_tenant(tenant, row.ok_or(StoreError::Absent { what: "tenant" })?)?,
-        campaigns: Vec::new(),
-        templates: Vec::new(),
-    };
-    for mut row in conn.rows(&SENDERS, args![tenant.0]).await? {
-        settings.tenant.senders.push(Sender {
+/// Reads the tenant's own settings.
+pub(super) async fn tenant(conn: &mut Conn, id: TenantId) -> Result<Tenant, StoreError> {
+    let row = conn.first(&TENANT, args![id.0]).await?;
+    let mut tenant = read_tenant(id, row.ok_or(StoreError::Absent { what: "tenant" })?)?;
+    for mut row in conn.rows(&SENDERS, args![id.0]).await? {
+        tenant.senders.push(Sender {
             channel: row.parsed("channel")?,
             provider: row.text()?,
             pace: Pace {
@@ -71,6 +67,16 @@ pub(super) async fn settings(conn: &mut Conn, tenant: TenantId) -> Result<Settin
             },
         });
     }
+    Ok(tenant)
+}
+
+/// Reads the settings.
+pub(super) async fn settings(conn: &mut Conn, tenant: TenantId) -> Result<Settings, StoreError> {
+    let mut settings = Settings {
+        tenant: self::tenant(conn, tenant).await?,
+        campaigns: Vec::new(),
+        templates: Vec::new(),
+    };
     for mut row in conn.rows(&CAMPAIGNS, args![tenant.0]).await? {
         let campaign = Campaign {
             id: CampaignId(row.int()?),

@@ -8,7 +8,7 @@ mod sweep;
 use actors::machine::input::{InboxFact, Sweep};
 use actors::ports::{
     Commit, Committed, DuePage, Fence, InboxPage, Journal, JournalError, PageRequest, Settings,
-    ShardId, Snapshot, SweepPage,
+    ShardId, Snapshot, SweepPage, Tenant,
 };
 use async_trait::async_trait;
 use schedules::id::TenantId;
@@ -104,6 +104,17 @@ impl Journal for Store {
         Ok(self
             .read(async |conn| look_ahead::tenants(conn, shards, until, &self.inner.settled).await)
             .await?)
+    }
+}
+
+impl Store {
+    /// Reads a tenant's own settings.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such tenant.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Tenant, StoreError> {
+        self.read(async |conn| load::tenant(conn, tenant).await)
+            .await
     }
 }
 

@@ -87,7 +87,7 @@ fn a_row_without_end_is_refused_in_bounded_memory_and_reading_goes_on() {
         let lines: Vec<ImportLine> = rows.by_ref().map(|line| line.expect("a line")).collect();
         assert_eq!(lines.len(), 3, "{filler}");
         assert!(
-            matches!(&lines[2], ImportLine::Row(row) if row.reference == "B"),
+            matches!(&lines[2], ImportLine::Row(_, row) if row.reference == "B"),
             "{filler}"
         );
         assert!(rows.records.buffered_bytes() <= 8 * records::RECORD_BYTES_MAX);

@@ -24,7 +24,7 @@ fn read_all(bytes: &[u8]) -> Vec<ImportLine> {
 
 fn read_rows(bytes: &[u8]) -> Vec<ImportRow> {
     let row = |line| match line {
-        ImportLine::Row(row) => *row,
+        ImportLine::Row(_, row) => *row,
         ImportLine::Refused(refusal) => panic!("{refusal:?}"),
     };
     read_all(bytes).into_iter().map(row).collect()
@@ -33,7 +33,7 @@ fn read_rows(bytes: &[u8]) -> Vec<ImportRow> {
 /// What became of each row: its reference, or line, code and field.
 fn told(bytes: &[u8]) -> Vec<String> {
     let tell = |line| match line {
-        ImportLine::Row(row) => row.reference,
+        ImportLine::Row(_, row) => row.reference,
         ImportLine::Refused(refusal) => {
             format!(
                 "{} {} {}",

@@ -8,7 +8,7 @@ const ROW: &str = "10/03/2026;5,00;;Ana;;a@example.com";
 fn told_to_the_end(bytes: &[u8]) -> Vec<String> {
     let rows = BoletoCsv::open(bytes, on("2026-01-15")).expect("a header");
     rows.map(|line| match line {
-        Ok(ImportLine::Row(row)) => row.reference,
+        Ok(ImportLine::Row(_, row)) => row.reference,
         Ok(ImportLine::Refused(refusal)) => format!("{} {}", refusal.line, refusal.code()),
         Err(error) => format!("{} {error}", error.code()),
     })

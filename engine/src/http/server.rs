@@ -1,0 +1,105 @@
+//! The listener: health without a token, and the API behind one.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpServer, web};
+use actors::clock::Clock;
+use actors::supervision::node::Node;
+
+use super::problem::Problem;
+use super::{caller, health, v1};
+use crate::doors::Doors;
+use crate::store::Store;
+
+/// How long a client may take to send its headers.
+const HEADERS_MAX: Duration = Duration::from_secs(5);
+/// How long a connection that is being closed may take.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// The largest body of JSON, in bytes.
+const JSON_BYTES_MAX: usize = 256 * 1024;
+/// The most connections of a worker.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Threads that requests are read and answered on; the work is done elsewhere.
+const WORKERS: usize = 2;
+
+/// What the endpoints work with.
+#[derive(Clone)]
+pub struct Api {
+    /// The store.
+    pub store: Store,
+    /// The node.
+    pub node: Arc<Node>,
+    /// The way in.
+    pub doors: Doors,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Serves health and the API on `listener` until the server is stopped.
+///
+/// # Errors
+/// When the listener cannot be served.
+pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
+    let api = web::Data::new(api);
+    let app = move || App::new().app_data(api.clone()).configure(endpoints);
+    let server = HttpServer::new(app)
+        .workers(WORKERS)
+        .max_connections(CONNECTIONS_MAX)
+        .client_request_timeout(HEADERS_MAX)
+        .client_disconnect_timeout(CLOSE_MAX)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.app_data(json())
+        .app_data(web::PathConfig::default().error_handler(unknown_path))
+        .app_data(web::QueryConfig::default().error_handler(bad_query))
+        .configure(health::endpoints)
+        .service(
+            web::scope("/v1")
+                .configure(v1::endpoints)
+                .wrap(from_fn(caller::let_in)),
+        )
+        .default_service(web::to(async || Err::<&str, _>(Problem::not_found())));
+}
+
+fn json() -> web::JsonConfig {
+    web::JsonConfig::default()
+        .limit(JSON_BYTES_MAX)
+        .content_type_required(true)
+        .error_handler(|error, _| bad_json(&error).into())
+}
+
+/// Says what is wrong with the JSON, and where; never what stands there.
+fn bad_json(error: &JsonPayloadError) -> Problem {
+    match error {
+        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
+            Problem::too_large()
+        }
+        JsonPayloadError::ContentType => {
+            Problem::malformed("the body must be JSON, as its Content-Type must say")
+        }
+        JsonPayloadError::Deserialize(error) => Problem::malformed(format!(
+            "the body is not what this path takes (line {}, column {})",
+            error.line(),
+            error.column()
+        )),
+        _ => Problem::malformed("the body cannot be read"),
+    }
+}
+
+/// An id that nothing can have names nothing.
+fn unknown_path(_: PathError, _: &HttpRequest) -> actix_web::Error {
+    Problem::not_found().into()
+}
+
+fn bad_query(_: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Problem::malformed("the query is not what this path takes").into()
+}

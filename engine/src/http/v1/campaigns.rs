@@ -1,0 +1,137 @@
+//! `/v1/tenants/{tenant}/campaigns`: drafts, versions, launch, pause, end.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use schedules::cadence::{Cadence, Campaign};
+use schedules::id::{CampaignId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::server::Api;
+use super::events::{self, Said};
+use super::{Answer, Id, answer, edit, resource};
+use crate::access::Scope;
+use crate::facts::Saying;
+use crate::store::NewCampaign;
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.service(resource("/tenants/{tenant}/campaigns").post(create))
+        .service(resource("/tenants/{tenant}/campaigns/{campaign}").put(replace))
+        .service(resource("/tenants/{tenant}/campaigns/{campaign}/versions/{version}").get(read))
+        .service(resource("/tenants/{tenant}/campaigns/{campaign}/{act}").post(act));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    name: String,
+    cadence: Cadence,
+}
+
+#[derive(Serialize)]
+struct Version {
+    id: Id<CampaignId>,
+    version: u32,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: Id<CampaignId>,
+    version: u32,
+    name: String,
+    cadence: Cadence,
+}
+
+/// What can be done to a campaign.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Act {
+    Launch,
+    Pause,
+    Resume,
+    Archive,
+}
+
+impl From<Content> for NewCampaign {
+    fn from(Content { name, cadence }: Content) -> Self {
+        Self { name, cadence }
+    }
+}
+
+async fn create(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    content: web::Json<Content>,
+) -> Answer {
+    caller.may(Scope::Manage, Some(tenant.0))?;
+    let edit = edit(&request, &caller, &api)?;
+    let content = content.into_inner().into();
+    let id = api.doors.create_campaign(tenant.0, edit, content).await?;
+    let version = Version {
+        id: Id(id),
+        version: 1,
+    };
+    answer(HttpResponse::Created(), &version)
+}
+
+async fn replace(
+    caller: Caller,
+    api: web::Data<Api>,
+    of: web::Path<(Id<TenantId>, Id<CampaignId>)>,
+    request: HttpRequest,
+    content: web::Json<Content>,
+) -> Answer {
+    let (Id(tenant), id) = *of;
+    caller.may(Scope::Manage, Some(tenant))?;
+    let edit = edit(&request, &caller, &api)?;
+    let content = content.into_inner().into();
+    let version = api.doors.edit_campaign(tenant, id.0, edit, content).await?;
+    answer(HttpResponse::Ok(), &Version { id, version })
+}
+
+async fn read(
+    caller: Caller,
+    api: web::Data<Api>,
+    of: web::Path<(Id<TenantId>, Id<CampaignId>, u32)>,
+) -> Answer {
+    let (Id(tenant), Id(id), version) = *of;
+    caller.may(Scope::Read, Some(tenant))?;
+    let campaign = api.store.campaign_version(tenant, id, version).await?;
+    let Campaign {
+        id,
+        version,
+        name,
+        cadence,
+    } = campaign;
+    let shown = Shown {
+        id: Id(id),
+        version,
+        name,
+        cadence,
+    };
+    answer(HttpResponse::Ok(), &shown)
+}
+
+async fn act(
+    caller: Caller,
+    api: web::Data<Api>,
+    of: web::Path<(Id<TenantId>, Id<CampaignId>, Act)>,
+    said: web::Json<Said>,
+) -> Result<HttpResponse, Problem> {
+    let (Id(tenant), Id(campaign), act) = *of;
+    // Whoever may say that something ends may also hold it.
+    let wanted = match act {
+        Act::Pause => Scope::Facts,
+        Act::Launch | Act::Resume | Act::Archive => Scope::Manage,
+    };
+    caller.may(wanted, Some(tenant))?;
+    let saying = match act {
+        Act::Launch => Saying::CampaignLaunched { campaign },
+        Act::Pause => Saying::CampaignPaused { campaign },
+        Act::Resume => Saying::CampaignResumed { campaign },
+        Act::Archive => Saying::CampaignArchived { campaign },
+    };
+    events::tell(&caller, &api, tenant, said.into_inner(), saying).await
+}

@@ -1,0 +1,194 @@
+//! `/v1/tenants/{tenant}/boletos`: boletos and their contacts from a CSV file, with a report.
+//!
+//! The rows are imported chunk by chunk, each under the request's key and its number: an upload
+//! that broke off is made again under the same key, and goes on where it ended. What was refused is
+//! named by line, column and code, never by what stands there.
+
+use std::io::Cursor;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono_tz::Tz;
+use schedules::id::TenantId;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::server::Api;
+use super::{Answer, Id, answer, key, resource};
+use crate::access::Scope;
+use crate::imports::csv::{BoletoCsv, ImportLine};
+use crate::store::{Import, ImportOutcome, ImportRefusal, NewBoleto};
+
+/// The largest file, in bytes: 100,000 lines and more.
+const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many lines are read, and their boletos imported, at once.
+const CHUNK: usize = 1_000;
+/// How many refusals are named; the rest are counted.
+const NAMED_MAX: usize = 10_000;
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.service(
+        resource("/tenants/{tenant}/boletos")
+            .app_data(web::PayloadConfig::new(FILE_BYTES_MAX))
+            .post(take),
+    );
+}
+
+/// What became of a file.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    /// The key under which the same file may be sent again.
+    key: String,
+    /// Boletos that are new.
+    accepted: u64,
+    /// Boletos that were there with the same content.
+    unchanged: u64,
+    /// Lines that were refused.
+    refused: u64,
+    /// The first of them.
+    refusals: Vec<Refusal>,
+    /// What kept the rest of the file from being read, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broke_off: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Refusal {
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<&'static str>,
+    error: &'static str,
+}
+
+async fn take(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    file: web::Bytes,
+) -> Answer {
+    caller.may(Scope::Import, Some(tenant.0))?;
+    let content = request.headers().get(CONTENT_TYPE);
+    if !content.is_some_and(|it| it.as_bytes().starts_with(b"text/csv")) {
+        return Err(Problem::malformed("the body must be text/csv"));
+    }
+    let key = key(&request)?.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let home = api.store.tenant(tenant.0).await?.zone;
+    let today = api.clock.now().local_date(home);
+    let mut upload = Upload {
+        api: &api,
+        tenant: tenant.0,
+        source: caller.source(),
+        chunks: 0,
+        report: Report {
+            key,
+            ..Report::default()
+        },
+    };
+    let mut lines = BoletoCsv::open(Cursor::new(file), today)?;
+    loop {
+        // Off this thread: stops are answered on it.
+        let read = web::block(move || (Chunk::read(&mut lines, home), lines));
+        let (chunk, rest) = read.await.map_err(|_| Problem::interrupted())?;
+        lines = rest;
+        let ends = chunk.ends;
+        upload.take(chunk).await?;
+        if ends {
+            return answer(HttpResponse::Ok(), &upload.report);
+        }
+    }
+}
+
+/// A part of a file.
+#[derive(Default)]
+struct Chunk {
+    /// Boletos, each with its line.
+    rows: Vec<(u64, NewBoleto)>,
+    refusals: Vec<Refusal>,
+    broke_off: Option<&'static str>,
+    ends: bool,
+}
+
+impl Chunk {
+    fn read(lines: &mut BoletoCsv<Cursor<web::Bytes>>, home: Tz) -> Self {
+        let mut chunk = Self::default();
+        while chunk.rows.len() + chunk.refusals.len() < CHUNK {
+            match lines.next() {
+                None => {
+                    chunk.ends = true;
+                    break;
+                }
+                Some(Ok(ImportLine::Row(line, row))) => chunk.rows.push((line, row.boleto(home))),
+                Some(Ok(ImportLine::Refused(refusal))) => chunk.refusals.push(Refusal {
+                    line: refusal.line,
+                    column: refusal.field(),
+                    error: refusal.code(),
+                }),
+                Some(Err(error)) => chunk.broke_off = Some(error.code()),
+            }
+        }
+        chunk
+    }
+}
+
+/// A file on its way in.
+struct Upload<'a> {
+    api: &'a Api,
+    tenant: TenantId,
+    source: String,
+    chunks: u64,
+    report: Report,
+}
+
+impl Upload<'_> {
+    async fn take(&mut self, chunk: Chunk) -> Result<(), Problem> {
+        chunk.refusals.into_iter().for_each(|one| self.refuse(one));
+        self.report.broke_off = chunk.broke_off;
+        let number = self.chunks;
+        self.chunks += 1;
+        if chunk.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = chunk.rows.into_iter();
+        let (lines, boletos): (Vec<u64>, Vec<NewBoleto>) = rows.unzip();
+        let import = Import {
+            key: format!("{}#{number}", self.report.key),
+            source: self.source.clone(),
+            at: self.api.clock.now(),
+        };
+        let doors = &self.api.doors;
+        let outcome = doors.import(self.tenant, import, boletos).await?;
+        self.count(&outcome, &lines);
+        Ok(())
+    }
+
+    fn count(&mut self, outcome: &ImportOutcome, lines: &[u64]) {
+        self.report.accepted += u64::from(outcome.accepted);
+        self.report.unchanged += u64::from(outcome.unchanged);
+        for refused in &outcome.refused {
+            self.refuse(Refusal {
+                line: lines.get(refused.row).copied().unwrap_or_default(),
+                column: None,
+                error: code(refused.why),
+            });
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.report.refused += 1;
+        if self.report.refusals.len() < NAMED_MAX {
+            self.report.refusals.push(refusal);
+        }
+    }
+}
+
+const fn code(why: ImportRefusal) -> &'static str {
+    match why {
+        ImportRefusal::ReferenceTaken => "reference_taken",
+        ImportRefusal::ContactDiffers => "contact_differs",
+        ImportRefusal::ContactWithoutPoint => "contact_without_point",
+        ImportRefusal::Malformed => "malformed",
+    }
+}

@@ -1,0 +1,70 @@
+//! A tenant's settings: rules, calendar, charges, senders, templates, credits.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::ports::Sender;
+use schedules::calendar::Calendar;
+use schedules::charges::ChargeRule;
+use schedules::id::TenantId;
+use schedules::retry::RetryPolicy;
+use schedules::rule::RulePack;
+use schedules::template::Template;
+use serde::{Deserialize, Serialize};
+
+use super::super::caller::Caller;
+use super::super::server::Api;
+use super::{Answer, Id, answer, edit, resource};
+use crate::access::Scope;
+use crate::store::Setting;
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.service(resource("/tenants/{tenant}/rules").put(rules))
+        .service(resource("/tenants/{tenant}/calendar").put(calendar))
+        .service(resource("/tenants/{tenant}/charges").put(charges))
+        .service(resource("/tenants/{tenant}/retry").put(retry))
+        .service(resource("/tenants/{tenant}/senders").put(sender))
+        .service(resource("/tenants/{tenant}/templates").put(template))
+        .service(resource("/tenants/{tenant}/credits").post(credits));
+}
+
+/// Credits that were bought.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bought {
+    bought: i64,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    /// False when the request was made before, under the same key.
+    changed: bool,
+}
+
+/// A handler that puts one kind of setting.
+macro_rules! put {
+    ($name:ident, $body:ty, $scope:ident, $setting:expr) => {
+        async fn $name(
+            caller: Caller,
+            api: web::Data<Api>,
+            tenant: web::Path<Id<TenantId>>,
+            request: HttpRequest,
+            body: web::Json<$body>,
+        ) -> Answer {
+            caller.may(Scope::$scope, Some(tenant.0))?;
+            let edit = edit(&request, &caller, &api)?;
+            let setting = $setting(body.into_inner());
+            let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+            answer(HttpResponse::Ok(), &Changed { changed })
+        }
+    };
+}
+
+put!(rules, RulePack, Manage, Setting::Rules);
+put!(calendar, Calendar, Manage, Setting::Calendar);
+put!(charges, Option<ChargeRule>, Manage, Setting::Charges);
+put!(retry, RetryPolicy, Manage, Setting::Retry);
+put!(sender, Sender, Manage, Setting::Sender);
+put!(template, Template, Manage, Setting::Template);
+// Whoever could give himself credits would not need any.
+put!(credits, Bought, Admin, |of: Bought| Setting::CreditsBought(
+    of.bought
+));

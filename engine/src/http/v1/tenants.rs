@@ -1,0 +1,151 @@
+//! `/v1/tenants`: companies that bill, and their kill switch.
+
+use actix_web::{HttpResponse, web};
+use chrono_tz::Tz;
+use schedules::calendar::Calendar;
+use schedules::charges::ChargeRule;
+use schedules::document::Document;
+use schedules::id::TenantId;
+use schedules::retry::RetryPolicy;
+use schedules::rule::RulePack;
+use serde::{Deserialize, Serialize};
+
+use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::server::Api;
+use super::events::{self, Said};
+use super::{Answer, Id, answer, resource};
+use crate::access::Scope;
+use crate::facts::Saying;
+use crate::store::NewTenant;
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.service(resource("/tenants").post(create))
+        .service(resource("/tenants/{tenant}").get(read))
+        .service(resource("/tenants/{tenant}/pause").post(pause))
+        .service(resource("/tenants/{tenant}/resume").post(resume));
+}
+
+/// A tenant to begin with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    /// CPF or CNPJ, in any spelling.
+    #[serde(default)]
+    document: Option<String>,
+    #[serde(default = "sao_paulo")]
+    zone: Tz,
+    /// Those of Brazil when left out.
+    #[serde(default = "RulePack::brazil")]
+    rules: RulePack,
+    #[serde(default = "Calendar::brazil")]
+    calendar: Calendar,
+    #[serde(default)]
+    charges: Option<ChargeRule>,
+    #[serde(default)]
+    retry: RetryPolicy,
+    #[serde(default)]
+    feed_silence_max_ms: Option<i64>,
+    #[serde(default)]
+    credits: Option<i64>,
+}
+
+const fn sao_paulo() -> Tz {
+    Tz::America__Sao_Paulo
+}
+
+#[derive(Serialize)]
+struct Created {
+    id: Id<TenantId>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: Id<TenantId>,
+    name: String,
+    document: Option<String>,
+    zone: &'static str,
+    running: bool,
+    rules: RulePack,
+    calendar: Calendar,
+    charges: Option<ChargeRule>,
+    retry: RetryPolicy,
+    feed_silence_max_ms: Option<i64>,
+    credits: Option<i64>,
+}
+
+async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
+    caller.may(Scope::Admin, None)?;
+    let new = new.into_inner();
+    let document = new.document.as_deref().map(Document::parse).transpose();
+    let document =
+        document.map_err(|_| Problem::invalid("the document is neither a CPF nor a CNPJ"))?;
+    let tenant = NewTenant {
+        name: new.name,
+        document: document.map(|document| document.to_string()),
+        zone: new.zone,
+        rules: new.rules,
+        calendar: new.calendar,
+        charges: new.charges,
+        retry: new.retry,
+        feed_silence_max_ms: new.feed_silence_max_ms,
+        credits: new.credits,
+        senders: Vec::new(),
+    };
+    let id = api.store.create_tenant(&tenant, api.clock.now()).await?;
+    answer(HttpResponse::Created(), &Created { id: Id(id) })
+}
+
+async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
+    caller.may(Scope::Read, Some(tenant.0))?;
+    let tenant = api.store.tenant(tenant.0).await?;
+    let shown = Shown {
+        id: Id(tenant.id),
+        name: tenant.name,
+        document: tenant.document,
+        zone: tenant.zone.name(),
+        running: tenant.running,
+        rules: tenant.rules,
+        calendar: tenant.calendar,
+        charges: tenant.charges,
+        retry: tenant.retry,
+        feed_silence_max_ms: tenant.feed.silence_max_ms,
+        credits: tenant.credits.map(|credits| credits.balance - credits.held),
+    };
+    answer(HttpResponse::Ok(), &shown)
+}
+
+async fn pause(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    said: web::Json<Said>,
+) -> Answer {
+    caller.may(Scope::Facts, Some(tenant.0))?;
+    events::tell(
+        &caller,
+        &api,
+        tenant.0,
+        said.into_inner(),
+        Saying::TenantPaused,
+    )
+    .await
+}
+
+async fn resume(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    said: web::Json<Said>,
+) -> Answer {
+    caller.may(Scope::Manage, Some(tenant.0))?;
+    events::tell(
+        &caller,
+        &api,
+        tenant.0,
+        said.into_inner(),
+        Saying::TenantResumed,
+    )
+    .await
+}

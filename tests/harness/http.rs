@@ -1,0 +1,113 @@
+//! A caller of the API that sees every byte: one connection, one request.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longer than any answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The head, in lower case.
+    pub head: String,
+    /// The body, as it came.
+    pub text: String,
+}
+
+impl Answer {
+    /// Returns the body as JSON; nothing when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Returns the stable code of a problem.
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Somebody who calls.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Whom, as `address:port`.
+    pub address: String,
+    /// With which token.
+    pub token: Option<String>,
+}
+
+impl Client {
+    /// Makes a request with headers of its own.
+    ///
+    /// # Panics
+    /// When there is no answer that is one of HTTP.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        if let Some(token) = &self.token {
+            head += &format!("Authorization: Bearer {token}\r\n");
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        self.send(&[format!("{head}\r\n").as_bytes(), body].concat())
+    }
+
+    /// Sends bytes, and reads the answer to its end.
+    ///
+    /// # Panics
+    /// As [`Client::ask`].
+    pub fn send(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        stream
+            .set_read_timeout(Some(ANSWER_MAX))
+            .expect("a time limit");
+        // Who refuses a body need not read all of it.
+        stream.write_all(request).unwrap_or_default();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_default();
+        let answer = String::from_utf8(answer).expect("utf-8");
+        let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        Answer {
+            status: status.expect("a status"),
+            head: head.to_lowercase(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Asks for something.
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], &[])
+    }
+
+    /// Sends JSON.
+    pub fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let json = [("Content-Type", "application/json")];
+        self.ask(method, path, &json, body.to_string().as_bytes())
+    }
+
+    /// Posts JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send_json("POST", path, body)
+    }
+
+    /// Puts JSON.
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send_json("PUT", path, body)
+    }
+
+    /// Posts a file of boletos.
+    pub fn upload(&self, path: &str, key: &str, csv: &str) -> Answer {
+        let headers = [("Content-Type", "text/csv"), ("Idempotency-Key", key)];
+        self.ask("POST", path, &headers, csv.as_bytes())
+    }
+}

@@ -1,0 +1,49 @@
+//! `regua serve` on a free port, for tests that talk to it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::binary::{self, Running};
+
+/// How long an observation may take, in looks of a millisecond.
+const LOOKS_MAX: u64 = 10_000;
+
+/// Starts an engine on a free port, and returns its address; it writes to `log` in its folder.
+///
+/// # Panics
+/// When it does not come up.
+pub fn start(folder: &Path) -> (Running, String) {
+    let log = folder.join("log");
+    let setting = format!("store.path={}", folder.join("regua.db").display());
+    let arguments = [
+        "serve",
+        "--set",
+        &setting,
+        "--set",
+        "serve.listen=127.0.0.1:0",
+    ];
+    let arguments = [&arguments[..], &["--set", "log.format=json"]].concat();
+    let mut engine = Running::start(&arguments, &log);
+    let mut address = None;
+    let up = binary::observe(LOOKS_MAX, || {
+        address = listen(&log);
+        address.is_some() || engine.has_ended()
+    });
+    let told = std::fs::read_to_string(&log).expect("a log");
+    assert!(up, "{told}");
+    (
+        engine,
+        address.unwrap_or_else(|| panic!("it ended: {told}")),
+    )
+}
+
+/// Reads the address off the log.
+fn listen(log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut listen = lines.filter_map(|line| Some(line["listen"].as_str()?.to_owned()));
+    listen.next()
+}

@@ -1,0 +1,260 @@
+//! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
+
+mod strangers;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::binary::{self, Running};
+use tests::http::{Answer, Client};
+use tests::{behind, serving};
+
+const LOOKS_MAX: u64 = 10_000;
+
+/// An engine with its first token.
+struct Engine {
+    folder: TempDir,
+    _running: Running,
+    admin: Client,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let (running, address) = serving::start(folder.path());
+        let mut token = None;
+        binary::observe(LOOKS_MAX, || {
+            token = first_token(folder.path());
+            token.is_some()
+        });
+        let admin = Client { address, token };
+        Self {
+            folder,
+            _running: running,
+            admin,
+        }
+    }
+
+    fn numbers(&self, sql: &str) -> i64 {
+        behind::number(&self.folder.path().join("regua.db"), sql)
+    }
+
+    fn tenant(&self) -> String {
+        let new = json!({ "name": "Escola Aurora", "document": "12.ABC.345/01DE-35" });
+        let created = self.admin.post("/v1/tenants", &new);
+        assert_eq!(created.status, 201, "{}", created.text);
+        created.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Returns somebody with a token of the tenant.
+    fn of(&self, tenant: &str, scopes: &str) -> Client {
+        let new = json!({ "name": "integração", "tenant": tenant, "scopes": scopes });
+        let made = self.admin.post("/v1/tokens", &new);
+        assert_eq!(made.status, 201, "{}", made.text);
+        let token = made.json()["token"].as_str().map(str::to_owned);
+        Client {
+            token,
+            ..self.admin.clone()
+        }
+    }
+}
+
+fn first_token(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("log.out")).ok()?;
+    let line = text.lines().find(|line| line.contains("admin token"))?;
+    line.split_whitespace().last().map(str::to_owned)
+}
+
+fn ok(answer: &Answer) -> Value {
+    assert!((200..300).contains(&answer.status), "{}", answer.text);
+    answer.json()
+}
+
+/// A campaign of one text message, due at any time of the day on which a boleto has 20 days left.
+fn campaign() -> Value {
+    let step = |no: u8, days: i32| {
+        json!({
+            "no": no,
+            "when": { "kind": "offset", "days": days, "unit": "calendar", "at": "00:00:00" },
+            "channels": ["sms"],
+            "template": "lembrete",
+            "expires_after_ms": 86_400_000,
+        })
+    };
+    json!({
+        "name": "Lembretes",
+        "cadence": { "steps": [step(0, -20), step(1, -19)], "reminders_max": 1 },
+    })
+}
+
+/// Rules that hold nothing: the story is not about the time of day at which the test runs.
+fn no_rules() -> Value {
+    json!({ "name": "nenhuma", "version": 2, "rules": [] })
+}
+
+fn today_plus(days: u64) -> String {
+    let zone = chrono_tz::America::Sao_Paulo;
+    let today = chrono::Utc::now().with_timezone(&zone).date_naive();
+    (today + chrono::Days::new(days)).to_string()
+}
+
+/// Makes a tenant that may send, with a draft campaign; returns it, its token and the campaign.
+fn ready(engine: &Engine) -> (String, Client, String) {
+    let tenant = engine.tenant();
+    let client = engine.of(&tenant, "read,facts,import,manage");
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    ok(&client.put(&at("/rules"), &no_rules()));
+    let sender = json!({
+        "channel": "sms", "provider": "mailbox", "pace": { "per_second": 100, "burst": 100 },
+    });
+    ok(&client.put(&at("/senders"), &sender));
+    let template = json!({
+        "code": "lembrete", "channel": "sms", "version": 1,
+        "body": "Seu boleto {{reference}} vence logo.", "variables": ["reference"],
+    });
+    ok(&client.put(&at("/templates"), &template));
+    let created = ok(&client.post(&at("/campaigns"), &campaign()));
+    let campaign = created["id"].as_str().expect("an id").to_owned();
+    (tenant, client, campaign)
+}
+
+#[test]
+fn a_tenant_uploads_boletos_launches_a_campaign_and_a_payment_stops_it() {
+    let engine = Engine::start();
+    let (tenant, client, campaign) = ready(&engine);
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let due = today_plus(20);
+    let csv = format!(
+        "reference;name;phone;due_on;amount\n\
+         NF-1;Ana Lima;11987651234;{due};10,00\n\
+         NF-2;Bruno Sá;11987651235;{due};20,00\n\
+         NF-3;Célia Rocha;00987651236;{due};30,00\n"
+    );
+    let report = ok(&client.upload(&at("/boletos"), "file-1", &csv));
+    assert_eq!(
+        (&report["accepted"], &report["refused"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(report["refusals"][0]["line"], 4);
+    assert_eq!(report["refusals"][0]["column"], "phone");
+    // Sent again, it changes nothing.
+    let again = ok(&client.upload(&at("/boletos"), "file-1", &csv));
+    assert_eq!(again["refusals"], report["refusals"]);
+    assert_eq!(engine.numbers("SELECT count(*) FROM boletos"), 2);
+    let paid = json!({ "id": "p-1", "type": "boleto.paid", "data": { "reference": "NF-1" } });
+    let stopped = client.post(&at("/events"), &paid);
+    assert_eq!(
+        (stopped.status, &stopped.json()["outcome"]),
+        (200, &json!("stopped"))
+    );
+    assert_eq!(
+        ok(&client.post(&at("/events"), &paid))["outcome"],
+        "stopped",
+        "told again"
+    );
+    let launch = format!("/campaigns/{campaign}/launch");
+    let launched = client.post(&at(&launch), &json!({ "id": "launch-1" }));
+    assert_eq!(ok(&launched)["outcome"], "taken");
+    let sent = || engine.numbers("SELECT count(*) FROM outcomes WHERE kind = 'accepted'") == 1;
+    assert!(binary::observe(LOOKS_MAX, sent), "nothing was sent");
+    assert_eq!(engine.numbers("SELECT count(*) FROM mailbox"), 1);
+    let why = ok(&client.get(&at("/why/NF-2")));
+    let story = why["story"].to_string();
+    assert!(story.contains("etapa 0 de “Lembretes”"), "{story}");
+    assert_eq!(ok(&client.get(&at("/why/NF-1")))["status"], "paid");
+}
+
+#[test]
+fn a_token_does_what_its_scopes_say_and_nothing_to_anybody_else() {
+    let engine = Engine::start();
+    let (tenant, other) = (engine.tenant(), engine.tenant());
+    let reader = engine.of(&tenant, "read");
+    let at = |tenant: &str, path: &str| format!("/v1/tenants/{tenant}{path}");
+    assert_eq!(ok(&reader.get(&at(&tenant, "")))["name"], "Escola Aurora");
+    let paid = json!({ "id": "p", "type": "boleto.paid", "data": { "reference": "NF-1" } });
+    let requests = [
+        ("POST", at(&tenant, "/events"), paid.clone()),
+        ("PUT", at(&tenant, "/rules"), no_rules()),
+        ("POST", at(&tenant, "/pause"), json!({ "id": "p" })),
+        ("POST", at(&tenant, "/campaigns"), campaign()),
+        ("POST", at(&tenant, "/credits"), json!({ "bought": 5 })),
+    ];
+    for (method, path, body) in &requests {
+        let refused = reader.send_json(method, path, body);
+        assert_eq!(
+            (refused.status, refused.error().as_str()),
+            (403, "forbidden"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        reader
+            .upload(&at(&tenant, "/boletos"), "k", "reference\n")
+            .status,
+        403
+    );
+    assert_eq!(
+        reader.post("/v1/tenants", &json!({ "name": "x" })).status,
+        403
+    );
+    // Another tenant's paths are not there, whatever the scopes.
+    let manager = engine.of(&tenant, "read,facts,import,manage");
+    let before = engine.numbers("SELECT count(*) FROM inbox");
+    for (method, path, body) in &requests {
+        let path = path.replace(&tenant, &other);
+        let hidden = manager.send_json(method, &path, body);
+        assert_eq!(
+            (hidden.status, hidden.error().as_str()),
+            (404, "not_found"),
+            "{path}"
+        );
+    }
+    for path in ["", "/why/NF-1", "/campaigns/cam_1/versions/1"] {
+        assert_eq!(manager.get(&at(&other, path)).status, 404, "{path}");
+    }
+    assert_eq!(engine.numbers("SELECT count(*) FROM inbox"), before);
+    assert_eq!(manager.get("/v1/tokens").status, 403);
+}
+
+#[test]
+fn a_token_that_was_revoked_opens_nothing_at_once() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let reader = engine.of(&tenant, "read");
+    let path = format!("/v1/tenants/{tenant}");
+    assert_eq!(reader.get(&path).status, 200);
+    let listed = ok(&engine.admin.get(&format!("/v1/tokens?tenant={tenant}")));
+    let prefix = listed["tokens"][0]["prefix"]
+        .as_str()
+        .expect("a prefix")
+        .to_owned();
+    assert!(
+        listed["tokens"][0].get("token").is_none(),
+        "shown once only"
+    );
+    let rotated = engine
+        .admin
+        .post(&format!("/v1/tokens/{prefix}/rotate"), &json!({}));
+    assert_eq!(rotated.status, 201, "{}", rotated.text);
+    let successor = Client {
+        token: rotated.json()["token"].as_str().map(str::to_owned),
+        ..reader.clone()
+    };
+    assert_eq!(
+        (reader.get(&path).status, successor.get(&path).status),
+        (200, 200)
+    );
+    let gone = engine
+        .admin
+        .ask("DELETE", &format!("/v1/tokens/{prefix}"), &[], &[]);
+    assert_eq!(gone.status, 204);
+    assert_eq!(
+        (reader.get(&path).status, successor.get(&path).status),
+        (401, 200)
+    );
+    let elsewhere = engine
+        .admin
+        .ask("DELETE", "/v1/tokens/aaaaaaaaaaaa", &[], &[]);
+    assert_eq!(elsewhere.status, 404);
+}

@@ -1,0 +1,173 @@
+//! Those who have no token, or send what is none of the API's: every answer is one that is
+//! documented, and nothing of theirs is repeated.
+
+use serde_json::json;
+use tests::http::{Answer, Client};
+
+use super::{Engine, campaign};
+
+/// Every path and method that needs a token.
+const PATHS: [(&str, &str); 21] = [
+    ("GET", "/v1/tokens"),
+    ("POST", "/v1/tokens"),
+    ("DELETE", "/v1/tokens/aaaaaaaaaaaa"),
+    ("POST", "/v1/tokens/aaaaaaaaaaaa/rotate"),
+    ("POST", "/v1/tenants"),
+    ("GET", "/v1/tenants/ten_1"),
+    ("POST", "/v1/tenants/ten_1/pause"),
+    ("POST", "/v1/tenants/ten_1/resume"),
+    ("PUT", "/v1/tenants/ten_1/rules"),
+    ("PUT", "/v1/tenants/ten_1/calendar"),
+    ("PUT", "/v1/tenants/ten_1/charges"),
+    ("PUT", "/v1/tenants/ten_1/retry"),
+    ("PUT", "/v1/tenants/ten_1/senders"),
+    ("PUT", "/v1/tenants/ten_1/templates"),
+    ("POST", "/v1/tenants/ten_1/credits"),
+    ("POST", "/v1/tenants/ten_1/campaigns"),
+    ("PUT", "/v1/tenants/ten_1/campaigns/cam_1"),
+    ("GET", "/v1/tenants/ten_1/campaigns/cam_1/versions/1"),
+    ("POST", "/v1/tenants/ten_1/campaigns/cam_1/launch"),
+    ("POST", "/v1/tenants/ten_1/events"),
+    ("GET", "/v1/tenants/ten_1/why/NF-1"),
+];
+
+#[test]
+fn without_a_good_token_every_path_answers_401() {
+    let engine = Engine::start();
+    let good = engine.admin.token.clone().expect("a token");
+    let mut flipped = good.clone();
+    let last = if flipped.ends_with('A') { "B" } else { "A" };
+    flipped.replace_range(flipped.len() - 1.., last);
+    let tokens = [
+        None,
+        Some("rg_x".to_owned()),
+        Some(flipped),
+        Some(format!("{good}A")),
+    ];
+    for token in tokens {
+        let stranger = Client {
+            token,
+            ..engine.admin.clone()
+        };
+        for (method, path) in PATHS {
+            let refused = stranger.send_json(method, path, &json!({}));
+            assert_eq!(refused.status, 401, "{method} {path}");
+            assert!(refused.head.contains("www-authenticate: bearer"));
+            assert!(refused.head.contains("application/problem+json"));
+        }
+        let upload = stranger.upload("/v1/tenants/ten_1/boletos", "k", "a");
+        assert_eq!(stranger.get("/v1/nowhere").status, 401);
+        assert_eq!(upload.status, 401);
+        // Health is for everybody.
+        assert_eq!(stranger.get("/healthz").status, 200);
+    }
+    let twice = [("Authorization", "Bearer x")];
+    assert_eq!(
+        engine.admin.ask("GET", "/v1/tokens", &twice, &[]).status,
+        401
+    );
+}
+
+/// The answer is a problem of this kind, and repeats nothing that the request said.
+fn expect(answer: &Answer, status: u16, error: &str) {
+    let told = (answer.status, answer.error());
+    assert_eq!(told, (status, error.to_owned()), "{}", answer.text);
+    assert!(!answer.text.contains("canario"), "{}", answer.text);
+}
+
+#[test]
+fn a_path_that_is_none_is_told_so_and_never_repeated() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let admin = &engine.admin;
+    for path in [
+        "/canario",
+        "/v1/canario",
+        "/v1/tenants/canario",
+        "/v1/tenants/ten_99",
+        "/v1/tenants/ten_99999999999999999999",
+        &format!("/v1/tenants/{tenant}/why/%00%0d%0acanario"),
+    ] {
+        expect(&admin.get(path), 404, "not_found");
+    }
+    expect(&admin.get("/v1/tenants"), 405, "method_not_allowed");
+    let query = format!("/v1/tenants/{tenant}/why/bol_7?canario=1");
+    expect(&admin.get(&query), 400, "malformed");
+}
+
+#[test]
+fn a_body_that_is_none_is_told_so_and_never_repeated() {
+    let engine = Engine::start();
+    let admin = &engine.admin;
+    let json = [("Content-Type", "application/json")];
+    let deep = "[".repeat(100_000);
+    let bodies: [&[u8]; 7] = [
+        b"",
+        b"{",
+        br#"{"name":"canario","more":1}"#,
+        br#"{"name":1e400}"#,
+        br#"{"name":"a","name":"canario"}"#,
+        b"\xff\xfe",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        let answer = admin.ask("POST", "/v1/tenants", &json, body);
+        expect(&answer, 400, "malformed");
+    }
+    let text = [("Content-Type", "text/plain")];
+    let answer = admin.ask("POST", "/v1/tenants", &text, b"{}");
+    expect(&answer, 400, "malformed");
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(300 * 1024));
+    let answer = admin.ask("POST", "/v1/tenants", &json, large.as_bytes());
+    expect(&answer, 413, "too_large");
+    assert_eq!(admin.get("/healthz").status, 200, "it lives");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_reason_and_changes_nothing() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let admin = &engine.admin;
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let nameless = json!({ "name": " " });
+    expect(&admin.post("/v1/tenants", &nameless), 422, "invalid");
+    let document = json!({ "name": "a", "document": "canario" });
+    expect(&admin.post("/v1/tenants", &document), 422, "invalid");
+    let empty = json!({ "name": "a", "cadence": { "steps": [], "reminders_max": 1 } });
+    expect(&admin.post(&at("/campaigns"), &empty), 422, "invalid");
+    let event = |id: &str, kind: &str, reference: &str| {
+        let event = json!({ "id": id, "type": kind, "data": { "reference": reference } });
+        admin.post(&at("/events"), &event)
+    };
+    expect(&event("e", "canario", "N"), 422, "invalid");
+    expect(&event("\u{0}canario", "boleto.paid", "N"), 422, "invalid");
+    expect(&event("e", "boleto.paid", "\u{0}canario"), 422, "invalid");
+    assert_eq!(event("one", "boleto.paid", "N").status, 202, "it waits");
+    expect(&event("one", "boleto.cancelled", "N"), 409, "conflict");
+    let said = json!({ "id": "l" });
+    for path in ["/campaigns/cam_99/launch", "/campaigns/cam_99/canario"] {
+        expect(&admin.post(&at(path), &said), 404, "not_found");
+    }
+    expect(
+        &admin.put(&at("/campaigns/cam_99"), &campaign()),
+        404,
+        "not_found",
+    );
+    expect(
+        &admin.upload(&at("/boletos"), "k", "canario"),
+        422,
+        "RG-IMPORT-004",
+    );
+    expect(
+        &admin.upload(&at("/boletos"), "k", ""),
+        422,
+        "RG-IMPORT-002",
+    );
+    let json = [("Content-Type", "application/json")];
+    let answer = admin.ask("POST", &at("/boletos"), &json, b"a");
+    expect(&answer, 400, "malformed");
+    assert_eq!(
+        engine.numbers("SELECT count(*) FROM inbox WHERE parked IS NULL"),
+        0
+    );
+}
