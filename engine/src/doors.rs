@@ -29,7 +29,7 @@ pub struct Doors {
 /// What a caller is told of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The event was known; nothing changed.
+    /// The event was known; nothing changed. What it stopped may go on since, by another event.
     Duplicate,
     /// The event's id was used for something else: nothing of this event was stored.
     Conflict,
@@ -118,9 +118,9 @@ impl Doors {
         edit: Edit,
         setting: Setting,
     ) -> Result<bool, StoreError> {
-        let changed = self.store.put_setting(tenant, edit, setting).await?;
+        let changed = self.store.put_setting(tenant, edit, setting).await;
         self.node.hint(tenant);
-        Ok(changed)
+        changed
     }
 
     /// Adds a campaign as a draft.
@@ -150,11 +150,12 @@ impl Doors {
         content: NewCampaign,
     ) -> Result<u32, StoreError> {
         let edited = self.store.edit_campaign(tenant, campaign, edit, content);
-        let version = edited.await?;
-        // What was planned by the former version, and has not begun, is judged again.
+        let edited = edited.await;
+        // What was planned by the former version, and has not begun, is judged again, also when
+        // nobody knows whether there is a newer one.
         self.node.withdraw(tenant, Subject::Campaign(campaign));
         self.node.hint(tenant);
-        Ok(version)
+        edited
     }
 
     /// Follows an answer; one that depends on what stands already is the error.
@@ -183,7 +184,7 @@ impl Doors {
             Standing::Of(subjects, in_flight) if fact.saying.stops() => {
                 self.applied(fact, &subjects, in_flight)
             }
-            Standing::Of(..) | Standing::Awaited => otherwise,
+            Standing::Of(..) | Standing::Awaited | Standing::Lifted => otherwise,
             Standing::OfAnother => Told::Conflict,
         })
     }

@@ -258,3 +258,94 @@ fn a_token_that_was_revoked_opens_nothing_at_once() {
         .ask("DELETE", "/v1/tokens/aaaaaaaaaaaa", &[], &[]);
     assert_eq!(elsewhere.status, 404);
 }
+
+#[test]
+fn a_stop_that_was_taken_back_is_not_told_as_holding_when_it_is_told_again() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let say = |path: &str, id: &str| ok(&engine.admin.post(&at(path), &json!({ "id": id })));
+    assert_eq!(say("/pause", "p")["outcome"], "stopped");
+    assert_eq!(say("/pause", "p")["outcome"], "stopped", "it still holds");
+    assert_eq!(say("/resume", "r")["outcome"], "taken");
+    assert_eq!(say("/pause", "p")["outcome"], "duplicate");
+    assert_eq!(ok(&engine.admin.get(&at("")))["running"], true);
+    assert_eq!(say("/pause", "p2")["outcome"], "stopped");
+    assert_eq!(ok(&engine.admin.get(&at("")))["running"], false);
+}
+
+#[test]
+fn nobody_speaks_in_another_callers_name() {
+    let engine = Engine::start();
+    let (tenant, client, _) = ready(&engine);
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let csv = format!(
+        "reference;name;phone;due_on;amount\nNF-1;Ana;11987651234;{};1,00\n",
+        today_plus(5)
+    );
+    ok(&client.upload(&at("/boletos"), "file", &csv));
+    let forger = engine.of(&tenant, "facts");
+    let heartbeat = json!({ "id": "p-1", "source": "api:tok_2/events", "type": "feed.heartbeat" });
+    ok(&forger.post(&at("/events"), &heartbeat));
+    let paid = json!({
+        "specversion": "1.0", "id": "p-1", "type": "boleto.paid", "subject": "NF-1",
+        "data": { "reference": "NF-1" },
+    });
+    assert_eq!(
+        ok(&client.post(&at("/events"), &paid))["outcome"],
+        "stopped"
+    );
+    let sources = "SELECT count(DISTINCT source) FROM inbox WHERE event_id = 'p-1'";
+    assert_eq!(engine.numbers(sources), 2);
+    let forged = "SELECT count(*) FROM inbox WHERE source = 'api:tok_2/events'
+        AND body LIKE '%feed_heard%'";
+    assert_eq!(engine.numbers(forged), 0);
+}
+
+#[test]
+fn a_key_that_is_used_for_something_else_loses_nothing() {
+    let engine = Engine::start();
+    let (tenant, client, _) = ready(&engine);
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let keyed = [
+        ("Idempotency-Key", "k"),
+        ("Content-Type", "application/json"),
+    ];
+    let put = |path: &str, body: &Value| {
+        let answer = client.ask("PUT", &at(path), &keyed, body.to_string().as_bytes());
+        ok(&answer)["changed"].clone()
+    };
+    let retry = |tries: u16| json!({ "first_ms": 1_000, "longest_ms": 2_000, "tries_max": tries });
+    assert_eq!(put("/retry", &retry(2)), true);
+    assert_eq!(put("/retry", &retry(2)), false, "made before");
+    assert_eq!(put("/retry", &retry(3)), true);
+    assert_eq!(put("/rules", &no_rules()), true);
+    assert_eq!(ok(&client.get(&at("")))["retry"]["tries_max"], 3);
+    // Neither does it keep the kill switch from working.
+    let paused = client.post(&at("/pause"), &json!({ "id": "k" }));
+    assert_eq!(ok(&paused)["outcome"], "stopped");
+}
+
+#[test]
+fn what_lets_reminders_go_on_says_when_it_happened() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let say = |time: Option<&str>, kind: &str, data: Value| {
+        let mut event = json!({ "id": format!("{kind}{time:?}"), "type": kind, "data": data });
+        if let Some(time) = time {
+            event["time"] = json!(time);
+        }
+        engine
+            .admin
+            .post(&format!("/v1/tenants/{tenant}/events"), &event)
+    };
+    let phone = || json!({ "phone": "11987651234" });
+    for time in [None, Some("2999-01-01T00:00:00Z")] {
+        let refused = say(time, "contact.opted_in", phone());
+        assert_eq!((refused.status, refused.error().as_str()), (422, "invalid"));
+        // A stop is taken whatever it says of its time.
+        assert_eq!(say(time, "contact.opted_out", phone()).status, 202);
+    }
+    let then = Some("2026-01-01T00:00:00Z");
+    assert_eq!(say(then, "contact.opted_in", phone()).status, 202);
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use actors::clock::{Clock, SystemClock};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use super::config::ConfigArgs;
 use super::{Ended, runtime};
@@ -17,7 +18,7 @@ use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
-use crate::http::server::{self, Api};
+use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
 use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
@@ -157,8 +158,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         look_ahead_every_ms: None,
     };
     if let Some(token) = first_token(&store, clock.now()).await? {
-        // Once, and not into the log.
-        println!("admin token, shown only once: {}", token.expose());
+        // Once. Whoever missed it makes another with `regua token create`.
+        writeln!(
+            io::stdout(),
+            "admin token, shown only once: {}",
+            token.expose()
+        )?;
     }
     let engine = Engine::start(store, gateway, Arc::clone(&clock), pace)?;
     let api = Api {
@@ -166,6 +171,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
         clock,
+        uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
     };
     let server = server::serve(listener, api)?;
     let handle = server.handle();

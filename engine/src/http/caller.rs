@@ -28,9 +28,10 @@ impl Caller {
         Ok(authorise(&self.0, tenant, wanted)?)
     }
 
-    /// Returns the name under which the audit keeps what the caller does.
-    pub(super) fn source(&self) -> String {
-        format!("api:{}", self.0.token)
+    /// Returns the name under which the audit keeps what the caller does, and under which its ids
+    /// are known: those of one kind never meet those of another, nor another caller's.
+    pub(super) fn source(&self, kind: &str) -> String {
+        format!("api:{}/{kind}", self.0.token)
     }
 }
 
@@ -45,7 +46,11 @@ pub(super) async fn let_in<B: MessageBody + 'static>(
     };
     let principal = api.store.authenticate(&token, api.clock.now()).await;
     let principal = principal.map_err(Problem::from)?;
-    let caller = principal.map(Caller).ok_or_else(Problem::unauthorized)?;
+    let principal = principal.ok_or_else(Problem::unauthorized)?;
+    if !is_at_home(&principal, request.path()) {
+        return Err(Problem::not_found().into());
+    }
+    let caller = Caller(principal);
     request.extensions_mut().insert(caller);
     next.call(request).await
 }
@@ -58,6 +63,17 @@ impl FromRequest for Caller {
         let caller = request.extensions().get::<Caller>().cloned();
         ready(caller.ok_or_else(Problem::unauthorized))
     }
+}
+
+/// Says whether a path is the caller's own, or no tenant's: what is in a body of another is not
+/// even looked at.
+fn is_at_home(principal: &Principal, path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/v1/tenants/") else {
+        return true;
+    };
+    let named = rest.split('/').next().unwrap_or_default();
+    let tenant = named.parse::<TenantId>().ok();
+    tenant.is_some_and(|tenant| principal.tenant.is_none_or(|own| own == tenant))
 }
 
 /// Reads the one `Authorization` header (RFC 6750, section 2.1); two of them are none.

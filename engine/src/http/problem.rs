@@ -89,6 +89,11 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
+    /// Too much of the same is under way.
+    pub(super) fn busy(detail: &'static str) -> Self {
+        Self::again_later("busy", detail)
+    }
+
     fn again_later(error: &'static str, detail: &'static str) -> Self {
         Self {
             retry_after_s: Some(AGAIN_AFTER_S),

@@ -10,6 +10,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use actors::clock::Clock;
 use actors::supervision::node::Node;
+use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use super::{caller, health, v1};
@@ -22,6 +23,10 @@ const HEADERS_MAX: Duration = Duration::from_secs(5);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// The largest body of JSON, in bytes.
 const JSON_BYTES_MAX: usize = 256 * 1024;
+/// How many uploads are taken at once.
+pub const UPLOADS_MAX: usize = 4;
+/// How long requests under way may take when the service ends: its supervisor kills it later.
+const SHUTDOWN_S: u64 = 5;
 /// The most connections of a worker.
 const CONNECTIONS_MAX: usize = 4_096;
 /// Threads that requests are read and answered on; the work is done elsewhere.
@@ -38,6 +43,8 @@ pub struct Api {
     pub doors: Doors,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// The turns of uploads: each holds a file in memory.
+    pub uploads: Arc<Semaphore>,
 }
 
 /// Serves health and the API on `listener` until the server is stopped.
@@ -52,6 +59,7 @@ pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
         .max_connections(CONNECTIONS_MAX)
         .client_request_timeout(HEADERS_MAX)
         .client_disconnect_timeout(CLOSE_MAX)
+        .shutdown_timeout(SHUTDOWN_S)
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())

@@ -68,6 +68,32 @@ fn without_a_good_token_every_path_answers_401() {
     );
 }
 
+#[test]
+fn nothing_of_a_request_about_another_tenant_is_looked_at() {
+    let engine = Engine::start();
+    let (tenant, other) = (engine.tenant(), engine.tenant());
+    let client = engine.of(&tenant, "read,facts,import,manage");
+    for (method, path) in PATHS.iter().filter(|(_, path)| path.contains("ten_1")) {
+        let path = path.replace("ten_1", &other);
+        let bodies = [("text/plain", "{"), ("application/json", "{")];
+        for (content, body) in bodies {
+            let headers = [("Content-Type", content)];
+            let hidden = client.ask(method, &path, &headers, body.as_bytes());
+            expect(&hidden, 404, "not_found");
+        }
+    }
+    let large = "x".repeat(300 * 1024);
+    let hidden = client.upload(&format!("/v1/tenants/{other}/boletos"), "k", &large);
+    expect(&hidden, 404, "not_found");
+    for path in ["ten_%31", "ten_01", "TEN_1", "%74en_1"] {
+        expect(
+            &client.get(&format!("/v1/tenants/{path}")),
+            404,
+            "not_found",
+        );
+    }
+}
+
 /// The answer is a problem of this kind, and repeats nothing that the request said.
 fn expect(answer: &Answer, status: u16, error: &str) {
     let told = (answer.status, answer.error());

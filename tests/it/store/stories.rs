@@ -10,7 +10,9 @@ use engine::store::{EnrollmentRecord, Point, Standing};
 use schedules::channel::Channel;
 use schedules::reference::Reference;
 use tests::database::Database;
-use tests::scene::{START, Scene, boleto, claim, contact, opted_in, reference, reopened};
+use tests::scene::{
+    START, Scene, boleto, claim, contact, opted_in, opted_out, reference, reopened,
+};
 
 use super::store_suite;
 
@@ -21,6 +23,7 @@ store_suite!(
     a_channel_that_is_allowed_again_can_be_claimed,
     a_word_from_before_a_channel_was_barred_frees_nothing,
     a_stop_that_is_told_again_finds_its_subject,
+    a_stop_that_was_taken_back_does_not_hold_when_it_is_told_again,
     events_of_two_sources_never_meet,
     a_campaign_that_is_launched_twice_is_launched_once,
     a_reopening_from_before_the_payment_comes_too_late,
@@ -183,6 +186,34 @@ async fn a_stop_that_is_told_again_finds_its_subject(database: Database) {
     };
     assert_eq!(subjects, [Subject::Boleto(all[0].enrollment.boleto)]);
     assert_eq!(in_flight, 1);
+}
+
+async fn a_stop_that_was_taken_back_does_not_hold_when_it_is_told_again(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    scene.enroll(1, START).await;
+    let (campaign, sms) = (scene.campaign, Some(Channel::Sms));
+    let paid = Saying::BoletoPaid {
+        boleto: reference(0),
+    };
+    let pairs = [
+        (paid, reopened(0)),
+        (opted_out(0, None), opted_in(0, None)),
+        (opted_out(0, sms), opted_in(0, sms)),
+        (
+            Saying::CampaignPaused { campaign },
+            Saying::CampaignResumed { campaign },
+        ),
+        (Saying::TenantPaused, Saying::TenantResumed),
+    ];
+    for (n, (stop, back)) in pairs.into_iter().enumerate() {
+        let id = format!("stop {n}");
+        scene.say(&id, stop.clone()).await;
+        let again = scene.fact(&id, stop);
+        let standing = async || database.store.standing(&again).await.expect("an answer");
+        assert!(matches!(standing().await, Standing::Of(..)), "{id}");
+        scene.say(&format!("back {n}"), back).await;
+        assert_eq!(standing().await, Standing::Lifted, "{id}");
+    }
 }
 
 async fn events_of_two_sources_never_meet(database: Database) {

@@ -21,7 +21,7 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
         .service(resource("/tenants/{tenant}/campaigns/{campaign}/{act}").post(act));
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
     name: String,
@@ -66,7 +66,7 @@ async fn create(
     content: web::Json<Content>,
 ) -> Answer {
     caller.may(Scope::Manage, Some(tenant.0))?;
-    let edit = edit(&request, &caller, &api)?;
+    let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
     let id = api.doors.create_campaign(tenant.0, edit, content).await?;
     let version = Version {
@@ -85,7 +85,7 @@ async fn replace(
 ) -> Answer {
     let (Id(tenant), id) = *of;
     caller.may(Scope::Manage, Some(tenant))?;
-    let edit = edit(&request, &caller, &api)?;
+    let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
     let version = api.doors.edit_campaign(tenant, id.0, edit, content).await?;
     answer(HttpResponse::Ok(), &Version { id, version })

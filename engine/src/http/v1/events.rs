@@ -19,6 +19,9 @@ use crate::bus::payments::is_name;
 use crate::doors::Told;
 use crate::facts::{Fact, Saying};
 
+/// How far ahead of this node's clock a caller's may be, in milliseconds.
+const AHEAD_MAX_MS: i64 = 60_000;
+
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.service(resource("/tenants/{tenant}/events").post(take));
 }
@@ -34,12 +37,11 @@ pub(super) struct Said {
     time: Option<DateTime<Utc>>,
 }
 
-/// An event, in the attributes of CloudEvents 1.0.
+/// An event, in the attributes of CloudEvents 1.0; those that say nothing here are passed over.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Event {
     id: String,
-    /// Who says it, within the tenant; the token when left out.
+    /// Who says it, among those who speak with this token.
     #[serde(default)]
     source: Option<String>,
     r#type: String,
@@ -77,7 +79,11 @@ async fn take(
     let (now, event) = (api.clock.now(), event.into_inner());
     let envelope = Envelope {
         id: event.id,
-        source: event.source.unwrap_or_else(|| caller.source()),
+        // Nobody speaks in another's name: ids are known by their source.
+        source: match event.source {
+            Some(stated) => caller.source(&format!("events/{stated}")),
+            None => caller.source("events"),
+        },
         kind: event.r#type,
         tenant: tenant.0,
         time: event.time.map_or(now, instant),
@@ -86,7 +92,7 @@ async fn take(
     let fact = envelope
         .to_fact(now)
         .map_err(|why| Problem::invalid(why.to_string()))?;
-    told(&api, fact).await
+    told(&api, at_its_time(fact, event.time.is_some())?).await
 }
 
 /// Tells the engine something that has no data of its own.
@@ -104,16 +110,39 @@ pub(super) async fn tell(
     let fact = Fact {
         tenant,
         event_id: said.id,
-        source: caller.source(),
+        source: caller.source("acts"),
         occurred_at: said.time.map_or(now, instant),
         received_at: now,
         saying,
     };
-    told(api, fact).await
+    told(api, at_its_time(fact, said.time.is_some())?).await
+}
+
+/// Checks when it happened. A stop is taken whatever it says of its time; what lets reminders go on
+/// must say when, or a request that is made again would undo a stop that came in between.
+fn at_its_time(fact: Fact, stated: bool) -> Result<Fact, Problem> {
+    let lets_go_on = matches!(
+        fact.saying,
+        Saying::BoletoReopened { .. } | Saying::ContactOptedIn { .. }
+    );
+    let is_ahead = fact.occurred_at > fact.received_at.plus_ms(AHEAD_MAX_MS);
+    if lets_go_on && (!stated || is_ahead) {
+        return Err(Problem::invalid(
+            "the event needs the time at which it happened",
+        ));
+    }
+    let occurred_at = fact.occurred_at.min(fact.received_at);
+    Ok(Fact {
+        occurred_at,
+        ..fact
+    })
 }
 
 async fn told(api: &Api, fact: Fact) -> Answer {
-    let told = api.doors.tell(&[fact]).await?;
+    let doors = api.doors.clone();
+    // To its end, also when the caller hangs up: what is durable takes its effect.
+    let told = actix_web::rt::spawn(async move { doors.tell(&[fact]).await });
+    let told = told.await.map_err(|_| Problem::interrupted())??;
     let outcome = match told.first() {
         Some(Told::Duplicate) => Outcome::Duplicate,
         Some(Told::Parked) => Outcome::Parked,

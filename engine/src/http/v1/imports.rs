@@ -5,6 +5,7 @@
 //! named by line, column and code, never by what stands there.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -23,17 +24,15 @@ use crate::store::{Import, ImportOutcome, ImportRefusal, NewBoleto};
 
 /// The largest file, in bytes: 100,000 lines and more.
 const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long a file may take to arrive.
+const UPLOAD_MAX: Duration = Duration::from_secs(300);
 /// How many lines are read, and their boletos imported, at once.
 const CHUNK: usize = 1_000;
 /// How many refusals are named; the rest are counted.
 const NAMED_MAX: usize = 10_000;
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(
-        resource("/tenants/{tenant}/boletos")
-            .app_data(web::PayloadConfig::new(FILE_BYTES_MAX))
-            .post(take),
-    );
+    app.service(resource("/tenants/{tenant}/boletos").post(take));
 }
 
 /// What became of a file.
@@ -67,29 +66,35 @@ async fn take(
     api: web::Data<Api>,
     tenant: web::Path<Id<TenantId>>,
     request: HttpRequest,
-    file: web::Bytes,
+    file: web::Payload,
 ) -> Answer {
     caller.may(Scope::Import, Some(tenant.0))?;
     let content = request.headers().get(CONTENT_TYPE);
     if !content.is_some_and(|it| it.as_bytes().starts_with(b"text/csv")) {
         return Err(Problem::malformed("the body must be text/csv"));
     }
+    // Before anything of the file is read: files are held in memory.
+    let Ok(_turn) = api.uploads.try_acquire() else {
+        return Err(Problem::busy("other files are being imported"));
+    };
+    let file = whole(file).await?;
     let key = key(&request)?.unwrap_or_else(|| Uuid::new_v4().to_string());
     let home = api.store.tenant(tenant.0).await?.zone;
     let today = api.clock.now().local_date(home);
     let mut upload = Upload {
         api: &api,
         tenant: tenant.0,
-        source: caller.source(),
+        source: caller.source("imports"),
         chunks: 0,
         report: Report {
             key,
             ..Report::default()
         },
     };
-    let mut lines = BoletoCsv::open(Cursor::new(file), today)?;
+    // Off this thread: stops are answered on it.
+    let opened = web::block(move || BoletoCsv::open(Cursor::new(file), today));
+    let mut lines = opened.await.map_err(|_| Problem::interrupted())??;
     loop {
-        // Off this thread: stops are answered on it.
         let read = web::block(move || (Chunk::read(&mut lines, home), lines));
         let (chunk, rest) = read.await.map_err(|_| Problem::interrupted())?;
         lines = rest;
@@ -98,6 +103,17 @@ async fn take(
         if ends {
             return answer(HttpResponse::Ok(), &upload.report);
         }
+    }
+}
+
+/// Reads a file to its end.
+async fn whole(file: web::Payload) -> Result<web::Bytes, Problem> {
+    let read = file.to_bytes_limited(FILE_BYTES_MAX);
+    match tokio::time::timeout(UPLOAD_MAX, read).await {
+        Err(_) => Err(Problem::malformed("the file took too long")),
+        Ok(Err(_)) => Err(Problem::too_large()),
+        Ok(Ok(Err(_))) => Err(Problem::malformed("the file broke off")),
+        Ok(Ok(Ok(file))) => Ok(file),
     }
 }
 
@@ -158,8 +174,11 @@ impl Upload<'_> {
             source: self.source.clone(),
             at: self.api.clock.now(),
         };
-        let doors = &self.api.doors;
-        let outcome = doors.import(self.tenant, import, boletos).await?;
+        let (doors, tenant) = (self.api.doors.clone(), self.tenant);
+        // To its end, also when the caller hangs up: it takes back what a stop had waited for.
+        let imported = async move { doors.import(tenant, import, boletos).await };
+        let outcome = actix_web::rt::spawn(imported).await;
+        let outcome = outcome.map_err(|_| Problem::interrupted())??;
         self.count(&outcome, &lines);
         Ok(())
     }

@@ -15,6 +15,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -50,11 +51,28 @@ fn answer(mut response: HttpResponseBuilder, body: &impl Serialize) -> Answer {
         .json(body))
 }
 
-/// Returns the edit that a request makes: the same key makes the same edit.
-fn edit(request: &HttpRequest, caller: &Caller, api: &Api) -> Result<Edit, Problem> {
+/// Returns the edit that a request makes: the same content at the same path under the same key is
+/// the same edit. Other content under a key that was used is another one: nothing is lost by it.
+fn edit(
+    request: &HttpRequest,
+    caller: &Caller,
+    api: &Api,
+    content: &impl Serialize,
+) -> Result<Edit, Problem> {
+    let content = serde_json::to_vec(content).map_err(|_| Problem::interrupted())?;
+    let mut hash = Sha256::new();
+    hash.update(request.path().as_bytes());
+    hash.update([0]);
+    hash.update(&content);
+    let print = hash.finalize();
+    let print = print
+        .iter()
+        .take(8)
+        .fold(0_u64, |it, byte| it << 8 | u64::from(*byte));
+    let key = key(request)?.unwrap_or_else(|| Uuid::new_v4().to_string());
     Ok(Edit {
-        event_id: key(request)?.unwrap_or_else(|| Uuid::new_v4().to_string()),
-        source: caller.source(),
+        event_id: format!("{key}#{print:016x}"),
+        source: caller.source("edits"),
         at: api.clock.now(),
     })
 }

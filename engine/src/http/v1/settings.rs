@@ -27,7 +27,7 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
 }
 
 /// Credits that were bought.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bought {
     bought: i64,
@@ -50,8 +50,9 @@ macro_rules! put {
             body: web::Json<$body>,
         ) -> Answer {
             caller.may(Scope::$scope, Some(tenant.0))?;
-            let edit = edit(&request, &caller, &api)?;
-            let setting = $setting(body.into_inner());
+            let body = body.into_inner();
+            let edit = edit(&request, &caller, &api, &body)?;
+            let setting = $setting(body);
             let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
             answer(HttpResponse::Ok(), &Changed { changed })
         }

@@ -1,5 +1,5 @@
-//! Service tokens: the engine's own under `/v1/tokens`, a tenant's under its path. Only whoever
-//! holds `admin` makes, lists or ends them; a secret is shown once, when it is made.
+//! `/v1/tokens`: service tokens, the engine's own and those of tenants. Only whoever holds `admin`
+//! makes, lists or ends them; a secret is shown once, when it is made.
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -8,7 +8,6 @@ use schedules::time::{HOUR_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
-use super::super::problem::Problem;
 use super::super::server::Api;
 use super::{Answer, Id, answer, resource};
 use crate::access::{Issued, NewToken, Prefix, Scope, Scopes, TokenId, TokenRecord};
@@ -114,7 +113,10 @@ async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Ans
             .expires_at
             .map(|at| Timestamp::from_unix_ms(at.timestamp_millis())),
     };
-    let issued = api.store.create_token(new, &caller.source(), now).await?;
+    let issued = api
+        .store
+        .create_token(new, &caller.source("tokens"), now)
+        .await?;
     answer(HttpResponse::Created(), &Shown::issued(issued, now))
 }
 
@@ -132,8 +134,8 @@ async fn list(caller: Caller, api: web::Data<Api>, asked: web::Query<Asked>) -> 
 
 async fn revoke(caller: Caller, api: web::Data<Api>, prefix: web::Path<Id<Prefix>>) -> Answer {
     let prefix = prefix.into_inner().0;
-    of(&caller, &api, &prefix).await?;
-    let (by, now) = (caller.source(), api.clock.now());
+    caller.may(Scope::Admin, None)?;
+    let (by, now) = (caller.source("tokens"), api.clock.now());
     api.store.revoke_token(&prefix, &by, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -145,19 +147,8 @@ async fn rotate(
     rotation: web::Json<Rotation>,
 ) -> Answer {
     let prefix = prefix.into_inner().0;
-    of(&caller, &api, &prefix).await?;
-    let (by, now) = (caller.source(), api.clock.now());
+    caller.may(Scope::Admin, None)?;
+    let (by, now) = (caller.source("tokens"), api.clock.now());
     let rotated = api.store.rotate_token(&prefix, rotation.grace_ms, &by, now);
     answer(HttpResponse::Created(), &Shown::issued(rotated.await?, now))
-}
-
-/// Lets whoever may end it or not learn that it is there.
-async fn of(caller: &Caller, api: &Api, prefix: &Prefix) -> Result<(), Problem> {
-    caller.may(Scope::Admin, None)?;
-    let found = api
-        .store
-        .token(prefix)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    caller.may(Scope::Admin, found.tenant)
 }

@@ -114,8 +114,54 @@ pub enum Standing {
     Of(Vec<Subject>, InFlight),
     /// For the same fact, which waits for its subject.
     Awaited,
+    /// For the same stop, which was taken back since: its subject goes on.
+    Lifted,
     /// For something else, or about somebody else: nothing of the fact that came now is stored.
     OfAnother,
+}
+
+/// What a stop says of its subject, as it stands now.
+const BOLETO_ENDED: Sql =
+    both("SELECT id FROM boletos WHERE tenant_id = $1 AND id = $2 AND status <> 'open'");
+const CONTACT_OUT: Sql =
+    both("SELECT id FROM contacts WHERE tenant_id = $1 AND id = $2 AND opted_out_at IS NOT NULL");
+const CHANNEL_BARRED: Sql = both(
+    "SELECT contact_id FROM suppressions WHERE tenant_id = $1 AND contact_id = $2 AND channel = $3",
+);
+const CAMPAIGN_HALTED: Sql = both(
+    "SELECT id FROM campaigns
+     WHERE tenant_id = $1 AND id = $2 AND status IN ('paused', 'archived')",
+);
+const CAMPAIGN_ENDED: Sql =
+    both("SELECT id FROM campaigns WHERE tenant_id = $1 AND id = $2 AND status = 'archived'");
+const TENANT_HALTED: Sql =
+    both("SELECT id FROM tenants WHERE id = $1 AND id = $2 AND status = 'paused'");
+
+/// Says whether a stop that was told before still holds for all of its subjects.
+async fn holds(conn: &mut Conn, fact: &Fact, subjects: &[Subject]) -> Result<bool, StoreError> {
+    for subject in subjects {
+        let tenant = fact.tenant.0;
+        let (sql, args) = match (*subject, &fact.saying) {
+            (Subject::Boleto(id), _) => (&BOLETO_ENDED, args![tenant, id.0]),
+            (
+                Subject::Contact(id),
+                Saying::ContactOptedOut {
+                    channel: Some(channel),
+                    ..
+                },
+            ) => (&CHANNEL_BARRED, args![tenant, id.0, channel.as_str()]),
+            (Subject::Contact(id), _) => (&CONTACT_OUT, args![tenant, id.0]),
+            (Subject::Campaign(id), Saying::CampaignArchived { .. }) => {
+                (&CAMPAIGN_ENDED, args![tenant, id.0])
+            }
+            (Subject::Campaign(id), _) => (&CAMPAIGN_HALTED, args![tenant, id.0]),
+            (Subject::Tenant, _) => (&TENANT_HALTED, args![tenant, tenant]),
+        };
+        if conn.first(sql, args).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 const KEPT: Sql =
@@ -160,6 +206,9 @@ impl Store {
             let Standing::Of(subjects, _) = kept else {
                 return Ok(kept);
             };
+            if fact.saying.stops() && !holds(conn, fact, &subjects).await? {
+                return Ok(Standing::Lifted);
+            }
             let mut asked = Asked::default();
             for subject in &subjects {
                 asked.about(0, fact.tenant, *subject, fact.received_at);

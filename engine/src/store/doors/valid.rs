@@ -24,9 +24,9 @@ pub enum InvalidSetting {
     /// A name that nobody could read.
     #[error("the name is empty")]
     NoName,
-    /// Fewer credits than none.
-    #[error("the number of credits is negative")]
-    NegativeCredits,
+    /// Fewer credits than none, or more than anybody buys.
+    #[error("the number of credits is not between 0 and {CREDITS_MAX}")]
+    Credits,
     /// A payment feed that would have to speak before it is heard.
     #[error("the longest silence of the payment feed is negative")]
     NegativeSilence,
@@ -37,6 +37,9 @@ pub enum InvalidSetting {
     #[error("token: {0}")]
     Token(#[from] InvalidToken),
 }
+
+/// The most credits of one purchase: so many of them never leave the range of a balance.
+const CREDITS_MAX: i64 = 1_000_000_000_000;
 
 fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
     let errors: Vec<String> = errors.iter().map(E::to_string).collect();
@@ -52,8 +55,8 @@ fn name(name: &str) -> Result<(), InvalidSetting> {
 
 fn credits(credits: i64) -> Result<(), InvalidSetting> {
     match credits {
-        0.. => Ok(()),
-        _ => Err(InvalidSetting::NegativeCredits),
+        0..=CREDITS_MAX => Ok(()),
+        _ => Err(InvalidSetting::Credits),
     }
 }
 
