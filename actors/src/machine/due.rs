@@ -79,13 +79,14 @@ impl<'m> Draft<'m> {
     /// Asks the gates, and writes the letter once they are open. A channel that turns out to have
     /// none is barred, and they are asked again for the next.
     fn judge(&mut self, due: &Due<'m>) {
-        let mut reach = self.reach(due);
+        let mut reach = Vec::new();
         loop {
+            self.look_further(due, &mut reach);
             let case = self.case(due, &reach);
             let verdict = evaluate(&case, self.now);
             let sends = matches!(verdict.ruling, Ruling::Send { .. });
             let chosen = case.chosen().filter(|_| !sends);
-            if let Some((channel, why)) = chosen.and_then(|chosen| self.mute(due, chosen, &reach)) {
+            if let Some((channel, why)) = chosen.and_then(|chosen| self.mute(due, chosen)) {
                 bar(&mut reach, channel, why);
                 continue;
             }
@@ -167,9 +168,26 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Looks at the channels that are left.
-    fn reach(&self, due: &Due<'m>) -> Vec<Reach> {
-        let on = |(channel, template): &StepChannel| Reach {
+    /// Looks at the channels that are left, up to the first that nothing bars: the gates take that
+    /// one or none.
+    fn look_further(&self, due: &Due<'m>, reach: &mut Vec<Reach>) {
+        let rules = &self.machine.walks.tenant().rules;
+        let is_open = |reach: &Reach| {
+            let can = reach.has_point && reach.has_sender && reach.template_ttl_ms.is_some();
+            can && reach.variables_present
+                && !reach.suppressed
+                && rules.suppression_of(reach.channel).is_none()
+        };
+        for left in due.channels_left().iter().skip(reach.len()) {
+            if reach.last().is_some_and(is_open) {
+                return;
+            }
+            reach.push(self.reach(due, left));
+        }
+    }
+
+    fn reach(&self, due: &Due<'m>, (channel, template): &StepChannel) -> Reach {
+        Reach {
             channel: *channel,
             has_point: point(due.contact, *channel).is_some(),
             has_sender: self.machine.walks.sender(*channel).is_some(),
@@ -177,15 +195,15 @@ impl<'m> Draft<'m> {
             template_ttl_ms: template.as_ref().map(|template| template.ttl_ms),
             variables_present: true,
             pace_free_at: self.pace_free_at(*channel),
-        };
-        due.channels_left().iter().map(on).collect()
+        }
     }
 
     /// Returns the channel that the gates looked at if it has no letter while others are left: it
     /// neither keeps them waiting, nor is it too late for them.
-    fn mute(&self, due: &Due<'m>, chosen: &Reach, all: &[Reach]) -> Option<(Channel, Reason)> {
+    fn mute(&self, due: &Due<'m>, chosen: &Reach) -> Option<(Channel, Reason)> {
         let channel = chosen.channel;
-        if all.last().is_none_or(|last| last.channel == channel) {
+        let last = due.channels_left().last();
+        if last.is_none_or(|(last, _)| *last == channel) {
             return None;
         }
         let why = self.letter(due, channel).err()?;
