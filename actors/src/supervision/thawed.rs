@@ -327,7 +327,9 @@ async fn outcomes_wait(world: &World, node: &Node, count: usize) {
     world.until(|state| state.frozen.then_some(())).await;
     world.with(|state| state.gateway.answers_slowly = false);
     let waiting = || node.tenant_view(FROZEN).expect("seen").outcomes_waiting;
-    until(|| waiting() == count).await;
+    // An outcome is in the slot before its message leaves the dispatcher.
+    let gone = || node.shared().dispatcher.in_flight(FROZEN) == 0;
+    until(|| waiting() == count && gone()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
