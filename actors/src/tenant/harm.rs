@@ -19,6 +19,14 @@ fn row(id: i64) -> Part {
     Part::Enrollment(EnrollmentId(id))
 }
 
+/// Spoils the rows of these parts: nobody can read them any more.
+fn smudge(world: &World, parts: impl IntoIterator<Item = Part>) {
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        books.smudged.extend(parts);
+    });
+}
+
 fn set_aside(node: &Node) -> Vec<Part> {
     let parts = node
         .alerts()
@@ -82,10 +90,7 @@ async fn a_fact_that_nobody_can_read_becomes_a_dead_letter_and_harms_nobody() {
     let world = World::new();
     world.open_with(TENANT, 1, ORIGIN);
     world.say(TENANT, 3);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.insert(Part::Fact(2));
-    });
+    smudge(&world, [Part::Fact(2)]);
     let node = world.settled(|_| {}).await;
     let (dead, applied) = world.with(|state| {
         let books = &state.books[&TENANT];
@@ -185,10 +190,7 @@ async fn an_orphaned_claim_that_kills_is_closed_as_unknown() {
 async fn a_due_enrollment_that_nobody_can_read_becomes_a_dead_letter_and_harms_nobody() {
     let world = World::new();
     world.open_with(TENANT, 4, ORIGIN);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.insert(row(3));
-    });
+    smudge(&world, [row(3)]);
     let node = walked(&world).await;
     assert_eq!(dead(&world), [row(3)]);
     assert_eq!(set_aside(&node), [row(3)]);
@@ -232,10 +234,7 @@ async fn a_bug_that_everything_meets_ends_in_quarantine_and_not_in_dead_letters(
 async fn when_all_rows_are_unreadable_the_tenant_is_quarantined() {
     let world = World::new();
     world.open_with(TENANT, 20, ORIGIN);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.extend((1..=20).map(row));
-    });
+    smudge(&world, (1..=20).map(row));
     let node = walked(&world).await;
     let view = node.tenant_view(TENANT).expect("seen");
     assert_eq!(view.presence, Presence::Quarantined);
@@ -247,10 +246,7 @@ async fn when_all_rows_are_unreadable_the_tenant_is_quarantined() {
 async fn a_handful_of_unreadable_rows_goes_at_once_and_costs_nobody_anything() {
     let world = World::new();
     world.open_with(TENANT, 20, ORIGIN);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.extend((1..=8).map(row));
-    });
+    smudge(&world, (1..=8).map(row));
     let node = walked(&world).await;
     assert_eq!(dead(&world), (1..=8).map(row).collect::<Vec<_>>());
     assert_eq!(sent(&world), (9..=20).collect::<Vec<_>>());
@@ -264,10 +260,7 @@ async fn what_a_fact_that_is_set_aside_would_have_said_is_read_from_the_journal(
     let node = world.settled(|_| {}).await;
     let before = world.calls_of(TENANT, "load");
     world.say(TENANT, 1);
-    world.with(|state| {
-        let books = state.books.get_mut(&TENANT).expect("the tenant");
-        books.smudged.insert(Part::Fact(1));
-    });
+    smudge(&world, [Part::Fact(1)]);
     node.hint(TENANT);
     node.at_rest().await;
     assert_eq!(dead(&world), [Part::Fact(1)]);
