@@ -41,15 +41,21 @@ pub fn authorise(
     tenant: Option<TenantId>,
     wanted: Scope,
 ) -> Result<(), Denied> {
-    let Some(own) = principal.tenant else {
-        let is_admin = principal.scopes.contains(Scope::Admin);
-        return is_admin.then_some(()).ok_or(Denied::Forbidden);
+    if tenant.is_some_and(|tenant| !principal.reaches(tenant)) {
+        return Err(Denied::NotFound);
+    }
+    let has = |scope| principal.scopes.contains(scope);
+    let may = match principal.tenant {
+        None => has(Scope::Admin),
+        Some(_) => tenant.is_some() && wanted != Scope::Admin && has(wanted),
     };
-    match (tenant, wanted) {
-        (Some(tenant), _) if tenant != own => Err(Denied::NotFound),
-        (None, _) | (Some(_), Scope::Admin) => Err(Denied::Forbidden),
-        (Some(_), wanted) if principal.scopes.contains(wanted) => Ok(()),
-        (Some(_), _) => Err(Denied::Forbidden),
+    may.then_some(()).ok_or(Denied::Forbidden)
+}
+
+impl Principal {
+    /// Says whether the tenant exists for this caller, whatever it may do to it.
+    pub fn reaches(&self, tenant: TenantId) -> bool {
+        self.tenant.is_none_or(|own| own == tenant)
     }
 }
 

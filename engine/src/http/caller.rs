@@ -72,8 +72,8 @@ fn is_at_home(principal: &Principal, path: &str) -> bool {
         return true;
     };
     let named = rest.split('/').next().unwrap_or_default();
-    let tenant = named.parse::<TenantId>().ok();
-    tenant.is_some_and(|tenant| principal.tenant.is_none_or(|own| own == tenant))
+    let tenant = named.parse::<TenantId>();
+    tenant.is_ok_and(|tenant| principal.reaches(tenant))
 }
 
 /// Reads the one `Authorization` header (RFC 6750, section 2.1); two of them are none.

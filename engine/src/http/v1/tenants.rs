@@ -22,8 +22,15 @@ use crate::store::NewTenant;
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.service(resource("/tenants").post(create))
         .service(resource("/tenants/{tenant}").get(read))
-        .service(resource("/tenants/{tenant}/pause").post(pause))
-        .service(resource("/tenants/{tenant}/resume").post(resume));
+        .service(resource("/tenants/{tenant}/{act:pause|resume}").post(act));
+}
+
+/// The kill switch.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Act {
+    Pause,
+    Resume,
 }
 
 /// A tenant to begin with.
@@ -116,36 +123,18 @@ async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId
     answer(HttpResponse::Ok(), &shown)
 }
 
-async fn pause(
+async fn act(
     caller: Caller,
     api: web::Data<Api>,
-    tenant: web::Path<Id<TenantId>>,
+    of: web::Path<(Id<TenantId>, Act)>,
     said: web::Json<Said>,
 ) -> Answer {
-    caller.may(Scope::Facts, Some(tenant.0))?;
-    events::tell(
-        &caller,
-        &api,
-        tenant.0,
-        said.into_inner(),
-        Saying::TenantPaused,
-    )
-    .await
-}
-
-async fn resume(
-    caller: Caller,
-    api: web::Data<Api>,
-    tenant: web::Path<Id<TenantId>>,
-    said: web::Json<Said>,
-) -> Answer {
-    caller.may(Scope::Manage, Some(tenant.0))?;
-    events::tell(
-        &caller,
-        &api,
-        tenant.0,
-        said.into_inner(),
-        Saying::TenantResumed,
-    )
-    .await
+    let (Id(tenant), act) = *of;
+    // Whoever may say that something ends may also hold everything.
+    let (wanted, saying) = match act {
+        Act::Pause => (Scope::Facts, Saying::TenantPaused),
+        Act::Resume => (Scope::Manage, Saying::TenantResumed),
+    };
+    caller.may(wanted, Some(tenant))?;
+    events::tell(&caller, &api, tenant, said.into_inner(), saying).await
 }
