@@ -165,10 +165,14 @@ pub struct Tenant {
     pub name: String,
     /// Its CPF or CNPJ, formatted.
     pub document: Option<String>,
+    /// Its postal address, in one line.
+    pub address: Option<String>,
     /// The zone in which its days are counted.
     pub zone: Tz,
-    /// Its campaigns run; false while it is paused or its kill switch is on.
+    /// Its campaigns run; false while it is paused, or the whole engine is.
     pub running: bool,
+    /// The channels that its kill switch holds.
+    pub paused_channels: Vec<Channel>,
     /// Its rules.
     pub rules: RulePack,
     /// Its calendar.

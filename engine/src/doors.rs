@@ -3,6 +3,8 @@
 //! A door decides nothing. By the time it answers, the fact is durable, no claim of a stopped
 //! subject can commit any more, and what this node had not begun to hand over never begins.
 
+mod engine;
+
 use std::sync::Arc;
 
 use actors::clock::Clock;
@@ -17,6 +19,8 @@ use crate::store::{
     Edit, Import, ImportOutcome, InFlight, NewBoleto, NewCampaign, SHARDS, Setting, Standing,
     Store, StoreError,
 };
+
+pub use self::engine::ToldAll;
 
 /// The doors of one node.
 #[derive(Clone)]

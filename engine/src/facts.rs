@@ -101,10 +101,24 @@ pub enum Saying {
         /// The campaign.
         campaign: CampaignId,
     },
+    /// A channel of the tenant is halted.
+    ChannelPaused {
+        /// The channel.
+        channel: Channel,
+    },
+    /// A halted channel goes on.
+    ChannelResumed {
+        /// The channel.
+        channel: Channel,
+    },
     /// Everything of the tenant is halted: its kill switch.
     TenantPaused,
     /// The tenant goes on.
     TenantResumed,
+    /// Everything of the engine is halted: this tenant, too.
+    TenantHeld,
+    /// The engine goes on, and the tenant unless it is paused itself.
+    TenantReleased,
     /// The payment feed spoke, with nothing else to say.
     FeedHeard,
 }
@@ -190,7 +204,9 @@ impl Saying {
                 | Saying::ContactOptedOut { .. }
                 | Saying::CampaignPaused { .. }
                 | Saying::CampaignArchived { .. }
+                | Saying::ChannelPaused { .. }
                 | Saying::TenantPaused
+                | Saying::TenantHeld
         )
     }
 
@@ -221,8 +237,12 @@ impl Saying {
             Saying::CampaignPaused { .. } => "campaign.paused",
             Saying::CampaignResumed { .. } => "campaign.resumed",
             Saying::CampaignArchived { .. } => "campaign.archived",
+            Saying::ChannelPaused { .. } => "channel.paused",
+            Saying::ChannelResumed { .. } => "channel.resumed",
             Saying::TenantPaused => "tenant.paused",
             Saying::TenantResumed => "tenant.resumed",
+            Saying::TenantHeld => "engine.paused",
+            Saying::TenantReleased => "engine.resumed",
             Saying::FeedHeard => "feed.heartbeat",
         }
     }
@@ -245,6 +265,16 @@ impl Saying {
             | Saying::ContactOptedIn { contact, .. }
             | Saying::ContactReplied { contact }
             | Saying::ContactPromised { contact } => Some(contact),
+            _ => None,
+        }
+    }
+
+    /// Returns the channel of the tenant that the fact is about.
+    pub const fn tenant_channel(&self) -> Option<Channel> {
+        match self {
+            Saying::ChannelPaused { channel } | Saying::ChannelResumed { channel } => {
+                Some(*channel)
+            }
             _ => None,
         }
     }

@@ -1,12 +1,24 @@
+-- The kill switch of the whole engine: one row. Tenants are held one by one, those to come by it.
+CREATE TABLE engine_switch (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    held BIGINT NOT NULL CHECK (held IN (0, 1))
+);
+INSERT INTO engine_switch (id, held) VALUES (1, 0);
+
 -- Settings: who sends, how, under which rules.
 
 CREATE TABLE tenants (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
     document TEXT,
+    address TEXT,
     zone TEXT NOT NULL,
     shard BIGINT NOT NULL,
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused')),
+    -- The engine's kill switch is on (1), for this tenant as for all.
+    held BIGINT NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+    -- The channels that its own kill switch holds, as bits.
+    channels_paused BIGINT NOT NULL DEFAULT 0,
     rules TEXT NOT NULL,
     rules_version BIGINT NOT NULL,
     calendar TEXT NOT NULL,

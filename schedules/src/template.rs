@@ -65,6 +65,8 @@ pub enum Variable {
     TenantName,
     /// The tenant's CPF or CNPJ, as CDC art. 42-A asks.
     TenantDocument,
+    /// The tenant's postal address in one line, as CDC art. 42-A asks.
+    TenantAddress,
     /// The amount, as `R$ 1.234,56`.
     Amount,
     /// The amount with penalty and interest of the day.
@@ -164,10 +166,11 @@ pub struct UnknownVariable;
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Variable; 10] = [
+    pub const ALL: [Variable; 11] = [
         Variable::ContactName,
         Variable::TenantName,
         Variable::TenantDocument,
+        Variable::TenantAddress,
         Variable::Amount,
         Variable::AmountWithCharges,
         Variable::DueOn,
@@ -183,6 +186,7 @@ impl Variable {
             Variable::ContactName => "contact_name",
             Variable::TenantName => "tenant_name",
             Variable::TenantDocument => "tenant_document",
+            Variable::TenantAddress => "tenant_address",
             Variable::Amount => "amount",
             Variable::AmountWithCharges => "amount_with_charges",
             Variable::DueOn => "due_on",

@@ -100,6 +100,8 @@ pub struct Reach {
     pub template_ttl_ms: Option<i64>,
     /// Every variable that the template declares has a value.
     pub variables_present: bool,
+    /// The tenant's kill switch holds the channel.
+    pub paused: bool,
     /// The first instant at which the sender's pace allows one more message.
     pub pace_free_at: Timestamp,
 }
@@ -167,7 +169,8 @@ impl<'a> Case<'a> {
 }
 
 /// Puts a due touch through the gates: stop, payment feed, suppression (and what else bars every
-/// channel), moratorium, expiry, condition, send window, cooldown, caps, credits, sender pace.
+/// channel), moratorium, expiry, condition, kill switch of the channel, send window, cooldown,
+/// caps, credits, sender pace.
 ///
 /// The reason is the first gate that is shut at `now`. The end of a hold is the first instant that
 /// moratorium, window, cooldown, caps and pace allow together, as far as is known now; when the
@@ -195,6 +198,9 @@ pub fn evaluate(case: &Case, now: Timestamp) -> Verdict {
     }
     if !case.condition_met {
         return Verdict::skip(Reason::ConditionUnmet);
+    }
+    if reach.paused {
+        return hold_for_unknown(case, Some(&gates), Reason::ChannelPaused, now);
     }
     if let Some(held) = gates.rules(now) {
         return hold(case, &gates, held);

@@ -44,6 +44,7 @@ pub fn new_tenant() -> NewTenant {
     NewTenant {
         name: "Escola Aurora".to_owned(),
         document: None,
+        address: None,
         zone: Tz::America__Sao_Paulo,
         rules: RulePack {
             name: "none".to_owned(),

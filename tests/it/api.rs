@@ -1,6 +1,7 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
 mod strangers;
+mod switches;
 
 use std::path::Path;
 

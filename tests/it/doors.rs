@@ -17,13 +17,17 @@ use engine::store::{Import, NewBoleto, Point, Setting};
 use schedules::channel::Channel;
 use schedules::template::Template;
 use tests::database::Database;
-use tests::scene::{START, Scene, accepted, boleto, edit, opted_out, reference, reopened};
+use tests::scene::{
+    START, Scene, accepted, boleto, edit, new_tenant, opted_out, reference, reopened,
+};
 use tokio::sync::Semaphore;
 
 use crate::store::store_suite;
 
 store_suite!(
     a_stop_takes_back_what_has_not_begun,
+    every_kill_switch_takes_back_what_has_not_begun,
+    the_switch_of_the_engine_holds_whoever_comes,
     a_stop_settles_when_what_has_begun_may_end,
     an_import_that_meets_an_opt_out_takes_back_what_has_not_begun,
     an_import_that_is_told_again_answers_the_same,
@@ -126,6 +130,16 @@ impl Door {
         told.expect("an answer").remove(0)
     }
 
+    /// Waits until the database says so.
+    async fn sees(&self, sql: &'static str, numbers: &[i64]) {
+        let seen = tokio::time::timeout(Duration::from_secs(20), async {
+            while self.database.numbers(sql).await != numbers {
+                tokio::task::yield_now().await;
+            }
+        });
+        seen.await.expect("it is seen");
+    }
+
     /// Lets everything in and out, and returns how much went in once its outcomes are written.
     async fn let_go(&self) -> u32 {
         self.turnstile.let_in.add_permits(10);
@@ -158,6 +172,68 @@ async fn a_stop_takes_back_what_has_not_begun(database: Database) {
     let subject = Subject::Boleto(door.scene.boleto_id(0).await);
     assert_eq!(door.tell("paid", paid).await, Told::Stopped { subject });
     assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
+
+async fn every_kill_switch_takes_back_what_has_not_begun(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let campaign = door.scene.campaign;
+    let channel = Channel::Sms;
+    let other = Channel::Email;
+    let told = door.tell("mail", Saying::ChannelPaused { channel: other });
+    let subject = Subject::Channel(other);
+    assert_eq!(told.await, Told::Stopped { subject });
+    let pulls = [
+        (Saying::ChannelPaused { channel }, Subject::Channel(channel)),
+        (
+            Saying::CampaignPaused { campaign },
+            Subject::Campaign(campaign),
+        ),
+        (Saying::TenantPaused, Subject::Tenant),
+        (Saying::TenantHeld, Subject::Tenant),
+    ];
+    // One after the other: what a switch gave back waits for the next as well.
+    for (saying, subject) in pulls {
+        let told = door.tell(saying.action(), saying.clone()).await;
+        assert_eq!(told, Told::Stopped { subject }, "{}", saying.action());
+    }
+    assert_eq!(door.let_go().await, 0);
+    let frees = [
+        Saying::TenantReleased,
+        Saying::TenantResumed,
+        Saying::CampaignResumed { campaign },
+    ];
+    for saying in frees {
+        assert_eq!(door.tell(saying.action(), saying).await, Told::Taken);
+    }
+    let held = "SELECT count(*) FROM decisions WHERE reason = 'channel_paused'";
+    door.sees(held, &[1]).await;
+    let free = Saying::ChannelResumed { channel };
+    assert_eq!(door.tell("free", free).await, Told::Taken);
+    door.sees(
+        "SELECT count(*) FROM outcomes WHERE kind = 'accepted'",
+        &[1],
+    )
+    .await;
+    door.engine.stop().await;
+}
+
+async fn the_switch_of_the_engine_holds_whoever_comes(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let doors = &door.engine.doors;
+    let told = doors.hold_engine(true, "test").await.expect("an answer");
+    assert_eq!((told.tenants, told.in_flight), (1, 0));
+    assert_eq!(door.let_go().await, 0);
+    let store = &door.database.store;
+    let late = store.create_tenant(&new_tenant(), START).await;
+    let late = late.expect("a tenant");
+    let runs = async |tenant| store.tenant(tenant).await.expect("a tenant").running;
+    assert!(!runs(door.scene.tenant).await && !runs(late).await);
+    door.tell("own", Saying::TenantPaused).await;
+    let told = doors.hold_engine(false, "test").await.expect("an answer");
+    assert_eq!(told.tenants, 2);
+    assert!(runs(late).await);
+    assert!(!runs(door.scene.tenant).await, "its own switch is on");
     door.engine.stop().await;
 }
 

@@ -50,9 +50,11 @@ pub(crate) fn settings(
         tenant: Tenant {
             id,
             name: "Escola".into(),
-            document: None,
+            document: Some("11.222.333/0001-81".into()),
+            address: Some("Rua das Acácias 120, São Paulo, SP".into()),
             zone: Sao_Paulo,
             running: true,
+            paused_channels: Vec::new(),
             rules: RulePack {
                 name: "nenhuma".into(),
                 version: 1,
@@ -82,8 +84,17 @@ fn template(channel: Channel) -> Template {
         channel,
         version: 1,
         subject: None,
-        body: "Olá {{contact_name}}, {{amount}} vence em {{due_on}}.".into(),
-        variables: vec![Variable::ContactName, Variable::Amount, Variable::DueOn],
+        body: "Olá {{contact_name}}, {{amount}} vence em {{due_on}}. \
+               {{tenant_name}}, {{tenant_document}}, {{tenant_address}}"
+            .into(),
+        variables: vec![
+            Variable::ContactName,
+            Variable::Amount,
+            Variable::DueOn,
+            Variable::TenantName,
+            Variable::TenantDocument,
+            Variable::TenantAddress,
+        ],
         ttl_ms: if channel == Channel::Whatsapp {
             HOUR_MS
         } else {

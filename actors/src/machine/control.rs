@@ -41,11 +41,16 @@ impl Draft<'_> {
                 self.note(Note::SettingsStale);
                 self.sweep(fact, SweepKind::ReplanTenant);
             }
-            FactBody::TenantPaused => {
+            FactBody::ChannelPaused { channel } => {
+                self.give_up(Subject::Channel(channel));
+                self.note(Note::SettingsStale);
+            }
+            FactBody::ChannelResumed { .. } => self.note(Note::SettingsStale),
+            FactBody::TenantPaused | FactBody::TenantHeld => {
                 self.give_up(Subject::Tenant);
                 self.note(Note::Running(false));
             }
-            FactBody::TenantResumed => self.run_again(),
+            FactBody::TenantResumed | FactBody::TenantReleased => self.run_again(),
             _ => self.contact_fact(fact),
         }
     }

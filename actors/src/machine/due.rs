@@ -194,6 +194,12 @@ impl<'m> Draft<'m> {
             suppressed: due.contact.suppressed.contains(channel),
             template_ttl_ms: template.as_ref().map(|template| template.ttl_ms),
             variables_present: true,
+            paused: self
+                .machine
+                .walks
+                .tenant()
+                .paused_channels
+                .contains(channel),
             pace_free_at: self.pace_free_at(*channel),
         }
     }

@@ -27,17 +27,21 @@ pub enum Subject {
     Contact(ContactId),
     /// One campaign.
     Campaign(CampaignId),
+    /// One channel of the tenant.
+    Channel(Channel),
     /// The whole tenant.
     Tenant,
 }
 
 impl Subject {
-    /// Says whether a stop of this subject is about a boleto, its contact and a campaign it is in.
+    /// Says whether a stop of this subject is about a boleto, its contact and a campaign it is in,
+    /// whatever the channel.
     pub fn covers(self, boleto: BoletoId, contact: ContactId, campaign: CampaignId) -> bool {
         match self {
             Self::Boleto(one) => one == boleto,
             Self::Contact(one) => one == contact,
             Self::Campaign(one) => one == campaign,
+            Self::Channel(_) => false,
             Self::Tenant => true,
         }
     }
@@ -81,6 +85,7 @@ impl fmt::Debug for HandOver {
 impl HandOver {
     /// Says whether a stop of `subject` is about this message.
     pub fn concerns(&self, subject: Subject) -> bool {
-        subject.covers(self.boleto, self.contact, self.campaign)
+        subject == Subject::Channel(self.channel)
+            || subject.covers(self.boleto, self.contact, self.campaign)
     }
 }

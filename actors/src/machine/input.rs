@@ -220,10 +220,24 @@ pub enum FactBody {
     SettingsChanged,
     /// The tenant's calendar or zone changed: everything is planned again.
     CalendarChanged,
+    /// A channel of the tenant was paused.
+    ChannelPaused {
+        /// The channel.
+        channel: Channel,
+    },
+    /// A channel of the tenant is free again.
+    ChannelResumed {
+        /// The channel.
+        channel: Channel,
+    },
     /// The tenant was paused, or its kill switch was pulled.
     TenantPaused,
     /// The tenant runs again.
     TenantResumed,
+    /// The kill switch of the whole engine was pulled; a paused tenant stays so afterwards.
+    TenantHeld,
+    /// The engine runs again.
+    TenantReleased,
     /// The payment feed spoke, with nothing else to say.
     FeedHeard,
 }
@@ -245,11 +259,16 @@ impl FactBody {
             | FactBody::ContactOptedIn { .. }
             | FactBody::ContactReplied { .. }
             | FactBody::ContactPromised { .. } => self.contacts().map(Subject::Contact).collect(),
+            FactBody::ChannelPaused { channel } | FactBody::ChannelResumed { channel } => {
+                vec![Subject::Channel(*channel)]
+            }
             FactBody::BoletosImported { .. }
             | FactBody::SettingsChanged
             | FactBody::CalendarChanged
             | FactBody::TenantPaused
             | FactBody::TenantResumed
+            | FactBody::TenantHeld
+            | FactBody::TenantReleased
             | FactBody::FeedHeard => vec![Subject::Tenant],
         }
     }

@@ -148,7 +148,8 @@ impl Machine {
         self.short_sighted |=
             self.walks.lookback_ms() > sends_ms || self.walks.tally_lookback_ms() > tallies_ms;
         self.settings_stale = false;
-        // Perhaps credits were bought, or the feed's limit was lifted.
+        // Perhaps credits were bought, the feed's limit was lifted, or a channel is free again.
+        self.memory.wake(Reason::ChannelPaused);
         self.memory.wake(Reason::CreditsExhausted);
         self.memory.wake(Reason::PaymentFeedStale);
     }

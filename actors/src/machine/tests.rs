@@ -226,7 +226,8 @@ fn a_due_reminder_is_claimed_and_handed_over_once() {
     };
     assert_eq!(
         message.rendered.body,
-        "Olá Maria, R$ 123,45 vence em 10/11/2026."
+        "Olá Maria, R$ 123,45 vence em 10/11/2026. Escola, 11.222.333/0001-81, \
+         Rua das Acácias 120, São Paulo, SP"
     );
     assert!(!machine.is_due(at(7, 9, 1)));
     let (changes, effects) = step_with(&mut machine, &[Input::Tick], at(7, 9, 1));

@@ -37,6 +37,7 @@ impl Sources<'_> {
             Variable::ContactName => Some(self.contact.name.clone()),
             Variable::TenantName => Some(self.tenant.name.clone()),
             Variable::TenantDocument => self.tenant.document.clone(),
+            Variable::TenantAddress => self.tenant.address.clone(),
             Variable::Amount => {
                 (boleto.amount_centavos > 0).then(|| format_amount(boleto.amount_centavos))
             }

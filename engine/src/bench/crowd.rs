@@ -64,7 +64,8 @@ pub(super) async fn idle(store: &Store) -> Result<TenantId, StoreError> {
     let tenant = synthetic::settings(TenantId(0)).tenant;
     let new = NewTenant {
         name: tenant.name,
-        document: None,
+        document: tenant.document,
+        address: tenant.address,
         zone: tenant.zone,
         rules: tenant.rules,
         calendar: tenant.calendar,

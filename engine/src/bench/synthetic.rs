@@ -53,13 +53,16 @@ pub fn template(channel: Channel) -> Template {
         channel,
         version: 1,
         subject: (channel == Channel::Email).then(|| "Seu boleto vence em {{due_on}}".to_owned()),
-        body: "Olá, {{contact_name}}. O boleto de {{amount}} vence em {{due_on}}. {{tenant_name}}"
+        body: "Olá, {{contact_name}}. O boleto de {{amount}} vence em {{due_on}}. \
+               {{tenant_name}}, {{tenant_document}}, {{tenant_address}}"
             .to_owned(),
         variables: vec![
             Variable::ContactName,
             Variable::Amount,
             Variable::DueOn,
             Variable::TenantName,
+            Variable::TenantDocument,
+            Variable::TenantAddress,
         ],
         ttl_ms: if channel == Channel::Whatsapp {
             HOUR_MS
@@ -89,9 +92,11 @@ pub fn settings(id: TenantId) -> Settings {
         tenant: Tenant {
             id,
             name: "Medição".to_owned(),
-            document: None,
+            document: Some("11.222.333/0001-81".to_owned()),
+            address: Some("Rua das Acácias 120, São Paulo, SP".to_owned()),
             zone: Sao_Paulo,
             running: true,
+            paused_channels: Vec::new(),
             rules: RulePack::brazil(),
             calendar: Calendar::brazil(),
             charges: None,

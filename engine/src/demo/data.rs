@@ -21,6 +21,7 @@ const BOLETOS: usize = 170;
 pub(super) struct TenantData {
     pub(super) name: &'static str,
     pub(super) document: &'static str,
+    pub(super) address: &'static str,
     pub(super) zone: Tz,
     pub(super) csv: String,
     /// Lines of the file that must be refused.
@@ -52,6 +53,7 @@ pub(super) fn tenants(seed: u64) -> [TenantData; 2] {
         TenantData {
             name: "Escola Aurora",
             document: "12.ABC.345/01DE-35",
+            address: "Rua das Acácias 120, São Paulo, SP",
             zone: Tz::America__Sao_Paulo,
             csv: brazilian_csv(&mut dice),
             broken: BROKEN_BRAZILIAN.len(),
@@ -59,6 +61,7 @@ pub(super) fn tenants(seed: u64) -> [TenantData; 2] {
         TenantData {
             name: "Clínica Ipê",
             document: "11.222.333/0001-81",
+            address: "Av. Eduardo Ribeiro 45, Manaus, AM",
             zone: Tz::America__Manaus,
             csv: english_csv(&mut dice),
             broken: BROKEN_ENGLISH.len(),

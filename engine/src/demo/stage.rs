@@ -154,6 +154,7 @@ fn tenant(data: &TenantData) -> NewTenant {
     NewTenant {
         name: data.name.to_owned(),
         document: Some(data.document.to_owned()),
+        address: Some(data.address.to_owned()),
         zone: data.zone,
         rules: RulePack::brazil(),
         calendar: Calendar::brazil(),
@@ -171,15 +172,15 @@ fn templates() -> Vec<Template> {
             "lembrete",
             "Seu boleto vence em {{due_on}}",
             "Olá, {{contact_name}}. O boleto {{reference}} de {{tenant_name}} \
-             ({{tenant_document}}), no valor de {{amount}}, vence em {{due_on}}. Se já pagou, \
-             desconsidere. Para não receber mais, responda PARAR.",
+             ({{tenant_document}}, {{tenant_address}}), no valor de {{amount}}, vence em \
+             {{due_on}}. Se já pagou, desconsidere. Para não receber mais, responda PARAR.",
         ),
         (
             "vencido",
             "Boleto vencido em {{due_on}}",
             "Olá, {{contact_name}}. Não identificamos o pagamento do boleto {{reference}} de \
-             {{tenant_name}} ({{tenant_document}}), no valor de {{amount}}, vencido em \
-             {{due_on}}. Se já pagou, desconsidere. Para não receber mais, responda PARAR.",
+             {{tenant_name}} ({{tenant_document}}, {{tenant_address}}), no valor de {{amount}}, \
+             vencido em {{due_on}}. Se já pagou, desconsidere. Para não receber mais, responda PARAR.",
         ),
     ];
     let on = |channel| texts.map(|(code, subject, body)| template(code, channel, subject, body));
@@ -198,6 +199,7 @@ fn template(code: &str, channel: Channel, subject: &str, body: &str) -> Template
             Variable::Reference,
             Variable::TenantName,
             Variable::TenantDocument,
+            Variable::TenantAddress,
             Variable::Amount,
             Variable::DueOn,
         ],

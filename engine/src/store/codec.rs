@@ -21,6 +21,13 @@ pub(super) const fn channel_bit(channel: Channel) -> i64 {
     }
 }
 
+/// Returns the channels of a mask of bits.
+pub(super) fn channels_of(bits: i64) -> Vec<Channel> {
+    let all = Channel::ALL.into_iter();
+    all.filter(|channel| bits & channel_bit(*channel) != 0)
+        .collect()
+}
+
 /// A cursor's columns, in the order in which every statement lists them.
 pub(super) fn cursor(row: &mut Row) -> Result<Cursor, StoreError> {
     let progress = Progress {

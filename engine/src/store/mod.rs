@@ -45,7 +45,7 @@ pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
 pub use doors::in_flight::{InFlight, Standing};
-pub use doors::tenant::{Edit, NewTenant, Setting};
+pub use doors::tenant::{Edit, NewTenant, Profile, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
 pub use mailbox::Letter;

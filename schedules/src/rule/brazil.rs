@@ -1,9 +1,11 @@
 //! The default pack: what is customary and lawful for reminders of boletos in Brazil.
 
 use crate::cap::{Cap, CapScope, CapWindow};
+use crate::channel::Channel;
 use crate::cooldown::{Cooldown, CooldownAfter};
-use crate::rule::{Rule, RuleBody, RulePack, ZoneUncertainty};
+use crate::rule::{MandatoryText, Rule, RuleBody, RulePack, ZoneUncertainty};
 use crate::send_window::{SendWindow, Stretch};
+use crate::template::Variable;
 use crate::time::{DAY_MS, HOUR_MS};
 
 impl RulePack {
@@ -32,6 +34,7 @@ impl RulePack {
         ));
         let every_zone = RuleBody::ZoneUncertainty(ZoneUncertainty::EveryZone);
         rules.push(rule("zone.every", every_zone));
+        rules.extend(who_bills());
         Self {
             name: "brazil".to_owned(),
             version: 1,
@@ -69,6 +72,25 @@ fn caps(name: &str, scope: CapScope) -> [Rule; 3] {
         let cap = Cap { scope, window, max };
         rule(&format!("cap.{name}.{window_name}"), RuleBody::Cap(cap))
     })
+}
+
+/// What a document that asks for payment says of who asks: name, CPF or CNPJ, and address (CDC art.
+/// 42-A). Short messages point to the boleto, which has the address.
+fn who_bills() -> [Rule; 3] {
+    let says = |code: &str, variable: Variable, channels: &[Channel]| Rule {
+        channels: channels.to_vec(),
+        ..rule(
+            &format!("law.cdc_42a.{code}"),
+            RuleBody::MandatoryText(MandatoryText {
+                text: format!("{{{{{variable}}}}}"),
+            }),
+        )
+    };
+    [
+        says("name", Variable::TenantName, &[]),
+        says("document", Variable::TenantDocument, &[]),
+        says("address", Variable::TenantAddress, &[Channel::Email]),
+    ]
 }
 
 fn cooldown(code: &str, after: CooldownAfter, lasts_ms: i64) -> Rule {

@@ -75,7 +75,10 @@ impl Values {
 const fn is_free_text(variable: Variable) -> bool {
     matches!(
         variable,
-        Variable::ContactName | Variable::TenantName | Variable::Reference
+        Variable::ContactName
+            | Variable::TenantName
+            | Variable::TenantAddress
+            | Variable::Reference
     )
 }
 

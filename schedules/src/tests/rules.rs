@@ -28,7 +28,10 @@ fn the_brazilian_pack_is_valid_and_reads_as_expected() {
     assert_eq!(pack.lookback_ms(), 7 * DAY_MS);
     assert_eq!(pack.tally_lookback_ms(), 0);
     assert_eq!(pack.zone_uncertainty(), ZoneUncertainty::EveryZone);
-    assert_eq!(pack.mandatory_texts(Channel::Whatsapp).count(), 0);
+    let texts = |channel| pack.mandatory_texts(channel).map(|text| text.text.as_str());
+    let short = ["{{tenant_name}}", "{{tenant_document}}"];
+    assert!(texts(Channel::Whatsapp).eq(short));
+    assert!(texts(Channel::Email).eq([short[0], short[1], "{{tenant_address}}"]));
     let text = serde_json::to_string_pretty(&pack).expect("text");
     assert_eq!(serde_json::from_str::<RulePack>(&text).ok(), Some(pack));
     insta::assert_snapshot!(text);

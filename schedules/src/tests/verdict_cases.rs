@@ -46,6 +46,7 @@ pub(super) fn reach(channel: Channel) -> Reach {
         suppressed: false,
         template_ttl_ms: Some(10 * MINUTE_MS),
         variables_present: true,
+        paused: false,
         pace_free_at: Timestamp::default(),
     }
 }

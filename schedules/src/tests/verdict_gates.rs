@@ -28,6 +28,7 @@ fn gates() -> Vec<(Reason, Shut)> {
             case.add_rule("flood", &[], moratorium("2026-03-05"))
         }),
         (Reason::ConditionUnmet, |case| case.condition_met = false),
+        (Reason::ChannelPaused, |case| case.reach[0].paused = true),
         (Reason::OutsideSendWindow, |case| {
             case.zones.push(Tz::Pacific__Honolulu)
         }),
@@ -282,6 +283,15 @@ fn before_its_slot_a_touch_waits_for_it() {
         (verdict.reason, held_until(&verdict)),
         (Reason::NotYetDue, case.touch.slot_at)
     );
+}
+
+#[test]
+fn a_paused_channel_holds_and_no_other_takes_over() {
+    let verdict = ten_o_clock_verdict(|case| case.reach[0].paused = true);
+    assert_eq!(verdict.reason, Reason::ChannelPaused);
+    assert_eq!(held_until(&verdict), ten_o_clock().plus_ms(RECHECK_MS));
+    let verdict = ten_o_clock_verdict(|case| case.reach[1].paused = true);
+    assert_eq!(verdict.reason, Reason::Due);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Reason {
     NoSender,
     /// Every channel of the step is suppressed for this contact.
     Suppressed,
+    /// The channel is halted for the whole tenant, by its kill switch.
+    ChannelPaused,
     /// A moratorium runs.
     Moratorium,
     /// The touch is too late.
@@ -64,11 +66,14 @@ impl Reason {
     /// Says whether a hold for this reason ends by an event rather than at an instant; the instant
     /// of such a hold is when to look again at the latest.
     pub fn ends_by_an_event(self) -> bool {
-        matches!(self, Self::PaymentFeedStale | Self::CreditsExhausted)
+        matches!(
+            self,
+            Self::PaymentFeedStale | Self::ChannelPaused | Self::CreditsExhausted
+        )
     }
 
     /// Every reason.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::Due,
         Reason::Stopped(StopReason::Paid),
         Reason::Stopped(StopReason::Cancelled),
@@ -81,6 +86,7 @@ impl Reason {
         Reason::NoContactPoint,
         Reason::NoSender,
         Reason::Suppressed,
+        Reason::ChannelPaused,
         Reason::Moratorium,
         Reason::Expired,
         Reason::ConditionUnmet,
@@ -113,6 +119,7 @@ impl Reason {
             Reason::NoContactPoint => "no_contact_point",
             Reason::NoSender => "no_sender",
             Reason::Suppressed => "suppressed",
+            Reason::ChannelPaused => "channel_paused",
             Reason::Moratorium => "moratorium",
             Reason::Expired => "expired",
             Reason::ConditionUnmet => "condition_unmet",

@@ -64,7 +64,10 @@ impl Reference {
             (Some(BoletoName::Id(id)), ..) => Subject::Boleto(*id),
             (_, Some(ContactName::Id(id)), _) => Subject::Contact(*id),
             (.., Some(campaign)) => Subject::Campaign(campaign),
-            (None, None, None) => Subject::Tenant,
+            (None, None, None) => match said.saying.tenant_channel() {
+                Some(channel) => Subject::Channel(channel),
+                None => Subject::Tenant,
+            },
         };
         match by_id(rows, names, subject) {
             true => Resolved::Found(subject),
@@ -141,10 +144,15 @@ impl Reference {
         let tenant = said.tenant;
         let running = |campaign| self.campaign(tenant, campaign).map(|state| state.running);
         let is_draft = |campaign| self.names[&tenant].drafts.contains(&campaign);
-        let of_tenant = self.rows(tenant).settings.tenant.running;
+        let rows = self.rows(tenant);
+        let paused = |channel| rows.settings.tenant.paused_channels.contains(&channel);
         match said.saying {
-            Saying::TenantPaused => !of_tenant,
-            Saying::TenantResumed => of_tenant,
+            Saying::TenantPaused => rows.paused,
+            Saying::TenantResumed => !rows.paused,
+            Saying::TenantHeld => rows.held,
+            Saying::TenantReleased => !rows.held,
+            Saying::ChannelPaused { channel } => paused(channel),
+            Saying::ChannelResumed { channel } => !paused(channel),
             Saying::CampaignLaunched { campaign } => !is_draft(campaign),
             Saying::CampaignPaused { campaign } => running(campaign) != Some(true),
             Saying::CampaignResumed { campaign } => {
@@ -163,14 +171,19 @@ impl Reference {
                 | Saying::ContactOptedOut { .. }
                 | Saying::CampaignPaused { .. }
                 | Saying::CampaignArchived { .. }
+                | Saying::ChannelPaused { .. }
                 | Saying::TenantPaused
+                | Saying::TenantHeld
         );
         let after = self.journal.now.plus_ms(-CLOCKS_APART_MAX_MS);
         let attempts = self.rows(said.tenant).attempts.values();
         let deadlines: Vec<Timestamp> = attempts
             .filter(|row| row.settled.is_none() && row.claim.deadline_at > after && stops)
             .map(|row| &row.claim)
-            .filter(|claim| subject.covers(claim.boleto, claim.contact, claim.campaign))
+            .filter(|claim| {
+                subject == Subject::Channel(claim.channel)
+                    || subject.covers(claim.boleto, claim.contact, claim.campaign)
+            })
             .map(|claim| claim.deadline_at.plus_ms(CLOCKS_APART_MAX_MS))
             .collect();
         let (count, last) = (deadlines.len(), deadlines.iter().max().copied());
@@ -372,7 +385,7 @@ impl Names {
 
 fn class(subject: Subject) -> u8 {
     match subject {
-        Subject::Campaign(_) | Subject::Tenant => 0,
+        Subject::Campaign(_) | Subject::Channel(_) | Subject::Tenant => 0,
         Subject::Boleto(_) => 1,
         Subject::Contact(_) => 2,
     }
@@ -397,7 +410,7 @@ fn body(saying: &Saying, subject: Subject) -> FactBody {
     match subject {
         Subject::Boleto(id) => fields.insert("boleto".to_owned(), id.0.into()),
         Subject::Contact(id) => fields.insert("contact".to_owned(), id.0.into()),
-        Subject::Campaign(_) | Subject::Tenant => None,
+        Subject::Campaign(_) | Subject::Channel(_) | Subject::Tenant => None,
     };
     serde_json::from_value(body).expect("a fact reads back")
 }

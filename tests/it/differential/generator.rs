@@ -242,11 +242,20 @@ impl Generator {
                 contact: self.contact(model, tenant),
             },
             22 => Saying::FeedHeard,
-            23 => match self.chance.percent(25) {
-                true => Saying::TenantPaused,
-                false => Saying::TenantResumed,
-            },
+            23 => self.of_tenant(),
             _ => self.of_campaign(model, tenant),
+        }
+    }
+
+    fn of_tenant(&mut self) -> Saying {
+        let channel = Channel::ALL[self.chance.range(0, 2) as usize];
+        match (self.chance.range(0, 2), self.chance.percent(25)) {
+            (0, true) => Saying::TenantPaused,
+            (0, false) => Saying::TenantResumed,
+            (1, true) => Saying::TenantHeld,
+            (1, false) => Saying::TenantReleased,
+            (_, true) => Saying::ChannelPaused { channel },
+            (_, false) => Saying::ChannelResumed { channel },
         }
     }
 

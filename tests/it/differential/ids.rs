@@ -137,7 +137,7 @@ impl Way<'_> {
             Subject::Boleto(id) => Subject::Boleto(self.boleto(id)),
             Subject::Contact(id) => Subject::Contact(self.contact(id)),
             Subject::Campaign(id) => Subject::Campaign(self.campaign(id)),
-            Subject::Tenant => Subject::Tenant,
+            Subject::Channel(_) | Subject::Tenant => subject,
         }
     }
 

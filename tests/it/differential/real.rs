@@ -200,7 +200,13 @@ impl Real {
             | Saying::CampaignPaused { campaign }
             | Saying::CampaignResumed { campaign }
             | Saying::CampaignArchived { campaign } => *campaign = ids.campaign(*campaign),
-            Saying::TenantPaused | Saying::TenantResumed | Saying::FeedHeard => {}
+            Saying::ChannelPaused { .. }
+            | Saying::ChannelResumed { .. }
+            | Saying::TenantPaused
+            | Saying::TenantResumed
+            | Saying::TenantHeld
+            | Saying::TenantReleased
+            | Saying::FeedHeard => {}
         }
         Fact {
             tenant: said.tenant,

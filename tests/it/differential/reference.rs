@@ -117,8 +117,10 @@ impl Reference {
             id,
             name: new.name.clone(),
             document: new.document.clone(),
+            address: new.address.clone(),
             zone: new.zone,
             running: true,
+            paused_channels: Vec::new(),
             rules: new.rules.clone(),
             calendar: new.calendar.clone(),
             charges: new.charges,
@@ -269,6 +271,12 @@ impl Reference {
 /// Settings for which the model has no write of its own.
 fn put_directly(settings: &mut Settings, setting: &Setting) {
     match setting {
+        Setting::Profile(profile) => {
+            let tenant = &mut settings.tenant;
+            tenant.name.clone_from(&profile.name);
+            tenant.document.clone_from(&profile.document);
+            tenant.address.clone_from(&profile.address);
+        }
         Setting::Charges(charges) => settings.tenant.charges = *charges,
         Setting::Retry(retry) => settings.tenant.retry = *retry,
         Setting::Sender(sender) => {
@@ -307,6 +315,6 @@ pub(super) fn by_id(rows: &TenantRows, names: &Names, subject: Subject) -> bool 
             let mut known = rows.settings.campaigns.iter();
             known.any(|state| state.campaign.id == id) || names.archived.contains(&id)
         }
-        Subject::Tenant => true,
+        Subject::Channel(_) | Subject::Tenant => true,
     }
 }

@@ -3,8 +3,9 @@
 use actors::machine::change::{Change, Moved, Ruled};
 use actors::machine::input::Outcome;
 use actors::ports::{Cursor, Fence, Journal, JournalError};
-use engine::facts::{BoletoName, Saying};
+use engine::facts::{BoletoName, FactAnswer, Saying};
 use engine::store::Setting;
+use schedules::channel::Channel;
 use schedules::id::ReminderId;
 use schedules::verdict::{Reason, RuleRef, Ruling, Verdict};
 use tests::database::Database;
@@ -19,7 +20,7 @@ store_suite!(
     a_key_that_was_used_fails_the_commit,
     a_claim_after_a_stop_is_refused_and_leaves_no_attempt,
     a_claim_of_a_paused_campaign_is_refused_and_its_verdicts_are_not,
-    a_claim_of_a_paused_tenant_is_refused,
+    a_claim_is_refused_as_long_as_a_kill_switch_is_on,
     a_commit_under_an_old_epoch_is_fenced_and_the_others_go_through,
     a_second_outcome_changes_nothing,
     a_verdict_is_recorded_with_its_rule,
@@ -107,15 +108,38 @@ async fn a_claim_of_a_paused_campaign_is_refused_and_its_verdicts_are_not(databa
     );
 }
 
-async fn a_claim_of_a_paused_tenant_is_refused(database: Database) {
+async fn a_claim_is_refused_as_long_as_a_kill_switch_is_on(database: Database) {
     let scene = Scene::set(&database.store).await;
     let all = scene.enroll(1, START).await;
-    scene.say("pause", Saying::TenantPaused).await;
-    let committed = scene
-        .commit(vec![claim(&all[0], 0, START)])
-        .await
-        .expect("a commit");
-    assert_eq!(committed.refused, [all[0].enrollment.id]);
+    let one = all[0].enrollment.id;
+    let refused = async || {
+        let committed = scene.commit(vec![claim(&all[0], 0, START)]).await;
+        committed.expect("a commit").refused
+    };
+    let channel = Channel::Sms;
+    let switches = [
+        (Saying::TenantPaused, Saying::TenantResumed),
+        (Saying::TenantHeld, Saying::TenantReleased),
+        (
+            Saying::ChannelPaused { channel },
+            Saying::ChannelResumed { channel },
+        ),
+    ];
+    let say = async |saying: &Saying| {
+        let answer = scene.say(saying.action(), saying.clone()).await;
+        assert!(matches!(answer, FactAnswer::Applied { .. }), "{answer:?}");
+    };
+    for (on, _) in &switches {
+        say(on).await;
+    }
+    for (_, off) in &switches {
+        assert_eq!(refused().await, [one], "before {}", off.action());
+        say(off).await;
+    }
+    let channel = Channel::Email;
+    let saying = Saying::ChannelPaused { channel };
+    scene.say("another channel", saying).await;
+    assert_eq!(refused().await, []);
 }
 
 async fn a_commit_under_an_old_epoch_is_fenced_and_the_others_go_through(database: Database) {

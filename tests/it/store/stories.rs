@@ -191,7 +191,8 @@ async fn a_stop_that_is_told_again_finds_its_subject(database: Database) {
 async fn a_stop_that_was_taken_back_does_not_hold_when_it_is_told_again(database: Database) {
     let scene = Scene::set(&database.store).await;
     scene.enroll(1, START).await;
-    let (campaign, sms) = (scene.campaign, Some(Channel::Sms));
+    let (campaign, channel) = (scene.campaign, Channel::Sms);
+    let sms = Some(channel);
     let paid = Saying::BoletoPaid {
         boleto: reference(0),
     };
@@ -203,7 +204,12 @@ async fn a_stop_that_was_taken_back_does_not_hold_when_it_is_told_again(database
             Saying::CampaignPaused { campaign },
             Saying::CampaignResumed { campaign },
         ),
+        (
+            Saying::ChannelPaused { channel },
+            Saying::ChannelResumed { channel },
+        ),
         (Saying::TenantPaused, Saying::TenantResumed),
+        (Saying::TenantHeld, Saying::TenantReleased),
     ];
     for (n, (stop, back)) in pairs.into_iter().enumerate() {
         let id = format!("stop {n}");

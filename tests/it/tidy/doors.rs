@@ -116,7 +116,12 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
         "UPDATE tenants",
         &[
             "status",
+            "held",
+            "channels_paused",
             "shard",
+            "name",
+            "document",
+            "address",
             "rules",
             "rules_version",
             "calendar",
@@ -124,6 +129,7 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
             "retry",
         ],
     ),
+    ("UPDATE engine_switch", &["held"]),
     ("INSERT INTO campaigns", &[]),
     (
         "UPDATE campaigns",

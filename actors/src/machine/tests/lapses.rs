@@ -77,6 +77,39 @@ fn what_waits_for_credits_goes_out_when_they_are_bought() {
 }
 
 #[test]
+fn what_waits_for_a_paused_channel_goes_out_when_it_is_free() {
+    let mut machine = slow();
+    let mut settings = slow_settings(None);
+    settings.tenant.paused_channels = vec![CHANNELS[0]];
+    machine.adopt(settings);
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 9, 0));
+    let reasons: Vec<Reason> = ruled(&changes).iter().map(|one| one.1).collect();
+    assert_eq!(reasons, [Reason::ChannelPaused; 3]);
+    machine.adopt(slow_settings(None));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], at(7, 9, 1));
+    assert_eq!(claims(&changes).len(), 2);
+}
+
+#[test]
+fn a_paused_channel_gives_up_its_messages_and_nothing_is_decided_before_it_is_known() {
+    let (mut machine, claim) = claimed();
+    let channel = claim.channel;
+    let paused = InboxFact {
+        seq: 7,
+        event_id: "pause".into(),
+        occurred_at: at(7, 9, 1),
+        received_at: at(7, 9, 1),
+        body: FactBody::ChannelPaused { channel },
+    };
+    let (_, effects) = step_with(&mut machine, &[Input::Facts(vec![paused])], at(7, 9, 1));
+    let [Effect::Withdraw(subject)] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(subject, Subject::Channel(channel));
+    assert_eq!(machine.need(at(7, 9, 1)), Some(Need::Settings));
+}
+
+#[test]
 fn what_waits_for_the_payment_feed_goes_out_when_it_speaks() {
     let mut machine = slow();
     let mut settings = slow_settings(None);

@@ -191,10 +191,12 @@ impl Step<'_> {
         }
     }
 
-    /// Says whether the contact opted out of the claim's channel.
+    /// Says whether the contact opted out of the claim's channel, or the tenant paused it.
     fn bars(&self, claim: &Claim) -> bool {
         let contact = self.rows.contacts.get(&claim.contact);
+        let paused = &self.rows.settings.tenant.paused_channels;
         contact.is_some_and(|row| row.contact.suppressed.contains(&claim.channel))
+            || paused.contains(&claim.channel)
     }
 
     fn runs(&self, row: &EnrollmentRow) -> bool {

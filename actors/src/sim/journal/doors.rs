@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use schedules::cadence::Campaign;
 use schedules::calendar::Calendar;
+use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
 use schedules::rule::RulePack;
 use schedules::stop::StopReason;
@@ -202,8 +203,12 @@ impl Door<'_> {
                 let campaigns = &mut self.rows.settings.campaigns;
                 campaigns.retain(|state| state.campaign.id != campaign);
             }
-            FactBody::TenantPaused => self.rows.settings.tenant.running = false,
-            FactBody::TenantResumed => self.rows.settings.tenant.running = true,
+            FactBody::ChannelPaused { channel } => self.pause(channel, true),
+            FactBody::ChannelResumed { channel } => self.pause(channel, false),
+            FactBody::TenantPaused => self.rows.halt(Some(true), None),
+            FactBody::TenantResumed => self.rows.halt(Some(false), None),
+            FactBody::TenantHeld => self.rows.halt(None, Some(true)),
+            FactBody::TenantReleased => self.rows.halt(None, Some(false)),
             _ => return self.write_contact(),
         }
         true
@@ -353,6 +358,13 @@ impl Door<'_> {
         }
     }
 
+    fn pause(&mut self, channel: Channel, paused: bool) {
+        let channels = &mut self.rows.settings.tenant.paused_channels;
+        channels.retain(|one| *one != channel);
+        channels.extend(paused.then_some(channel));
+        channels.sort_unstable();
+    }
+
     fn stop(&mut self, subject: Subject, reason: StopReason) {
         let seq = self.seq;
         for row in self.rows.enrollments.values_mut() {
@@ -375,27 +387,34 @@ impl Door<'_> {
             | FactBody::ContactOptedOut { channel: None, .. }
             | FactBody::CampaignPaused { .. }
             | FactBody::CampaignArchived { .. }
-            | FactBody::TenantPaused => subjects
+            | FactBody::ChannelPaused { .. }
+            | FactBody::TenantPaused
+            | FactBody::TenantHeld => subjects
                 .map(|subject| Meeting::Stop(subject, self.in_flight(subject, settle_margin_ms)))
                 .collect(),
             FactBody::BoletoReopened { .. }
             | FactBody::ContactOptedIn { channel: None, .. }
             | FactBody::CampaignResumed { .. }
-            | FactBody::TenantResumed => subjects
-                .filter(|subject| !self.is_opted_out(*subject))
+            | FactBody::ChannelResumed { .. }
+            | FactBody::TenantResumed
+            | FactBody::TenantReleased => subjects
+                .filter(|subject| !self.still_ends(*subject))
                 .map(Meeting::Lift)
                 .collect(),
             _ => Vec::new(),
         }
     }
 
-    /// Of several contacts one may have opted out again since.
-    fn is_opted_out(&self, subject: Subject) -> bool {
-        let Subject::Contact(contact) = subject else {
-            return false;
-        };
-        let row = self.rows.contacts.get(&contact);
-        row.is_some_and(|row| row.opted_out)
+    /// Of several contacts one may have opted out again since; of two kill switches one may be on.
+    fn still_ends(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Contact(contact) => {
+                let row = self.rows.contacts.get(&contact);
+                row.is_some_and(|row| row.opted_out)
+            }
+            Subject::Tenant => !self.rows.settings.tenant.running,
+            _ => false,
+        }
     }
 
     fn in_flight(&self, subject: Subject, settle_margin_ms: i64) -> Vec<(AttemptId, Timestamp)> {
@@ -413,6 +432,7 @@ impl Door<'_> {
 impl crate::machine::change::Claim {
     /// Says whether a stop of `subject` is about this claim.
     pub(in crate::sim) fn concerns(&self, subject: Subject) -> bool {
-        subject.covers(self.boleto, self.contact, self.campaign)
+        subject == Subject::Channel(self.channel)
+            || subject.covers(self.boleto, self.contact, self.campaign)
     }
 }

@@ -36,6 +36,10 @@ pub struct TenantRows {
     pub event_ids: BTreeMap<String, i64>,
     /// Sweeps under way.
     pub sweeps: BTreeMap<i64, Sweep>,
+    /// Its own kill switch is on.
+    pub paused: bool,
+    /// The engine's kill switch is on.
+    pub held: bool,
 }
 
 impl TenantRows {
@@ -51,7 +55,16 @@ impl TenantRows {
             inbox: BTreeMap::new(),
             event_ids: BTreeMap::new(),
             sweeps: BTreeMap::new(),
+            paused: false,
+            held: false,
         }
+    }
+
+    /// Turns its own kill switch, or the engine's.
+    pub(super) fn halt(&mut self, paused: Option<bool>, held: Option<bool>) {
+        self.paused = paused.unwrap_or(self.paused);
+        self.held = held.unwrap_or(self.held);
+        self.settings.tenant.running = !(self.paused || self.held);
     }
 
     /// Says whether a boleto may be reminded of: it is open and its contact did not opt out.

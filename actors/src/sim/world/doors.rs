@@ -110,7 +110,12 @@ impl World {
         });
         match body {
             FactBody::CampaignEdited { .. } if in_flight => self.hit(Sometimes::EditedInFlight),
-            FactBody::CampaignPaused { .. } | FactBody::TenantPaused if in_flight => {
+            FactBody::CampaignPaused { .. }
+            | FactBody::ChannelPaused { .. }
+            | FactBody::TenantPaused
+            | FactBody::TenantHeld
+                if in_flight =>
+            {
                 self.hit(Sometimes::PausedInFlight);
             }
             FactBody::ContactOptedOut { channel: None, .. } => self.hit(Sometimes::OptOutStopped),
@@ -180,8 +185,12 @@ fn fact_name(body: &FactBody) -> &'static str {
         FactBody::CampaignArchived { .. } => "door: archived",
         FactBody::SettingsChanged => "door: settings",
         FactBody::CalendarChanged => "door: calendar",
+        FactBody::ChannelPaused { .. } => "door: channel paused",
+        FactBody::ChannelResumed { .. } => "door: channel resumed",
         FactBody::TenantPaused => "door: tenant paused",
         FactBody::TenantResumed => "door: tenant resumed",
+        FactBody::TenantHeld => "door: tenant held",
+        FactBody::TenantReleased => "door: tenant released",
         FactBody::FeedHeard => "door: feed",
     }
 }

@@ -40,8 +40,8 @@ impl World {
     /// Sends an event that meets the claim before, in or after its commit and hand-over.
     fn race(&mut self, tenant: schedules::id::TenantId, claim: &Claim) {
         let (boleto, contact, campaign) = (claim.boleto, claim.contact, claim.campaign);
-        let channel = None;
-        let (body, back) = match self.rng.range(0, 5) {
+        let (channel, own) = (None, claim.channel);
+        let (body, back) = match self.rng.range(0, 7) {
             0..=1 => (
                 FactBody::BoletoPaid { boleto },
                 FactBody::BoletoReopened { boleto },
@@ -63,6 +63,11 @@ impl World {
                 FactBody::CampaignResumed { campaign },
             ),
             4 => (FactBody::TenantPaused, FactBody::TenantResumed),
+            5 => (FactBody::TenantHeld, FactBody::TenantReleased),
+            6 => (
+                FactBody::ChannelPaused { channel: own },
+                FactBody::ChannelResumed { channel: own },
+            ),
             _ => (
                 FactBody::ContactReplied {
                     contact,

@@ -181,6 +181,7 @@ fn name(subject: Subject) -> String {
         Subject::Boleto(id) => id.to_string(),
         Subject::Contact(id) => id.to_string(),
         Subject::Campaign(id) => id.to_string(),
+        Subject::Channel(channel) => channel.to_string(),
         Subject::Tenant => "tenant".to_owned(),
     }
 }

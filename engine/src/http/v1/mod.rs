@@ -1,6 +1,7 @@
 //! Version 1 of the API: one file a family of paths.
 
 mod campaigns;
+mod engine;
 mod events;
 mod imports;
 mod settings;
@@ -32,6 +33,7 @@ type Answer = Result<HttpResponse, Problem>;
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.configure(tokens::endpoints)
+        .configure(engine::endpoints)
         .configure(tenants::endpoints)
         .configure(settings::endpoints)
         .configure(campaigns::endpoints)

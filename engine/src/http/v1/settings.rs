@@ -34,9 +34,9 @@ struct Bought {
 }
 
 #[derive(Serialize)]
-struct Changed {
+pub(super) struct Changed {
     /// False when the request was made before, under the same key.
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// A handler that puts one kind of setting.

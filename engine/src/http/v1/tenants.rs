@@ -1,8 +1,9 @@
 //! `/v1/tenants`: companies that bill, and their kill switch.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
 use schedules::calendar::Calendar;
+use schedules::channel::Channel;
 use schedules::charges::ChargeRule;
 use schedules::document::Document;
 use schedules::id::TenantId;
@@ -14,15 +15,18 @@ use super::super::caller::Caller;
 use super::super::problem::Problem;
 use super::super::server::Api;
 use super::events::{self, Said};
-use super::{Answer, Id, answer, resource};
+use super::settings::Changed;
+use super::{Answer, Id, answer, edit, resource};
 use crate::access::Scope;
 use crate::facts::Saying;
-use crate::store::NewTenant;
+use crate::store::{NewTenant, Profile, Setting};
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.service(resource("/tenants").post(create))
         .service(resource("/tenants/{tenant}").get(read))
-        .service(resource("/tenants/{tenant}/{act:pause|resume}").post(act));
+        .service(resource("/tenants/{tenant}/profile").put(profile))
+        .service(resource("/tenants/{tenant}/{act:pause|resume}").post(act))
+        .service(resource("/tenants/{tenant}/channels/{channel}/{act:pause|resume}").post(act_on));
 }
 
 /// The kill switch.
@@ -41,6 +45,9 @@ struct New {
     /// CPF or CNPJ, in any spelling.
     #[serde(default)]
     document: Option<String>,
+    /// The postal address, in one line.
+    #[serde(default)]
+    address: Option<String>,
     #[serde(default = "sao_paulo")]
     zone: Tz,
     /// Those of Brazil when left out.
@@ -72,8 +79,10 @@ struct Shown {
     id: Id<TenantId>,
     name: String,
     document: Option<String>,
+    address: Option<String>,
     zone: &'static str,
     running: bool,
+    paused_channels: Vec<Channel>,
     rules: RulePack,
     calendar: Calendar,
     charges: Option<ChargeRule>,
@@ -85,12 +94,10 @@ struct Shown {
 async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
     caller.may(Scope::Admin, None)?;
     let new = new.into_inner();
-    let document = new.document.as_deref().map(Document::parse).transpose();
-    let document =
-        document.map_err(|_| Problem::invalid("the document is neither a CPF nor a CNPJ"))?;
     let tenant = NewTenant {
+        document: formatted(new.document.as_deref())?,
         name: new.name,
-        document: document.map(|document| document.to_string()),
+        address: new.address,
         zone: new.zone,
         rules: new.rules,
         calendar: new.calendar,
@@ -104,6 +111,45 @@ async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Ans
     answer(HttpResponse::Created(), &Created { id: Id(id) })
 }
 
+fn formatted(document: Option<&str>) -> Result<Option<String>, Problem> {
+    let document = document.map(Document::parse).transpose();
+    let document =
+        document.map_err(|_| Problem::invalid("the document is neither a CPF nor a CNPJ"))?;
+    Ok(document.map(|document| document.to_string()))
+}
+
+/// Who a tenant is for its contacts.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Who {
+    name: String,
+    /// CPF or CNPJ, in any spelling.
+    #[serde(default)]
+    document: Option<String>,
+    /// The postal address, in one line.
+    #[serde(default)]
+    address: Option<String>,
+}
+
+async fn profile(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    who: web::Json<Who>,
+) -> Answer {
+    caller.may(Scope::Manage, Some(tenant.0))?;
+    let edit = edit(&request, &caller, &api, &*who)?;
+    let who = who.into_inner();
+    let profile = Setting::Profile(Profile {
+        document: formatted(who.document.as_deref())?,
+        name: who.name,
+        address: who.address,
+    });
+    let changed = api.doors.put_setting(tenant.0, edit, profile).await?;
+    answer(HttpResponse::Ok(), &Changed { changed })
+}
+
 async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
     caller.may(Scope::Read, Some(tenant.0))?;
     let tenant = api.store.tenant(tenant.0).await?;
@@ -111,8 +157,10 @@ async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId
         id: Id(tenant.id),
         name: tenant.name,
         document: tenant.document,
+        address: tenant.address,
         zone: tenant.zone.name(),
         running: tenant.running,
+        paused_channels: tenant.paused_channels,
         rules: tenant.rules,
         calendar: tenant.calendar,
         charges: tenant.charges,
@@ -130,11 +178,35 @@ async fn act(
     said: web::Json<Said>,
 ) -> Answer {
     let (Id(tenant), act) = *of;
-    // Whoever may say that something ends may also hold everything.
-    let (wanted, saying) = match act {
-        Act::Pause => (Scope::Facts, Saying::TenantPaused),
-        Act::Resume => (Scope::Manage, Saying::TenantResumed),
+    caller.may(act.wanted(), Some(tenant))?;
+    let saying = match act {
+        Act::Pause => Saying::TenantPaused,
+        Act::Resume => Saying::TenantResumed,
     };
-    caller.may(wanted, Some(tenant))?;
     events::tell(&caller, &api, tenant, said.into_inner(), saying).await
+}
+
+async fn act_on(
+    caller: Caller,
+    api: web::Data<Api>,
+    of: web::Path<(Id<TenantId>, Channel, Act)>,
+    said: web::Json<Said>,
+) -> Answer {
+    let (Id(tenant), channel, act) = *of;
+    caller.may(act.wanted(), Some(tenant))?;
+    let saying = match act {
+        Act::Pause => Saying::ChannelPaused { channel },
+        Act::Resume => Saying::ChannelResumed { channel },
+    };
+    events::tell(&caller, &api, tenant, said.into_inner(), saying).await
+}
+
+impl Act {
+    /// Whoever may say that something ends may also hold everything.
+    const fn wanted(self) -> Scope {
+        match self {
+            Act::Pause => Scope::Facts,
+            Act::Resume => Scope::Manage,
+        }
+    }
 }

@@ -17,6 +17,7 @@ use schedules::id::{CampaignId, EnrollmentId, TenantId};
 use schedules::stop::StopReason;
 use schedules::time::Timestamp;
 
+use crate::store::codec::channel_bit;
 use crate::store::error::StoreError;
 
 /// The longest time between a claim and its deadline; a subject's claims in flight are looked for
@@ -27,6 +28,8 @@ pub(in crate::store) const CLAIM_LASTS_MAX_MS: i64 = 60_000;
 #[derive(Clone, Copy)]
 pub(super) struct Standing<'a> {
     pub(super) running: bool,
+    /// The channels that the tenant's kill switch holds, as bits.
+    pub(super) channels_paused: i64,
     pub(super) metered: bool,
     /// Campaigns that are not archived, and whether they run.
     pub(super) campaigns: &'a HashMap<CampaignId, bool>,
@@ -240,7 +243,8 @@ impl<'a> Plan<'a> {
             .get(&claim.campaign)
             .copied()
             .unwrap_or_default();
-        if !(standing.running && campaign_runs) {
+        let channel_paused = standing.channels_paused & channel_bit(claim.channel) != 0;
+        if !standing.running || channel_paused || !campaign_runs {
             self.refused.insert((at, enrollment));
         } else if self.fold(at, commit, enrollment, |fold| {
             fold.to = Some(claim.to);

@@ -56,9 +56,14 @@ async fn round(
     let campaigns = pin_campaigns(conn, commits, &held).await?;
     let mut plan = Plan::default();
     for at in &held {
-        let Pinned { running, metered } = pinned[at];
+        let Pinned {
+            running,
+            channels_paused,
+            metered,
+        } = pinned[at];
         let standing = gather::Standing {
             running,
+            channels_paused,
             metered,
             campaigns: &campaigns,
         };
@@ -104,7 +109,9 @@ async fn write(
 /// of the lease holds off a take-over (its epoch is part of a key), but no renewal; the share of
 /// the tenant holds off a pause.
 const PIN: Sql = batch!(
-    "SELECT r.ord, t.status, c.balance FROM ",
+    "SELECT r.ord, CAST(CASE WHEN t.status = 'active' AND t.held = 0 THEN 1 ELSE 0 END AS BIGINT),
+         t.channels_paused, c.balance
+     FROM ",
     (1 "ord" "bigint", 2 "tenant" "bigint", 3 "shard" "bigint", 4 "epoch" "bigint"),
     "JOIN leases l ON l.shard = r.shard AND l.epoch = r.epoch
      JOIN tenants t ON t.id = r.tenant AND t.shard = r.shard
@@ -116,6 +123,8 @@ const PIN: Sql = batch!(
 #[derive(Clone, Copy)]
 struct Pinned {
     running: bool,
+    /// The channels that its kill switch holds, as bits.
+    channels_paused: i64,
     metered: bool,
 }
 
@@ -137,11 +146,12 @@ async fn pin(
     }
     let rows = conn.rows(&PIN, pins.args(vec![])).await?;
     let pinned = rows.into_iter().map(|mut row| {
-        let (at, running) = (row.small()?, row.text()? == "active");
+        let (at, running) = (row.small()?, row.int()? == 1);
         Ok((
             at,
             Pinned {
                 running,
+                channels_paused: row.int()?,
                 metered: row.int_or_null()?.is_some(),
             },
         ))

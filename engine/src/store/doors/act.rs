@@ -14,7 +14,7 @@ use crate::facts::Saying;
 use crate::store::codec::channel_bit;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::sql::{Batch, Sql, batch, row};
+use crate::store::sql::{Batch, Sql, args, batch, both, row};
 
 /// A fact with its inbox row and its subject; no two of a round have the same subject.
 pub(super) struct Act<'a> {
@@ -46,6 +46,7 @@ impl Act<'_> {
             Subject::Boleto(id) => id.0,
             Subject::Contact(id) => id.0,
             Subject::Campaign(id) => id.0,
+            Subject::Channel(channel) => channel_bit(channel),
             Subject::Tenant => self.tenant.0,
         }
     }
@@ -55,6 +56,7 @@ impl Act<'_> {
             Subject::Boleto(id) => id.to_string(),
             Subject::Contact(id) => id.to_string(),
             Subject::Campaign(id) => id.to_string(),
+            Subject::Channel(channel) => channel.to_string(),
             Subject::Tenant => self.tenant.to_string(),
         }
     }
@@ -76,9 +78,22 @@ pub(super) async fn all(conn: &mut Conn, acts: &[Act<'_>]) -> Result<HashSet<usi
 
 const TENANT_STATUS: Sql = batch!(
     "UPDATE tenants SET status = r.new_status FROM ",
-    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "new_status" "text"),
+    (1 "tenant" "bigint", 2 "new_status" "text"),
     "WHERE tenants.id = r.tenant AND tenants.status <> r.new_status
      RETURNING id"
+);
+
+const TENANT_HELD: Sql = batch!(
+    "UPDATE tenants SET held = r.held FROM ",
+    (1 "tenant" "bigint", 2 "held" "bigint"),
+    "WHERE tenants.id = r.tenant AND tenants.held <> r.held
+     RETURNING id"
+);
+
+/// The channels that stay as they are, and those that are held from now on.
+const CHANNELS: Sql = both(
+    "UPDATE tenants SET channels_paused = (channels_paused & $2) | $3
+     WHERE id = $1 AND channels_paused <> ((channels_paused & $2) | $3)",
 );
 
 const CAMPAIGN_STATUS: Sql = batch!(
@@ -91,16 +106,28 @@ const CAMPAIGN_STATUS: Sql = batch!(
      RETURNING id"
 );
 
+/// Every channel's bit.
+const CHANNELS_ALL: i64 = 7;
+
 /// One row, however many enrollments it stops: claims pin it and read it.
 async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, StoreError> {
-    let (mut tenants, mut campaigns) = (Batch::default(), Batch::default());
+    let (mut tenants, mut held) = (Batch::default(), Batch::default());
+    let mut campaigns = Batch::default();
     let mut unchanged = HashSet::new();
     for act in acts {
         let (id, tenant) = (act.subject_id(), act.tenant.0);
         let mut campaign = |new: &str, old: &str| campaigns.push(row![id, tenant, new, old]);
         match act.saying {
-            Saying::TenantPaused => tenants.push(row![act.ord as i64, tenant, "paused"]),
-            Saying::TenantResumed => tenants.push(row![act.ord as i64, tenant, "active"]),
+            Saying::TenantPaused => tenants.push(row![tenant, "paused"]),
+            Saying::TenantResumed => tenants.push(row![tenant, "active"]),
+            Saying::TenantHeld => held.push(row![tenant, 1_i64]),
+            Saying::TenantReleased => held.push(row![tenant, 0_i64]),
+            Saying::ChannelPaused { .. } | Saying::ChannelResumed { .. } => {
+                if !channel(conn, act).await? {
+                    unchanged.insert(act.ord);
+                }
+                continue;
+            }
             Saying::CampaignLaunched { .. } => campaign("running", "draft"),
             Saying::CampaignPaused { .. } => campaign("paused", "running"),
             Saying::CampaignResumed { .. } => campaign("running", "paused"),
@@ -111,6 +138,7 @@ async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, 
     }
     for (sql, rows, of_tenants) in [
         (&TENANT_STATUS, tenants, true),
+        (&TENANT_HELD, held, true),
         (&CAMPAIGN_STATUS, campaigns, false),
     ] {
         if rows.is_empty() {
@@ -128,6 +156,16 @@ async fn statuses(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<HashSet<usize>, 
         }
     }
     Ok(unchanged)
+}
+
+/// Holds or frees a channel; returns false when it was so before. One at a time: a statement
+/// changes a tenant's row once.
+async fn channel(conn: &mut Conn, act: &Act<'_>) -> Result<bool, StoreError> {
+    let bit = act.subject_id();
+    let pauses = matches!(act.saying, Saying::ChannelPaused { .. });
+    let others = CHANNELS_ALL & !bit;
+    let args = args![act.tenant.0, others, if pauses { bit } else { 0 }];
+    Ok(conn.execute(&CHANNELS, args).await? == 1)
 }
 
 /// What is said twice is said at the later instant: an older word does not take it back.

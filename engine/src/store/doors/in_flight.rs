@@ -15,6 +15,7 @@ use super::act::Act;
 use super::resolve;
 use crate::facts::{Fact, Saying};
 use crate::store::Store;
+use crate::store::codec::channel_bit;
 use crate::store::commit::CLAIM_LASTS_MAX_MS;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
@@ -55,16 +56,27 @@ const OF_CAMPAIGNS: Sql = open_claims!(
        AND a.claimed_at > r.since_at"
 );
 
+const OF_CHANNELS: Sql = open_claims!(
+    "JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at
+       AND CASE a.channel WHEN 'whatsapp' THEN 1 WHEN 'sms' THEN 2 ELSE 4 END = r.subject"
+);
+
 const OF_TENANTS: Sql =
     open_claims!("JOIN attempts a ON a.tenant_id = r.tenant AND a.claimed_at > r.since_at");
 
 /// Subjects to look after, by their kind.
 #[derive(Default)]
 struct Asked {
-    kinds: [Batch; 4],
+    kinds: [Batch; 5],
 }
 
-const STATEMENTS: [&Sql; 4] = [&OF_BOLETOS, &OF_CONTACTS, &OF_CAMPAIGNS, &OF_TENANTS];
+const STATEMENTS: [&Sql; 5] = [
+    &OF_BOLETOS,
+    &OF_CONTACTS,
+    &OF_CAMPAIGNS,
+    &OF_CHANNELS,
+    &OF_TENANTS,
+];
 
 impl Asked {
     fn about(&mut self, ord: usize, tenant: TenantId, subject: Subject, now: Timestamp) {
@@ -72,7 +84,8 @@ impl Asked {
             Subject::Boleto(id) => (0, id.0),
             Subject::Contact(id) => (1, id.0),
             Subject::Campaign(id) => (2, id.0),
-            Subject::Tenant => (3, tenant.0),
+            Subject::Channel(channel) => (3, channel_bit(channel)),
+            Subject::Tenant => (4, tenant.0),
         };
         let after_ms = now.unix_ms() - CLOCKS_APART_MAX_MS;
         let since_ms = after_ms - CLAIM_LASTS_MAX_MS;
@@ -134,8 +147,11 @@ const CAMPAIGN_HALTED: Sql = both(
 );
 const CAMPAIGN_ENDED: Sql =
     both("SELECT id FROM campaigns WHERE tenant_id = $1 AND id = $2 AND status = 'archived'");
+const CHANNEL_HALTED: Sql =
+    both("SELECT id FROM tenants WHERE id = $1 AND (channels_paused & $2) <> 0");
 const TENANT_HALTED: Sql =
     both("SELECT id FROM tenants WHERE id = $1 AND id = $2 AND status = 'paused'");
+const TENANT_HELD: Sql = both("SELECT id FROM tenants WHERE id = $1 AND id = $2 AND held = 1");
 
 /// Says whether a stop that was told before still holds for all of its subjects.
 async fn holds(conn: &mut Conn, fact: &Fact, subjects: &[Subject]) -> Result<bool, StoreError> {
@@ -155,6 +171,10 @@ async fn holds(conn: &mut Conn, fact: &Fact, subjects: &[Subject]) -> Result<boo
                 (&CAMPAIGN_ENDED, args![tenant, id.0])
             }
             (Subject::Campaign(id), _) => (&CAMPAIGN_HALTED, args![tenant, id.0]),
+            (Subject::Channel(channel), _) => {
+                (&CHANNEL_HALTED, args![tenant, channel_bit(channel)])
+            }
+            (Subject::Tenant, Saying::TenantHeld) => (&TENANT_HELD, args![tenant, tenant]),
             (Subject::Tenant, _) => (&TENANT_HALTED, args![tenant, tenant]),
         };
         if conn.first(sql, args).await?.is_none() {

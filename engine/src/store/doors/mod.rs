@@ -5,6 +5,7 @@
 
 mod act;
 pub(super) mod campaign;
+mod engine;
 pub(super) mod facts;
 pub(super) mod import;
 mod import_rows;

@@ -141,7 +141,19 @@ async fn look_up(
     let also = look(conn, &CONTACTS_BY_EMAIL, asked.addresses, contact, resolved).await?;
     look(conn, &CAMPAIGNS, asked.campaigns, campaign, resolved).await?;
     look(conn, &TENANTS, asked.tenants, |_| Subject::Tenant, resolved).await?;
+    channels_of_tenants(facts, resolved);
     Ok(also)
+}
+
+/// A channel is one of a tenant that exists.
+fn channels_of_tenants(facts: &[&Fact], resolved: &mut [Resolved]) {
+    for (fact, resolved) in facts.iter().zip(resolved) {
+        if let Some(channel) = fact.saying.tenant_channel()
+            && *resolved == Resolved::Found(Subject::Tenant)
+        {
+            *resolved = Resolved::Found(Subject::Channel(channel));
+        }
+    }
 }
 
 async fn look(
@@ -273,9 +285,16 @@ pub(super) fn body(saying: &Saying, subjects: &[Subject]) -> Option<FactBody> {
             of_contact(saying, contact, others.collect())
         }
         Subject::Campaign(campaign) => of_campaign(saying, campaign),
+        Subject::Channel(channel) => match saying {
+            Saying::ChannelPaused { .. } => Some(FactBody::ChannelPaused { channel }),
+            Saying::ChannelResumed { .. } => Some(FactBody::ChannelResumed { channel }),
+            _ => None,
+        },
         Subject::Tenant => match saying {
             Saying::TenantPaused => Some(FactBody::TenantPaused),
             Saying::TenantResumed => Some(FactBody::TenantResumed),
+            Saying::TenantHeld => Some(FactBody::TenantHeld),
+            Saying::TenantReleased => Some(FactBody::TenantReleased),
             Saying::FeedHeard => Some(FactBody::FeedHeard),
             _ => None,
         },

@@ -28,6 +28,8 @@ pub struct NewTenant {
     pub name: String,
     /// Its CPF or CNPJ, formatted.
     pub document: Option<String>,
+    /// Its postal address, in one line.
+    pub address: Option<String>,
     /// The zone in which its days are counted.
     pub zone: Tz,
     /// Its rules.
@@ -46,6 +48,24 @@ pub struct NewTenant {
     pub senders: Vec<Sender>,
 }
 
+/// Who a tenant is for its contacts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The name that they know.
+    pub name: String,
+    /// Its CPF or CNPJ, formatted.
+    pub document: Option<String>,
+    /// Its postal address, in one line.
+    pub address: Option<String>,
+}
+
+/// Shows nothing: a document may be a person's.
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Profile").finish_non_exhaustive()
+    }
+}
+
 /// An edit of settings, by its own id: given again, it changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
@@ -60,6 +80,8 @@ pub struct Edit {
 /// A setting of a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
+    /// Who it is.
+    Profile(Profile),
     /// Its rules.
     Rules(RulePack),
     /// Its calendar; everything is planned again.
@@ -79,9 +101,9 @@ pub enum Setting {
 }
 
 const TENANT: Sql = both(
-    "INSERT INTO tenants (name, document, zone, shard, rules, rules_version, calendar, charges,
-         retry, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    "INSERT INTO tenants (name, document, address, zone, shard, rules, rules_version, calendar,
+         charges, retry, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      RETURNING id",
 );
 
@@ -115,6 +137,8 @@ const TEMPLATE: Sql = both(
      VALUES ($1, $2, $3, $4, $5, $6)",
 );
 
+const PROFILE: Sql =
+    both("UPDATE tenants SET name = $2, document = $3, address = $4 WHERE id = $1");
 const RULES: Sql = both("UPDATE tenants SET rules = $2, rules_version = $3 WHERE id = $1");
 const CALENDAR: Sql = both("UPDATE tenants SET calendar = $2 WHERE id = $1");
 const CHARGES: Sql = both("UPDATE tenants SET charges = $2 WHERE id = $1");
@@ -177,6 +201,7 @@ fn create(
         let row = args![
             tenant.name.as_str(),
             tenant.document.clone(),
+            tenant.address.clone(),
             tenant.zone.name(),
             // Its shard follows from the id that the database gives it.
             0_i64,
@@ -196,6 +221,7 @@ fn create(
         conn.execute(&FEED, args![id, tenant.feed_silence_max_ms, at.unix_ms()])
             .await?;
         conn.execute(&GATE, args![id]).await?;
+        super::engine::begin(conn, id).await?;
         if let Some(credits) = tenant.credits {
             conn.execute(&CREDITS, args![id, credits]).await?;
         }
@@ -257,6 +283,15 @@ async fn apply(
 ) -> Result<&'static str, StoreError> {
     let id = tenant.0;
     let (sql, args, action) = match setting {
+        Setting::Profile(Profile {
+            name,
+            document,
+            address,
+        }) => (
+            &PROFILE,
+            args![id, name.as_str(), document.clone(), address.clone()],
+            "profile.changed",
+        ),
         Setting::Rules(rules) => (
             &RULES,
             args![id, json(rules)?, i64::from(rules.version)],

@@ -6,7 +6,7 @@ use schedules::rule::RuleError;
 use schedules::template::TemplateError;
 
 use super::campaign::NewCampaign;
-use super::tenant::{NewTenant, Setting};
+use super::tenant::{NewTenant, Profile, Setting};
 use crate::access::InvalidToken;
 
 /// Why a setting was refused; nothing of it was stored.
@@ -24,6 +24,9 @@ pub enum InvalidSetting {
     /// A name that nobody could read.
     #[error("the name is empty")]
     NoName,
+    /// A postal address that is no line of text.
+    #[error("the address is not one line of at most {ADDRESS_CHARS_MAX} characters")]
+    Address,
     /// Fewer credits than none, or more than anybody buys.
     #[error("the number of credits is not between 0 and {CREDITS_MAX}")]
     Credits,
@@ -38,6 +41,9 @@ pub enum InvalidSetting {
     Token(#[from] InvalidToken),
 }
 
+/// The longest postal address, in characters.
+const ADDRESS_CHARS_MAX: usize = 200;
+
 /// The most credits of one purchase: so many of them never leave the range of a balance.
 const CREDITS_MAX: i64 = 1_000_000_000_000;
 
@@ -49,6 +55,18 @@ fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
 fn name(name: &str) -> Result<(), InvalidSetting> {
     match name.trim() {
         "" => Err(InvalidSetting::NoName),
+        _ => Ok(()),
+    }
+}
+
+/// One line that people can read.
+fn address(address: Option<&str>) -> Result<(), InvalidSetting> {
+    let readable = |text: &str| {
+        let chars = text.chars().count();
+        (1..=ADDRESS_CHARS_MAX).contains(&chars) && !text.chars().any(char::is_control)
+    };
+    match address {
+        Some(text) if text.trim().is_empty() || !readable(text) => Err(InvalidSetting::Address),
         _ => Ok(()),
     }
 }
@@ -77,6 +95,7 @@ fn pace(pace: Pace) -> Result<(), InvalidSetting> {
 impl NewTenant {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         name(&self.name)?;
+        address(self.address.as_deref())?;
         credits(self.credits.unwrap_or_default())?;
         silence(self.feed_silence_max_ms)?;
         self.senders.iter().try_for_each(|one| pace(one.pace))?;
@@ -84,9 +103,17 @@ impl NewTenant {
     }
 }
 
+impl Profile {
+    fn check(&self) -> Result<(), InvalidSetting> {
+        name(&self.name)?;
+        address(self.address.as_deref())
+    }
+}
+
 impl Setting {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         match self {
+            Setting::Profile(profile) => profile.check(),
             Setting::Rules(rules) => rules.validate().map_err(InvalidSetting::Rules),
             Setting::Template(template) => Ok(template.validate()?),
             // The others are valid as their types are, or read as the nearest that is.

@@ -19,6 +19,7 @@ const RUNNING: Sql = both(
     "SELECT c.id FROM campaigns c
      JOIN tenants t ON t.id = c.tenant_id
      WHERE c.tenant_id = $1 AND c.status = 'running' AND t.status = 'active'
+       AND t.held = 0
      ORDER BY c.id",
 );
 

@@ -12,7 +12,7 @@ use schedules::plan::Touch;
 use schedules::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use schedules::verdict::Feed;
 
-use crate::store::codec::{claim_from_text, instant, small};
+use crate::store::codec::{channels_of, claim_from_text, instant, small};
 use crate::store::conn::{Conn, Row};
 use crate::store::error::StoreError;
 use crate::store::sql::{Sql, args, both};
@@ -25,7 +25,9 @@ use crate::store::sql::{Sql, args, both};
 const UNSETTLED_FOR_MAX_MS: i64 = HOUR_MS;
 
 const TENANT: Sql = both(
-    "SELECT t.name, t.document, t.zone, t.status, t.rules, t.calendar, t.charges, t.retry,
+    "SELECT t.name, t.document, t.address, t.zone,
+         CAST(CASE WHEN t.status = 'active' AND t.held = 0 THEN 1 ELSE 0 END AS BIGINT),
+         t.channels_paused, t.rules, t.calendar, t.charges, t.retry,
          f.silence_max_ms, f.heard_at, c.balance, c.held
      FROM tenants t
      JOIN feeds f ON f.tenant_id = t.id
@@ -100,8 +102,10 @@ fn read_tenant(id: TenantId, mut row: Row) -> Result<Tenant, StoreError> {
         id,
         name: row.text()?,
         document: row.text_or_null()?,
+        address: row.text_or_null()?,
         zone: row.parsed("zone")?,
-        running: row.text()? == "active",
+        running: row.int()? == 1,
+        paused_channels: channels_of(row.int()?),
         rules: row.json("rules")?,
         calendar: row.json("calendar")?,
         charges: match row.text_or_null()? {

@@ -22,7 +22,7 @@ const DUE: Sql = batch!(
               LIMIT 1) AS next_at
          FROM ",
     (1 "shard" "bigint"),
-    "JOIN tenants t ON t.shard = r.shard AND t.status = 'active'
+    "JOIN tenants t ON t.shard = r.shard AND t.status = 'active' AND t.held = 0
          JOIN campaigns c ON c.tenant_id = t.id AND c.status = 'running') AS d
      GROUP BY d.tenant_id
      HAVING min(d.next_at) IS NOT NULL"

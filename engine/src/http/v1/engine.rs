@@ -1,0 +1,74 @@
+//! `/v1/engine`: the kill switch of the whole engine. Only whoever holds `admin` of the engine
+//! turns it; every tenant is held by it as by its own switch, and goes on afterwards unless its own
+//! is on.
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::server::Api;
+use super::{Answer, answer, resource};
+use crate::access::Scope;
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.service(resource("/engine").get(read))
+        .service(resource("/engine/{act:pause|resume}").post(turn));
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Act {
+    Pause,
+    Resume,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    held: bool,
+}
+
+/// What became of the tenants together.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Outcome {
+    Resumed {
+        tenants: u64,
+    },
+    Stopped {
+        tenants: u64,
+    },
+    Settling {
+        tenants: u64,
+        in_flight: u32,
+        settled_by: String,
+    },
+}
+
+async fn read(caller: Caller, api: web::Data<Api>) -> Answer {
+    caller.may(Scope::Admin, None)?;
+    let held = api.store.is_engine_held().await?;
+    answer(HttpResponse::Ok(), &Shown { held })
+}
+
+async fn turn(caller: Caller, api: web::Data<Api>, act: web::Path<Act>) -> Answer {
+    caller.may(Scope::Admin, None)?;
+    let (doors, source) = (api.doors.clone(), caller.source("acts"));
+    let held = *act == Act::Pause;
+    // To its end, also when the caller hangs up: a switch that is half turned helps nobody.
+    let told = actix_web::rt::spawn(async move { doors.hold_engine(held, &source).await });
+    let told = told.await.map_err(|_| Problem::interrupted())??;
+    let tenants = told.tenants;
+    match (held, told.settled_by) {
+        (false, _) => answer(HttpResponse::Ok(), &Outcome::Resumed { tenants }),
+        (true, None) => answer(HttpResponse::Ok(), &Outcome::Stopped { tenants }),
+        (true, Some(settled_by)) => {
+            let settling = Outcome::Settling {
+                tenants,
+                in_flight: told.in_flight,
+                settled_by: settled_by.to_string(),
+            };
+            answer(HttpResponse::Accepted(), &settling)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The kill switches of a channel and of the whole engine, over HTTP.
+
+use serde_json::json;
+
+use super::{Engine, ok};
+
+#[test]
+fn a_channel_is_held_and_freed_by_whoever_may_say_so() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let (facts, manage) = (
+        engine.of(&tenant, "facts"),
+        engine.of(&tenant, "manage,read"),
+    );
+    let at = |act: &str| format!("/v1/tenants/{tenant}/channels/{act}");
+    let said = |id: &str| json!({ "id": id });
+    let paused = facts.post(&at("sms/pause"), &said("p"));
+    let paused = ok(&paused);
+    assert_eq!(
+        (&paused["outcome"], &paused["subject"]),
+        (&json!("stopped"), &json!("sms"))
+    );
+    let shown = ok(&manage.get(&format!("/v1/tenants/{tenant}")));
+    assert_eq!(shown["paused_channels"], json!(["sms"]));
+    assert_eq!(shown["running"], true);
+    assert_eq!(facts.post(&at("sms/resume"), &said("r")).status, 403);
+    assert_eq!(
+        ok(&manage.post(&at("sms/resume"), &said("r")))["outcome"],
+        "taken"
+    );
+    assert_eq!(facts.post(&at("fax/pause"), &said("f")).status, 404);
+    // A pause that is told again after it was taken back stops nothing, and does not say so.
+    assert_eq!(
+        ok(&facts.post(&at("sms/pause"), &said("p")))["outcome"],
+        "duplicate"
+    );
+}
+
+#[test]
+fn the_engine_is_held_with_everybody_in_it_and_with_who_comes() {
+    let engine = Engine::start();
+    let early = engine.tenant();
+    let of_tenant = engine.of(&early, "read,facts,manage,import");
+    let all = |act: &str| format!("/v1/engine/{act}");
+    assert_eq!(of_tenant.post(&all("pause"), &json!({})).status, 403);
+    assert_eq!(of_tenant.get("/v1/engine").status, 403);
+    let paused = ok(&engine.admin.post(&all("pause"), &json!({})));
+    assert_eq!(paused, json!({ "outcome": "stopped", "tenants": 1 }));
+    assert_eq!(ok(&engine.admin.get("/v1/engine")), json!({ "held": true }));
+    let late = engine.tenant();
+    let runs = |tenant: &str| {
+        let path = format!("/v1/tenants/{tenant}");
+        ok(&engine.admin.get(&path))["running"] == true
+    };
+    assert!(!runs(&early) && !runs(&late));
+    // Pulled twice it holds, too.
+    let again = ok(&engine.admin.post(&all("pause"), &json!({})));
+    assert_eq!(again, json!({ "outcome": "stopped", "tenants": 2 }));
+    let resumed = ok(&engine.admin.post(&all("resume"), &json!({})));
+    assert_eq!(resumed, json!({ "outcome": "resumed", "tenants": 2 }));
+    assert!(runs(&early) && runs(&late));
+}
