@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ pub(super) struct Problem {
     error: &'static str,
     detail: Cow<'static, str>,
     retry_after_s: Option<u32>,
+    /// The methods that the path takes.
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +47,7 @@ impl Problem {
             error,
             detail: detail.into(),
             retry_after_s: None,
+            allow: None,
         }
     }
 
@@ -84,9 +87,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such thing")
     }
 
-    pub(super) fn not_allowed() -> Self {
+    /// A method that the path does not take; `allow` names those that it does.
+    pub(super) fn not_allowed(allow: String) -> Self {
         let detail = "this path does not take the method";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        }
     }
 
     /// Too much of the same is under way.
@@ -123,6 +130,9 @@ impl ResponseError for Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((ALLOW, methods.as_str()));
         }
         response.json(Body {
             r#type: "about:blank",

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 use super::problem::Problem;
+use super::route::{self, Route};
 use super::server::Api;
 use crate::store::Edit;
 
@@ -30,19 +31,23 @@ const KEY_BYTES_MAX: usize = 255;
 
 type Answer = Result<HttpResponse, Problem>;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.configure(tokens::endpoints)
-        .configure(tenants::endpoints)
-        .configure(settings::endpoints)
-        .configure(campaigns::endpoints)
-        .configure(imports::endpoints)
-        .configure(events::endpoints)
-        .configure(why::endpoints);
+const TABLE: &[&[Route]] = &[
+    tokens::ROUTES,
+    tenants::ROUTES,
+    settings::ROUTES,
+    campaigns::ROUTES,
+    imports::ROUTES,
+    events::ROUTES,
+    why::ROUTES,
+];
+
+/// Returns every path below `/v1`.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    TABLE.iter().copied().flatten()
 }
 
-/// A path that answers other methods with 405.
-fn resource(path: &str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(async || Err::<&str, _>(Problem::not_allowed())))
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    route::register(app, routes());
 }
 
 fn answer(mut response: HttpResponseBuilder, body: &impl Serialize) -> Answer {

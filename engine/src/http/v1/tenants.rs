@@ -12,18 +12,25 @@ use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
-use super::{Answer, Id, answer, resource};
+use super::{Answer, Id, answer};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::NewTenant;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants").post(create))
-        .service(resource("/tenants/{tenant}").get(read))
-        .service(resource("/tenants/{tenant}/{act:pause|resume}").post(act));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/tenants", Scope::Admin, || web::to(create)),
+    Route::get("/tenants/{tenant}", Scope::Read, || web::to(read)),
+    // Whoever may say that something ends may also hold everything.
+    Route::post("/tenants/{tenant}/{act:pause}", Scope::Facts, || {
+        web::to(act)
+    }),
+    Route::post("/tenants/{tenant}/{act:resume}", Scope::Manage, || {
+        web::to(act)
+    }),
+];
 
 /// The kill switch.
 #[derive(Clone, Copy, Deserialize)]
@@ -82,8 +89,7 @@ struct Shown {
     credits: Option<i64>,
 }
 
-async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
-    caller.may(Scope::Admin, None)?;
+async fn create(api: web::Data<Api>, new: web::Json<New>) -> Answer {
     let new = new.into_inner();
     let document = new.document.as_deref().map(Document::parse).transpose();
     let document =
@@ -104,8 +110,7 @@ async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Ans
     answer(HttpResponse::Created(), &Created { id: Id(id) })
 }
 
-async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
-    caller.may(Scope::Read, Some(tenant.0))?;
+async fn read(api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
     let tenant = api.store.tenant(tenant.0).await?;
     let shown = Shown {
         id: Id(tenant.id),
@@ -130,11 +135,9 @@ async fn act(
     said: web::Json<Said>,
 ) -> Answer {
     let (Id(tenant), act) = *of;
-    // Whoever may say that something ends may also hold everything.
-    let (wanted, saying) = match act {
-        Act::Pause => (Scope::Facts, Saying::TenantPaused),
-        Act::Resume => (Scope::Manage, Saying::TenantResumed),
+    let saying = match act {
+        Act::Pause => Saying::TenantPaused,
+        Act::Resume => Saying::TenantResumed,
     };
-    caller.may(wanted, Some(tenant))?;
     events::tell(&caller, &api, tenant, said.into_inner(), saying).await
 }

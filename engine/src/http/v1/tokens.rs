@@ -8,18 +8,20 @@ use schedules::time::{HOUR_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, resource};
+use super::{Answer, Id, answer};
 use crate::access::{Issued, NewToken, Prefix, Scope, Scopes, TokenId, TokenRecord};
 
 /// How many tokens a page has.
 const PAGE: u32 = 100;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tokens").get(list).post(create))
-        .service(resource("/tokens/{prefix}").delete(revoke))
-        .service(resource("/tokens/{prefix}/rotate").post(rotate));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/tokens", Scope::Admin, || web::to(list)),
+    Route::post("/tokens", Scope::Admin, || web::to(create)),
+    Route::delete("/tokens/{prefix}", Scope::Admin, || web::to(revoke)),
+    Route::post("/tokens/{prefix}/rotate", Scope::Admin, || web::to(rotate)),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +106,6 @@ impl Shown {
 async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
     let (now, new) = (api.clock.now(), new.into_inner());
     let tenant = new.tenant.map(|tenant| tenant.0);
-    caller.may(Scope::Admin, tenant)?;
     let new = NewToken {
         name: new.name,
         tenant,
@@ -120,10 +121,9 @@ async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Ans
     answer(HttpResponse::Created(), &Shown::issued(issued, now))
 }
 
-async fn list(caller: Caller, api: web::Data<Api>, asked: web::Query<Asked>) -> Answer {
+async fn list(api: web::Data<Api>, asked: web::Query<Asked>) -> Answer {
     let (now, asked) = (api.clock.now(), asked.into_inner());
     let tenant = asked.tenant.map(|tenant| tenant.0);
-    caller.may(Scope::Admin, tenant)?;
     let after = asked.after.map(|after| after.0);
     let found = api.store.tokens(tenant, after, PAGE).await?;
     let full = found.len() >= PAGE as usize;
@@ -134,7 +134,6 @@ async fn list(caller: Caller, api: web::Data<Api>, asked: web::Query<Asked>) -> 
 
 async fn revoke(caller: Caller, api: web::Data<Api>, prefix: web::Path<Id<Prefix>>) -> Answer {
     let prefix = prefix.into_inner().0;
-    caller.may(Scope::Admin, None)?;
     let (by, now) = (caller.source("tokens"), api.clock.now());
     api.store.revoke_token(&prefix, &by, now).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -147,7 +146,6 @@ async fn rotate(
     rotation: web::Json<Rotation>,
 ) -> Answer {
     let prefix = prefix.into_inner().0;
-    caller.may(Scope::Admin, None)?;
     let (by, now) = (caller.source("tokens"), api.clock.now());
     let rotated = api.store.rotate_token(&prefix, rotation.grace_ms, &by, now);
     answer(HttpResponse::Created(), &Shown::issued(rotated.await?, now))
