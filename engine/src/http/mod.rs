@@ -3,8 +3,10 @@
 //! Handlers decide nothing: once the table of paths says that the caller may, they read the
 //! request, tell a door or ask the store, and answer.
 
+mod body;
 mod caller;
 pub mod health;
+mod once;
 mod problem;
 mod route;
 pub mod server;

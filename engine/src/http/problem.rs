@@ -9,7 +9,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICAT
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::access::Denied;
+use crate::access::{Denied, Prefix};
 use crate::imports::csv::ImportError;
 use crate::store::StoreError;
 
@@ -96,9 +96,46 @@ impl Problem {
         }
     }
 
+    /// A body that did not come in time.
+    pub(super) fn timeout() -> Self {
+        let detail = "the body did not come in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    }
+
+    /// A key under which something else was asked for.
+    pub(super) fn key_reused() -> Self {
+        let detail = "the Idempotency-Key was used for another request";
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            detail,
+        )
+    }
+
+    /// The same request, which is being done.
+    pub(super) fn in_flight() -> Self {
+        let detail = "the same request is being done; made again later, it is answered";
+        Self {
+            retry_after_s: Some(AGAIN_AFTER_S),
+            ..Self::new(StatusCode::CONFLICT, "in_flight", detail)
+        }
+    }
+
+    /// A token that the same request made before: its secret is shown once.
+    pub(super) fn already_done(prefix: &Prefix) -> Self {
+        let detail = format!("the request made the token {prefix} before; rotate it for a secret");
+        Self::new(StatusCode::CONFLICT, "already_done", detail)
+    }
+
     /// Too much of the same is under way.
     pub(super) fn busy(detail: &'static str) -> Self {
         Self::again_later("busy", detail)
+    }
+
+    /// Says whether the rest of the request is not read any more.
+    fn cuts_short(&self) -> bool {
+        let cuts_short = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
+        cuts_short.contains(&self.status)
     }
 
     fn again_later(error: &'static str, detail: &'static str) -> Self {
@@ -122,6 +159,9 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
+        if self.cuts_short() {
+            response.force_close();
+        }
         response
             .content_type("application/problem+json")
             .insert_header((CACHE_CONTROL, "no-store"));

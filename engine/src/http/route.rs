@@ -12,8 +12,10 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, ResponseError, web};
 use schedules::id::TenantId;
 
+use super::body;
 use super::caller::Caller;
 use super::problem::Problem;
+use super::server::Api;
 use crate::access::Scope;
 
 /// What is done to a path.
@@ -38,6 +40,8 @@ pub struct Route {
     pub path: &'static str,
     /// What the caller's token must allow.
     pub wanted: Scope,
+    /// The body is no JSON, but a file that is read as it comes.
+    takes_file: bool,
     handler: fn() -> actix_web::Route,
 }
 
@@ -105,7 +109,16 @@ impl Route {
             verb,
             path,
             wanted,
+            takes_file: false,
             handler,
+        }
+    }
+
+    /// Makes it a path that takes a file.
+    pub(super) const fn with_file(self) -> Self {
+        Self {
+            takes_file: true,
+            ..self
         }
     }
 }
@@ -133,16 +146,18 @@ pub(super) fn register(app: &mut web::ServiceConfig, table: impl Iterator<Item =
 /// Lets a request through to its handler when its caller may do what it asks for.
 async fn admit(
     routes: Rc<[&'static Route]>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    match admitted(&routes, &request) {
+    match admitted(&routes, &mut request).await {
         Ok(()) => next.call(request).await,
         Err(problem) => Ok(request.into_response(problem.error_response())),
     }
 }
 
-fn admitted(routes: &[&Route], request: &ServiceRequest) -> Result<(), Problem> {
+async fn admitted(routes: &[&Route], request: &mut ServiceRequest) -> Result<(), Problem> {
+    let api = request.app_data::<web::Data<Api>>().cloned();
+    let api = api.ok_or_else(Problem::interrupted)?;
     let asked = |route: &&&Route| route.verb.method() == *request.method();
     let Some(route) = routes.iter().find(asked) else {
         let verbs = routes.iter().map(|route| route.verb.as_str());
@@ -150,7 +165,13 @@ fn admitted(routes: &[&Route], request: &ServiceRequest) -> Result<(), Problem> 
     };
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.ok_or_else(Problem::unauthorized)?;
-    caller.may(route.wanted, tenant(request)?)
+    caller.may(route.wanted, tenant(request)?)?;
+    match route.verb {
+        // Files are larger, and read by who takes them.
+        _ if route.takes_file => Ok(()),
+        Verb::Get => Ok(()),
+        Verb::Post | Verb::Put | Verb::Delete => body::read(request, &api).await,
+    }
 }
 
 /// Returns the tenant that the path names. An id that nothing can have names nothing.

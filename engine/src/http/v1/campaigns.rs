@@ -10,19 +10,19 @@ use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
-use super::{Answer, Id, answer, edit};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::NewCampaign;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/tenants/{tenant}/campaigns", Scope::Manage, || {
-        web::to(create)
+        web::to(Once(create))
     }),
     Route::put(
         "/tenants/{tenant}/campaigns/{campaign}",
         Scope::Manage,
-        || web::to(replace),
+        || web::to(Once(replace)),
     ),
     Route::get(
         "/tenants/{tenant}/campaigns/{campaign}/versions/{version}",

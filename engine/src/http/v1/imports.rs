@@ -32,11 +32,8 @@ const CHUNK: usize = 1_000;
 /// How many refusals are named; the rest are counted.
 const NAMED_MAX: usize = 10_000;
 
-pub(super) const ROUTES: &[Route] = &[Route::post(
-    "/tenants/{tenant}/boletos",
-    Scope::Import,
-    || web::to(take),
-)];
+pub(super) const ROUTES: &[Route] =
+    &[Route::post("/tenants/{tenant}/boletos", Scope::Import, || web::to(take)).with_file()];
 
 /// What became of a file.
 #[derive(Debug, Default, Serialize)]

@@ -13,28 +13,32 @@ use serde::{Deserialize, Serialize};
 use super::super::caller::Caller;
 use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, edit};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::store::Setting;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::put("/tenants/{tenant}/rules", Scope::Manage, || web::to(rules)),
+    Route::put("/tenants/{tenant}/rules", Scope::Manage, || {
+        web::to(Once(rules))
+    }),
     Route::put("/tenants/{tenant}/calendar", Scope::Manage, || {
-        web::to(calendar)
+        web::to(Once(calendar))
     }),
     Route::put("/tenants/{tenant}/charges", Scope::Manage, || {
-        web::to(charges)
+        web::to(Once(charges))
     }),
-    Route::put("/tenants/{tenant}/retry", Scope::Manage, || web::to(retry)),
+    Route::put("/tenants/{tenant}/retry", Scope::Manage, || {
+        web::to(Once(retry))
+    }),
     Route::put("/tenants/{tenant}/senders", Scope::Manage, || {
-        web::to(sender)
+        web::to(Once(sender))
     }),
     Route::put("/tenants/{tenant}/templates", Scope::Manage, || {
-        web::to(template)
+        web::to(Once(template))
     }),
     // Whoever could give himself credits would not need any.
     Route::post("/tenants/{tenant}/credits", Scope::Admin, || {
-        web::to(credits)
+        web::to(Once(credits))
     }),
 ];
 

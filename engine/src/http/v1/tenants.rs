@@ -1,6 +1,6 @@
 //! `/v1/tenants`: companies that bill, and their kill switch.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono_tz::Tz;
 use schedules::calendar::Calendar;
 use schedules::charges::ChargeRule;
@@ -15,13 +15,13 @@ use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
-use super::{Answer, Id, answer};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::NewTenant;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::post("/tenants", Scope::Admin, || web::to(create)),
+    Route::post("/tenants", Scope::Admin, || web::to(Once(create))),
     Route::get("/tenants/{tenant}", Scope::Read, || web::to(read)),
     // Whoever may say that something ends may also hold everything.
     Route::post("/tenants/{tenant}/{act:pause}", Scope::Facts, || {
@@ -41,7 +41,7 @@ enum Act {
 }
 
 /// A tenant to begin with.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -89,7 +89,13 @@ struct Shown {
     credits: Option<i64>,
 }
 
-async fn create(api: web::Data<Api>, new: web::Json<New>) -> Answer {
+async fn create(
+    caller: Caller,
+    api: web::Data<Api>,
+    request: HttpRequest,
+    new: web::Json<New>,
+) -> Answer {
+    let edit = edit(&request, &caller, &api, &*new)?;
     let new = new.into_inner();
     let document = new.document.as_deref().map(Document::parse).transpose();
     let document =
@@ -106,7 +112,7 @@ async fn create(api: web::Data<Api>, new: web::Json<New>) -> Answer {
         credits: new.credits,
         senders: Vec::new(),
     };
-    let id = api.store.create_tenant(&tenant, api.clock.now()).await?;
+    let id = api.store.create_tenant_once(&tenant, edit).await?;
     answer(HttpResponse::Created(), &Created { id: Id(id) })
 }
 
