@@ -24,7 +24,9 @@ CREATE TABLE tenants (
     calendar TEXT NOT NULL,
     charges TEXT,
     retry TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- The edit that made it; made again under its id, it makes no other.
+    made_by TEXT UNIQUE
 );
 CREATE INDEX tenants_by_shard ON tenants (shard);
 
@@ -86,7 +88,9 @@ CREATE TABLE campaign_versions (
     name TEXT NOT NULL,
     cadence TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    PRIMARY KEY (campaign_id, version)
+    made_by TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, version),
+    UNIQUE (tenant_id, made_by)
 );
 
 -- Who may call the API. Of a secret only its SHA-256 is here; no tenant: of the whole engine.
@@ -100,7 +104,8 @@ CREATE TABLE service_tokens (
     created_at BIGINT NOT NULL,
     expires_at BIGINT,
     revoked_at BIGINT,
-    replaced_by BIGINT REFERENCES service_tokens (id)
+    replaced_by BIGINT REFERENCES service_tokens (id),
+    made_by TEXT UNIQUE
 );
 CREATE INDEX service_tokens_by_tenant ON service_tokens (tenant_id, id);
 
@@ -296,13 +301,22 @@ CREATE TABLE sweeps (
 );
 
 CREATE TABLE idempotency_keys (
+    -- 0: about no tenant.
     tenant_id BIGINT NOT NULL,
+    token_id BIGINT NOT NULL,
     key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
-    response TEXT NOT NULL,
+    -- Whoever does the work now; when nobody answers until then, the same request may be made anew.
+    claim TEXT NOT NULL,
+    claimed_until BIGINT NOT NULL,
+    status BIGINT,
+    content_type TEXT,
+    body TEXT,
     created_at BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, key)
+    PRIMARY KEY (tenant_id, token_id, key),
+    CHECK ((status IS NULL) = (body IS NULL))
 );
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 -- What goes out.
 

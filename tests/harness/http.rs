@@ -21,6 +21,36 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads one answer; what its head says of its length is believed.
+    ///
+    /// # Panics
+    /// When it is none of HTTP.
+    pub fn read(from: &mut impl Read) -> Self {
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        while !is_whole(&answer) {
+            match from.read(&mut part) {
+                Ok(0) | Err(_) => break,
+                Ok(length) => answer.extend_from_slice(&part[..length]),
+            }
+        }
+        let answer = String::from_utf8(answer).expect("utf-8");
+        let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        Self {
+            status: status.expect("a status"),
+            head: head.to_lowercase(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Returns the value of a header, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
     /// Returns the body as JSON; nothing when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
@@ -29,6 +59,22 @@ impl Answer {
     /// Returns the stable code of a problem.
     pub fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Says whether the bytes end where their head says that the answer does.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(head) = answer.windows(4).position(|it| it == b"\r\n\r\n") else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&answer[..head]).to_lowercase();
+    let length = text
+        .lines()
+        .find_map(|it| it.strip_prefix("content-length: "));
+    // Without a length there is no body where none may be, and else it ends with the connection.
+    match length.map(str::parse::<usize>) {
+        Some(Ok(length)) => answer.len() >= head + 4 + length,
+        _ => text.starts_with("http/1.1 204"),
     }
 }
 
@@ -61,7 +107,7 @@ impl Client {
         self.send(&[format!("{head}\r\n").as_bytes(), body].concat())
     }
 
-    /// Sends bytes, and reads the answer to its end.
+    /// Sends bytes, and reads the answer to its end, as its head tells it.
     ///
     /// # Panics
     /// As [`Client::ask`].
@@ -72,16 +118,7 @@ impl Client {
             .expect("a time limit");
         // Who refuses a body need not read all of it.
         stream.write_all(request).unwrap_or_default();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap_or_default();
-        let answer = String::from_utf8(answer).expect("utf-8");
-        let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-        Answer {
-            status: status.expect("a status"),
-            head: head.to_lowercase(),
-            text: text.to_owned(),
-        }
+        Answer::read(&mut stream)
     }
 
     /// Asks for something.

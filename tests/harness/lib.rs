@@ -5,5 +5,6 @@ pub mod binary;
 pub mod chance;
 pub mod database;
 pub mod http;
+pub mod paths;
 pub mod scene;
 pub mod serving;

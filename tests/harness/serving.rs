@@ -14,16 +14,19 @@ const LOOKS_MAX: u64 = 10_000;
 /// # Panics
 /// When it does not come up.
 pub fn start(folder: &Path) -> (Running, String) {
+    start_with(folder, &[])
+}
+
+/// Starts an engine as [`start`] does, with more settings, each `key=value`.
+///
+/// # Panics
+/// As [`start`].
+pub fn start_with(folder: &Path, settings: &[&str]) -> (Running, String) {
     let log = folder.join("log");
-    let setting = format!("store.path={}", folder.join("regua.db").display());
-    let arguments = [
-        "serve",
-        "--set",
-        &setting,
-        "--set",
-        "serve.listen=127.0.0.1:0",
-    ];
-    let arguments = [&arguments[..], &["--set", "log.format=json"]].concat();
+    let path = format!("store.path={}", folder.join("regua.db").display());
+    let own = [path.as_str(), "serve.listen=127.0.0.1:0", "log.format=json"];
+    let set = own.iter().chain(settings).flat_map(|it| ["--set", *it]);
+    let arguments: Vec<&str> = std::iter::once("serve").chain(set).collect();
     let mut engine = Running::start(&arguments, &log);
     let mut address = None;
     let up = binary::observe(LOOKS_MAX, || {

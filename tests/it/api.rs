@@ -1,9 +1,10 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod repeats;
 mod strangers;
 mod switches;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,16 +15,21 @@ use tests::{behind, serving};
 const LOOKS_MAX: u64 = 10_000;
 
 /// An engine with its first token.
-struct Engine {
+pub(crate) struct Engine {
     folder: TempDir,
-    _running: Running,
-    admin: Client,
+    running: Running,
+    pub(crate) admin: Client,
 }
 
 impl Engine {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts an engine with these settings, each `key=value`.
+    pub(crate) fn with(settings: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let (running, address) = serving::start(folder.path());
+        let (running, address) = serving::start_with(folder.path(), settings);
         let mut token = None;
         binary::observe(LOOKS_MAX, || {
             token = first_token(folder.path());
@@ -32,16 +38,53 @@ impl Engine {
         let admin = Client { address, token };
         Self {
             folder,
-            _running: running,
+            running,
             admin,
         }
     }
 
-    fn numbers(&self, sql: &str) -> i64 {
-        behind::number(&self.folder.path().join("regua.db"), sql)
+    /// Kills the engine, and starts another one on what it left.
+    fn killed_and_started(self) -> Self {
+        drop(self.running);
+        let (running, address) = serving::start(self.folder.path());
+        let admin = Client {
+            address,
+            ..self.admin
+        };
+        Self {
+            running,
+            admin,
+            ..self
+        }
     }
 
-    fn tenant(&self) -> String {
+    /// Returns the same caller at the engine's address of now.
+    fn again(&self, client: &Client) -> Client {
+        Client {
+            address: self.admin.address.clone(),
+            ..client.clone()
+        }
+    }
+
+    pub(crate) fn numbers(&self, sql: &str) -> i64 {
+        behind::number(&self.database(), sql)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("regua.db")
+    }
+
+    /// Returns what it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
+    }
+
+    /// Says whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.running.has_ended()
+    }
+
+    pub(crate) fn tenant(&self) -> String {
         let new = json!({ "name": "Escola Aurora", "document": "12.ABC.345/01DE-35" });
         let created = self.admin.post("/v1/tenants", &new);
         assert_eq!(created.status, 201, "{}", created.text);
@@ -49,7 +92,7 @@ impl Engine {
     }
 
     /// Returns somebody with a token of the tenant.
-    fn of(&self, tenant: &str, scopes: &str) -> Client {
+    pub(crate) fn of(&self, tenant: &str, scopes: &str) -> Client {
         let new = json!({ "name": "integração", "tenant": tenant, "scopes": scopes });
         let made = self.admin.post("/v1/tokens", &new);
         assert_eq!(made.status, 201, "{}", made.text);
@@ -67,13 +110,13 @@ fn first_token(folder: &Path) -> Option<String> {
     line.split_whitespace().last().map(str::to_owned)
 }
 
-fn ok(answer: &Answer) -> Value {
+pub(crate) fn ok(answer: &Answer) -> Value {
     assert!((200..300).contains(&answer.status), "{}", answer.text);
     answer.json()
 }
 
 /// A campaign of one text message, due at any time of the day on which a boleto has 20 days left.
-fn campaign() -> Value {
+pub(crate) fn campaign() -> Value {
     let step = |no: u8, days: i32| {
         json!({
             "no": no,
@@ -90,18 +133,18 @@ fn campaign() -> Value {
 }
 
 /// Rules that hold nothing: the story is not about the time of day at which the test runs.
-fn no_rules() -> Value {
+pub(crate) fn no_rules() -> Value {
     json!({ "name": "nenhuma", "version": 2, "rules": [] })
 }
 
-fn today_plus(days: u64) -> String {
+pub(crate) fn today_plus(days: u64) -> String {
     let zone = chrono_tz::America::Sao_Paulo;
     let today = chrono::Utc::now().with_timezone(&zone).date_naive();
     (today + chrono::Days::new(days)).to_string()
 }
 
 /// Makes a tenant that may send, with a draft campaign; returns it, its token and the campaign.
-fn ready(engine: &Engine) -> (String, Client, String) {
+pub(crate) fn ready(engine: &Engine) -> (String, Client, String) {
     let tenant = engine.tenant();
     let client = engine.of(&tenant, "read,facts,import,manage");
     let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
@@ -301,30 +344,6 @@ fn nobody_speaks_in_another_callers_name() {
     let forged = "SELECT count(*) FROM inbox WHERE source = 'api:tok_2/events'
         AND body LIKE '%feed_heard%'";
     assert_eq!(engine.numbers(forged), 0);
-}
-
-#[test]
-fn a_key_that_is_used_for_something_else_loses_nothing() {
-    let engine = Engine::start();
-    let (tenant, client, _) = ready(&engine);
-    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
-    let keyed = [
-        ("Idempotency-Key", "k"),
-        ("Content-Type", "application/json"),
-    ];
-    let put = |path: &str, body: &Value| {
-        let answer = client.ask("PUT", &at(path), &keyed, body.to_string().as_bytes());
-        ok(&answer)["changed"].clone()
-    };
-    let retry = |tries: u16| json!({ "first_ms": 1_000, "longest_ms": 2_000, "tries_max": tries });
-    assert_eq!(put("/retry", &retry(2)), true);
-    assert_eq!(put("/retry", &retry(2)), false, "made before");
-    assert_eq!(put("/retry", &retry(3)), true);
-    assert_eq!(put("/rules", &no_rules()), true);
-    assert_eq!(ok(&client.get(&at("")))["retry"]["tries_max"], 3);
-    // Neither does it keep the kill switch from working.
-    let paused = client.post(&at("/pause"), &json!({ "id": "k" }));
-    assert_eq!(ok(&paused)["outcome"], "stopped");
 }
 
 #[test]

@@ -171,6 +171,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
         clock,
+        http: config.http,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
     };
     let server = server::serve(listener, api)?;

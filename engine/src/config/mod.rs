@@ -38,6 +38,10 @@ pub struct Config {
     pub node: NodeConfig,
     /// What it listens on.
     pub serve: ServeConfig,
+    /// What it takes of the API's callers' time, and what it keeps of its answers.
+    pub http: HttpConfig,
+    /// How many requests they may make.
+    pub limits: LimitsConfig,
     /// How the provider behaves that sends nothing.
     pub mailbox: MailboxBehaviour,
     /// What it says about itself.
@@ -82,6 +86,34 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
 }
 
+/// How the API treats a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HttpConfig {
+    /// How long a client may take to send the head of a request, in milliseconds.
+    pub head_ms_max: u64,
+    /// How long it may take to send a body of JSON, in milliseconds.
+    pub body_ms_max: u64,
+    /// For how many days the answer to a request with a key is kept.
+    pub idempotency_days: i64,
+}
+
+/// How many requests a caller may make per minute on one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitsConfig {
+    /// Of a token, to see what is there.
+    pub read_per_minute: u32,
+    /// To change settings and campaigns.
+    pub write_per_minute: u32,
+    /// To bring contacts and boletos.
+    pub import_per_minute: u32,
+    /// About the engine.
+    pub admin_per_minute: u32,
+    /// To tell events; counted, never refused.
+    pub facts_per_minute: u32,
+    /// Of an address, with a token that is not good.
+    pub failures_per_minute: u32,
+}
+
 /// What a process says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogConfig {
@@ -111,24 +143,28 @@ impl Config {
         let store = read_section(&mut root, "store", &mut problems, read_store);
         let node = read_section(&mut root, "node", &mut problems, read_node);
         let serve = read_section(&mut root, "serve", &mut problems, read_serve);
+        let http = read_section(&mut root, "http", &mut problems, read_http);
+        let limits = read_section(&mut root, "limits", &mut problems, read_limits);
         let mailbox = read_section(&mut root, "mailbox", &mut problems, read_mailbox);
         let log = read_section(&mut root, "log", &mut problems, read_log);
         problems.extend(
             root.keys()
                 .map(|key| Problem::new(key, ProblemKind::KnowKey)),
         );
-        match (store, node, serve, mailbox, log) {
-            (Some(store), Some(node), Some(serve), Some(mailbox), Some(log))
-                if problems.is_empty() =>
-            {
-                Ok(Self {
-                    store,
-                    node,
-                    serve,
-                    mailbox,
-                    log,
-                })
-            }
+        // Who left a section out said why.
+        let read = || {
+            Some(Self {
+                store: store?,
+                node: node?,
+                serve: serve?,
+                http: http?,
+                limits: limits?,
+                mailbox: mailbox?,
+                log: log?,
+            })
+        };
+        match read() {
+            Some(config) if problems.is_empty() => Ok(config),
             _ => Err(Problems(problems)),
         }
     }
@@ -194,6 +230,39 @@ fn read_node(section: &mut Section<'_>) -> Option<NodeConfig> {
 fn read_serve(section: &mut Section<'_>) -> Option<ServeConfig> {
     Some(ServeConfig {
         listen: section.parsed("listen", "an address and a port")?,
+    })
+}
+
+fn read_http(section: &mut Section<'_>) -> Option<HttpConfig> {
+    let head_ms_max = section.whole("head_ms_max", 100..=60_000, None);
+    let body_ms_max = section.whole("body_ms_max", 100..=60_000, None);
+    let idempotency_days = section.whole("idempotency_days", 7..=90, None);
+    Some(HttpConfig {
+        head_ms_max: head_ms_max?,
+        body_ms_max: body_ms_max?,
+        idempotency_days: idempotency_days?,
+    })
+}
+
+fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
+    let mut per_minute = |key| section.whole(key, 1..=1_000_000, None);
+    let (read, write) = (
+        per_minute("read_per_minute"),
+        per_minute("write_per_minute"),
+    );
+    let (import, admin) = (
+        per_minute("import_per_minute"),
+        per_minute("admin_per_minute"),
+    );
+    let facts = per_minute("facts_per_minute");
+    let failures = per_minute("failures_per_minute");
+    Some(LimitsConfig {
+        read_per_minute: read?,
+        write_per_minute: write?,
+        import_per_minute: import?,
+        admin_per_minute: admin?,
+        facts_per_minute: facts?,
+        failures_per_minute: failures?,
     })
 }
 

@@ -13,7 +13,7 @@ use schedules::id::TenantId;
 
 use super::problem::Problem;
 use super::server::Api;
-use crate::access::{Principal, Scope, Token, authorise};
+use crate::access::{Principal, Scope, Token, TokenId, authorise};
 
 /// Somebody whose token was found good.
 #[derive(Clone)]
@@ -26,6 +26,11 @@ impl Caller {
     /// 404 for a tenant that is not the caller's, 403 when its scopes do not reach.
     pub(super) fn may(&self, wanted: Scope, tenant: Option<TenantId>) -> Result<(), Problem> {
         Ok(authorise(&self.0, tenant, wanted)?)
+    }
+
+    /// Returns the token that it showed.
+    pub(super) fn token(&self) -> TokenId {
+        self.0.token
     }
 
     /// Returns the name under which the audit keeps what the caller does, and under which its ids

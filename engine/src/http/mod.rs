@@ -1,10 +1,16 @@
 //! The HTTP listener: whether the process lives and can work, and the API of tenants.
 //!
-//! Handlers decide nothing: they read the request, ask whether the caller may, tell a door or ask
-//! the store, and answer.
+//! Handlers decide nothing: once the table of paths says that the caller may, they read the
+//! request, tell a door or ask the store, and answer.
 
+mod body;
 mod caller;
 pub mod health;
+mod once;
 mod problem;
+mod route;
 pub mod server;
 mod v1;
+
+pub use route::{Route, Verb};
+pub use v1::routes;

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::access::Denied;
+use crate::access::{Denied, Prefix};
 use crate::imports::csv::ImportError;
 use crate::store::StoreError;
 
@@ -23,6 +23,8 @@ pub(super) struct Problem {
     error: &'static str,
     detail: Cow<'static, str>,
     retry_after_s: Option<u32>,
+    /// The methods that the path takes.
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +47,7 @@ impl Problem {
             error,
             detail: detail.into(),
             retry_after_s: None,
+            allow: None,
         }
     }
 
@@ -84,14 +87,55 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such thing")
     }
 
-    pub(super) fn not_allowed() -> Self {
+    /// A method that the path does not take; `allow` names those that it does.
+    pub(super) fn not_allowed(allow: String) -> Self {
         let detail = "this path does not take the method";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        }
+    }
+
+    /// A body that did not come in time.
+    pub(super) fn timeout() -> Self {
+        let detail = "the body did not come in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    }
+
+    /// A key under which something else was asked for.
+    pub(super) fn key_reused() -> Self {
+        let detail = "the Idempotency-Key was used for another request";
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            detail,
+        )
+    }
+
+    /// The same request, which is being done.
+    pub(super) fn in_flight() -> Self {
+        let detail = "the same request is being done; made again later, it is answered";
+        Self {
+            retry_after_s: Some(AGAIN_AFTER_S),
+            ..Self::new(StatusCode::CONFLICT, "in_flight", detail)
+        }
+    }
+
+    /// A token that the same request made before: its secret is shown once.
+    pub(super) fn already_done(prefix: &Prefix) -> Self {
+        let detail = format!("the request made the token {prefix} before; rotate it for a secret");
+        Self::new(StatusCode::CONFLICT, "already_done", detail)
     }
 
     /// Too much of the same is under way.
     pub(super) fn busy(detail: &'static str) -> Self {
         Self::again_later("busy", detail)
+    }
+
+    /// Says whether the rest of the request is not read any more.
+    fn cuts_short(&self) -> bool {
+        let cuts_short = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
+        cuts_short.contains(&self.status)
     }
 
     fn again_later(error: &'static str, detail: &'static str) -> Self {
@@ -115,6 +159,9 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
+        if self.cuts_short() {
+            response.force_close();
+        }
         response
             .content_type("application/problem+json")
             .insert_header((CACHE_CONTROL, "no-store"));
@@ -123,6 +170,9 @@ impl ResponseError for Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((ALLOW, methods.as_str()));
         }
         response.json(Body {
             r#type: "about:blank",

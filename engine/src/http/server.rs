@@ -12,17 +12,15 @@ use actors::clock::Clock;
 use actors::supervision::node::Node;
 use tokio::sync::Semaphore;
 
+use super::body::JSON_BYTES_MAX;
 use super::problem::Problem;
 use super::{caller, health, v1};
+use crate::config::HttpConfig;
 use crate::doors::Doors;
 use crate::store::Store;
 
-/// How long a client may take to send its headers.
-const HEADERS_MAX: Duration = Duration::from_secs(5);
 /// How long a connection that is being closed may take.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-/// The largest body of JSON, in bytes.
-const JSON_BYTES_MAX: usize = 256 * 1024;
 /// How many uploads are taken at once.
 pub const UPLOADS_MAX: usize = 4;
 /// How long requests under way may take when the service ends: its supervisor kills it later.
@@ -43,6 +41,8 @@ pub struct Api {
     pub doors: Doors,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// How a request is treated.
+    pub http: HttpConfig,
     /// The turns of uploads: each holds a file in memory.
     pub uploads: Arc<Semaphore>,
 }
@@ -52,12 +52,13 @@ pub struct Api {
 /// # Errors
 /// When the listener cannot be served.
 pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
+    let head_max = Duration::from_millis(api.http.head_ms_max);
     let api = web::Data::new(api);
     let app = move || App::new().app_data(api.clone()).configure(endpoints);
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(HEADERS_MAX)
+        .client_request_timeout(head_max)
         .client_disconnect_timeout(CLOSE_MAX)
         .shutdown_timeout(SHUTDOWN_S)
         .disable_signals()

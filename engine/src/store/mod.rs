@@ -5,6 +5,7 @@
 //! stand beside the functions that run them, written once in the vocabulary of [`sql`].
 
 mod audit;
+mod authenticate;
 mod backend;
 mod bench;
 mod check;
@@ -23,6 +24,7 @@ mod outbox;
 mod queue;
 mod relay;
 mod remembered;
+mod rotation;
 mod settings;
 mod sql;
 mod tokens;
@@ -50,7 +52,9 @@ pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
 pub use mailbox::Letter;
 pub use outbox::Announced;
+pub use remembered::{CLAIM_MS, Claimed, Remembered, Repeatable};
 pub use settings::{PostgresSettings, SqliteSettings};
+pub use tokens::TokenMade;
 pub use why::{BoletoRecord, Why};
 
 use backend::Backend;

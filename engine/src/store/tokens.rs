@@ -17,12 +17,13 @@ use super::audit::{self, OF_THE_ENGINE};
 use super::codec::{instant, instant_or_null};
 use super::conn::{Conn, Row};
 use super::doors::InvalidSetting;
+use super::doors::tenant::Edit;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, both, row};
 use crate::access::{
-    InvalidToken, Issued, NewToken, NoRandomness, Prefix, Principal, Scope, Scopes, SecretHash,
-    Token, TokenId, TokenRecord, TokenState,
+    InvalidToken, Issued, NewToken, NoRandomness, Prefix, Scope, Scopes, SecretHash, Token,
+    TokenId, TokenRecord,
 };
 
 /// The number of the first token: no other has it, and a second one with it cannot be.
@@ -54,17 +55,15 @@ const OF_ENGINE: Sql = both(select!(
     "WHERE tenant_id IS NULL AND id > $1 ORDER BY id LIMIT $2"
 ));
 
-const SHOWN: Sql = both(
-    "SELECT secret_hash, id, tenant_id, scopes, expires_at, revoked_at FROM service_tokens
-     WHERE prefix = $1",
-);
-
 const INSERT: Sql = both(
     "INSERT INTO service_tokens (tenant_id, prefix, secret_hash, name, scopes, created_at,
-         expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+         expires_at, made_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (made_by) DO NOTHING
      RETURNING id",
 );
+
+const MADE_BY: Sql = both("SELECT prefix FROM service_tokens WHERE made_by = $1");
 
 /// Nodes that start together meet at the number.
 const INSERT_FIRST: Sql = both(
@@ -75,28 +74,32 @@ const INSERT_FIRST: Sql = both(
      RETURNING id",
 );
 
-const REPLACE: Sql =
-    both("UPDATE service_tokens SET expires_at = $2, replaced_by = $3 WHERE id = $1");
-
 const REVOKE: Sql = both("UPDATE service_tokens SET revoked_at = $2 WHERE id = $1");
 
 const TENANT: Sql = both("SELECT id FROM tenants WHERE id = $1");
 
 /// A row to be: what is asked for, and what is kept of the secret.
 #[derive(Clone)]
-struct Entry {
-    new: NewToken,
-    prefix: Prefix,
-    hash: SecretHash,
-    at: Timestamp,
+pub(super) struct Entry {
+    pub(super) new: NewToken,
+    pub(super) prefix: Prefix,
+    pub(super) hash: SecretHash,
+    pub(super) at: Timestamp,
+    /// The edit that makes it: given again, it makes no other.
+    pub(super) made_by: Option<String>,
 }
 
-/// What a token is compared with, and whose it is.
-struct Shown {
-    hash: SecretHash,
-    principal: Principal,
-    state: TokenState,
+/// What became of an edit that makes a token.
+#[derive(Clone, Debug)]
+pub enum TokenMade {
+    /// The token was made now; its secret is here and nowhere else.
+    Now(Issued),
+    /// The edit made this token before; nobody has its secret but who was answered then.
+    Before(Prefix),
 }
+
+/// The row that was written, or the token that the edit made before.
+pub(super) type Written = Result<TokenRecord, Prefix>;
 
 impl From<InvalidToken> for StoreError {
     fn from(fault: InvalidToken) -> Self {
@@ -123,39 +126,41 @@ impl Store {
         by: &str,
         at: Timestamp,
     ) -> Result<Issued, StoreError> {
+        now(self.make_token(new, by, at, None).await?)
+    }
+
+    /// Makes a token by an edit, once.
+    ///
+    /// # Errors
+    /// As [`Store::create_token`].
+    pub async fn create_token_once(
+        &self,
+        new: NewToken,
+        edit: &Edit,
+    ) -> Result<TokenMade, StoreError> {
+        let made_by = Some(edit.name());
+        self.make_token(new, &edit.source, edit.at, made_by).await
+    }
+
+    async fn make_token(
+        &self,
+        new: NewToken,
+        by: &str,
+        at: Timestamp,
+        made_by: Option<String>,
+    ) -> Result<TokenMade, StoreError> {
         new.check(at)?;
         let token = Token::draw()?;
-        let (entry, by) = (Arc::new(Entry::of(new, &token, at)), Arc::<str>::from(by));
+        let entry = Entry {
+            made_by,
+            ..Entry::of(new, &token, at)
+        };
+        let (entry, by) = (Arc::new(entry), Arc::<str>::from(by));
         let created = self.write(Lane::Doors, 2, {
             let by = Arc::clone(&by);
             move |conn| create(conn, Arc::clone(&entry), Arc::clone(&by))
         });
-        let record = created.await?;
-        tell(&record, &by, "token.created");
-        Ok(Issued { record, token })
-    }
-
-    /// Returns the principal of a token that counts at an instant; `None` when it is unknown, has
-    /// another secret, has expired or is revoked, and nothing tells which.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn authenticate(
-        &self,
-        token: &Token,
-        now: Timestamp,
-    ) -> Result<Option<Principal>, StoreError> {
-        let given = token.hash();
-        let shown = self.read(async |conn| {
-            let row = conn.first(&SHOWN, args![token.prefix().as_str()]).await?;
-            row.map(|mut row| Shown::read(&mut row, now)).transpose()
-        });
-        let shown = shown.await?;
-        // Where nothing is known by the prefix, the same work is done on nothing.
-        let kept = shown.as_ref().map(|shown| &shown.hash);
-        let matches = kept.unwrap_or(&SecretHash::OF_NOTHING).matches(&given);
-        let counts = |shown: &Shown| matches && shown.state == TokenState::Active;
-        Ok(shown.filter(counts).map(|shown| shown.principal))
+        Ok(told(created.await?, token, &by, "token.created"))
     }
 
     /// Returns the token with a prefix, of whomever it is.
@@ -214,31 +219,6 @@ impl Store {
         Ok(revoked.is_some())
     }
 
-    /// Makes a token with the same rights in a token's place, which ends after the grace.
-    ///
-    /// # Errors
-    /// [`StoreError::Absent`] when no token has the prefix; [`StoreError::Invalid`] when it has
-    /// ended or was rotated before; [`StoreError::NoRandomness`].
-    pub async fn rotate_token(
-        &self,
-        prefix: &Prefix,
-        grace_ms: i64,
-        by: &str,
-        at: Timestamp,
-    ) -> Result<Issued, StoreError> {
-        let token = Token::draw()?;
-        let next = (token.prefix().clone(), token.hash());
-        let asked = Arc::new((prefix.clone(), next, grace_ms));
-        let by = Arc::<str>::from(by);
-        let rotated = self.write(Lane::Doors, 4, {
-            let by = Arc::clone(&by);
-            move |conn| rotate(conn, Arc::clone(&asked), Arc::clone(&by), at)
-        });
-        let record = rotated.await?;
-        tell(&record, &by, "token.rotated");
-        Ok(Issued { record, token })
-    }
-
     /// Makes the first token of the whole engine; `None` when there is or was one.
     pub(crate) async fn create_first_token(
         &self,
@@ -271,6 +251,7 @@ impl Entry {
             prefix: token.prefix().clone(),
             hash: token.hash(),
             at,
+            made_by: None,
         }
     }
 
@@ -289,7 +270,7 @@ impl Entry {
         }
     }
 
-    async fn insert(&self, conn: &mut Conn) -> Result<TokenRecord, StoreError> {
+    pub(super) async fn insert(&self, conn: &mut Conn) -> Result<Written, StoreError> {
         let row = args![
             self.new.tenant.map(|tenant| tenant.0),
             self.prefix.as_str(),
@@ -298,27 +279,45 @@ impl Entry {
             self.new.scopes.to_string(),
             self.at.unix_ms(),
             self.new.expires_at.map(Timestamp::unix_ms),
+            self.made_by.clone(),
         ];
-        let row = conn.first(&INSERT, row).await?;
-        let id = row.ok_or(StoreError::Unreadable { what: "token" })?.int()?;
-        Ok(self.record(TokenId(id)))
+        if let Some(mut row) = conn.first(&INSERT, row).await? {
+            return Ok(Ok(self.record(TokenId(row.int()?))));
+        }
+        let before = made_by(conn, self.made_by.as_deref()).await?;
+        before
+            .map(Err)
+            .ok_or(StoreError::Unreadable { what: "token" })
     }
 }
 
-impl Shown {
-    fn read(row: &mut Row, now: Timestamp) -> Result<Self, StoreError> {
-        const UNREADABLE: StoreError = StoreError::Unreadable {
-            what: "hash of a token",
-        };
-        Ok(Self {
-            hash: SecretHash::from_text(&row.text()?).ok_or(UNREADABLE)?,
-            principal: Principal {
-                token: TokenId(row.int()?),
-                tenant: row.int_or_null()?.map(TenantId),
-                scopes: row.parsed("scopes of a token")?,
-            },
-            state: TokenState::at(now, instant_or_null(row)?, instant_or_null(row)?),
-        })
+/// Returns the token that an edit made.
+pub(super) async fn made_by(
+    conn: &mut Conn,
+    edit: Option<&str>,
+) -> Result<Option<Prefix>, StoreError> {
+    let Some(edit) = edit else { return Ok(None) };
+    let row = conn.first(&MADE_BY, args![edit]).await?;
+    row.map(|mut row| row.parsed("prefix of a token"))
+        .transpose()
+}
+
+/// Tells of a token that stands, and hands out its secret.
+pub(super) fn told(written: Written, token: Token, by: &str, action: &str) -> TokenMade {
+    match written {
+        Ok(record) => {
+            tell(&record, by, action);
+            TokenMade::Now(Issued { record, token })
+        }
+        Err(prefix) => TokenMade::Before(prefix),
+    }
+}
+
+/// What no edit makes was never made before.
+pub(super) fn now(made: TokenMade) -> Result<Issued, StoreError> {
+    match made {
+        TokenMade::Now(issued) => Ok(issued),
+        TokenMade::Before(_) => Err(StoreError::Unreadable { what: "token" }),
     }
 }
 
@@ -326,23 +325,19 @@ fn create(
     conn: &mut Conn,
     entry: Arc<Entry>,
     by: Arc<str>,
-) -> BoxFuture<'_, Result<TokenRecord, StoreError>> {
+) -> BoxFuture<'_, Result<Written, StoreError>> {
     Box::pin(async move {
         if let Some(tenant) = entry.new.tenant {
             let found = conn.first(&TENANT, args![tenant.0]).await?;
             found.ok_or(StoreError::Absent { what: "tenant" })?;
         }
-        let record = entry.insert(conn).await?;
-        note(
-            conn,
-            &record,
-            entry.at,
-            &by,
-            "token.created",
-            rights(&record),
-        )
-        .await?;
-        Ok(record)
+        let record = match entry.insert(conn).await? {
+            Ok(record) => record,
+            before => return Ok(before),
+        };
+        let rights = rights(&record);
+        note(conn, &record, entry.at, &by, "token.created", rights).await?;
+        Ok(Ok(record))
     })
 }
 
@@ -394,40 +389,8 @@ fn revoke(
     })
 }
 
-/// The prefix of the token to rotate, prefix and hash of the next one, and the grace.
-type Rotation = (Prefix, (Prefix, SecretHash), i64);
-
-fn rotate(
-    conn: &mut Conn,
-    asked: Arc<Rotation>,
-    by: Arc<str>,
-    at: Timestamp,
-) -> BoxFuture<'_, Result<TokenRecord, StoreError>> {
-    Box::pin(async move {
-        let (prefix, (next_prefix, next_hash), grace_ms) = &*asked;
-        let old = locked(conn, prefix).await?;
-        let (new, ends_at) = old.rotated(*grace_ms, at)?;
-        let entry = Entry {
-            new,
-            prefix: next_prefix.clone(),
-            hash: next_hash.clone(),
-            at,
-        };
-        let record = entry.insert(conn).await?;
-        let replaced = args![old.id.0, ends_at.unix_ms(), record.id.0];
-        conn.execute(&REPLACE, replaced).await?;
-        let detail = json!({
-            "replaced_by": record.id.to_string(),
-            "ends_at": ends_at.unix_ms(),
-        });
-        note(conn, &old, at, &by, "token.rotated", detail).await?;
-        note(conn, &record, at, &by, "token.created", rights(&record)).await?;
-        Ok(record)
-    })
-}
-
 /// Reads a token and holds off whoever else would change it.
-async fn locked(conn: &mut Conn, prefix: &Prefix) -> Result<TokenRecord, StoreError> {
+pub(super) async fn locked(conn: &mut Conn, prefix: &Prefix) -> Result<TokenRecord, StoreError> {
     let found = conn.first(&LOCKED, args![prefix.as_str()]).await?;
     found
         .map(read)
@@ -436,7 +399,7 @@ async fn locked(conn: &mut Conn, prefix: &Prefix) -> Result<TokenRecord, StoreEr
 }
 
 /// Writes what happened to a token into the audit.
-async fn note(
+pub(super) async fn note(
     conn: &mut Conn,
     record: &TokenRecord,
     at: Timestamp,
@@ -464,7 +427,7 @@ fn tell(record: &TokenRecord, by: &str, action: &str) {
 }
 
 /// What a token allows, for the audit.
-fn rights(record: &TokenRecord) -> Value {
+pub(super) fn rights(record: &TokenRecord) -> Value {
     json!({
         "prefix": record.prefix.as_str(),
         "scopes": record.scopes.to_string(),

@@ -3,33 +3,9 @@
 
 use serde_json::json;
 use tests::http::{Answer, Client};
+use tests::paths;
 
 use super::{Engine, campaign};
-
-/// Every path and method that needs a token.
-const PATHS: [(&str, &str); 21] = [
-    ("GET", "/v1/tokens"),
-    ("POST", "/v1/tokens"),
-    ("DELETE", "/v1/tokens/aaaaaaaaaaaa"),
-    ("POST", "/v1/tokens/aaaaaaaaaaaa/rotate"),
-    ("POST", "/v1/tenants"),
-    ("GET", "/v1/tenants/ten_1"),
-    ("POST", "/v1/tenants/ten_1/pause"),
-    ("POST", "/v1/tenants/ten_1/resume"),
-    ("PUT", "/v1/tenants/ten_1/rules"),
-    ("PUT", "/v1/tenants/ten_1/calendar"),
-    ("PUT", "/v1/tenants/ten_1/charges"),
-    ("PUT", "/v1/tenants/ten_1/retry"),
-    ("PUT", "/v1/tenants/ten_1/senders"),
-    ("PUT", "/v1/tenants/ten_1/templates"),
-    ("POST", "/v1/tenants/ten_1/credits"),
-    ("POST", "/v1/tenants/ten_1/campaigns"),
-    ("PUT", "/v1/tenants/ten_1/campaigns/cam_1"),
-    ("GET", "/v1/tenants/ten_1/campaigns/cam_1/versions/1"),
-    ("POST", "/v1/tenants/ten_1/campaigns/cam_1/launch"),
-    ("POST", "/v1/tenants/ten_1/events"),
-    ("GET", "/v1/tenants/ten_1/why/NF-1"),
-];
 
 #[test]
 fn without_a_good_token_every_path_answers_401() {
@@ -49,9 +25,9 @@ fn without_a_good_token_every_path_answers_401() {
             token,
             ..engine.admin.clone()
         };
-        for (method, path) in PATHS {
-            let refused = stranger.send_json(method, path, &json!({}));
-            assert_eq!(refused.status, 401, "{method} {path}");
+        for (route, path) in paths::of("ten_1") {
+            let refused = stranger.send_json(route.verb.as_str(), &path, &json!({}));
+            assert_eq!(refused.status, 401, "{route:?}");
             assert!(refused.head.contains("www-authenticate: bearer"));
             assert!(refused.head.contains("application/problem+json"));
         }
@@ -73,12 +49,12 @@ fn nothing_of_a_request_about_another_tenant_is_looked_at() {
     let engine = Engine::start();
     let (tenant, other) = (engine.tenant(), engine.tenant());
     let client = engine.of(&tenant, "read,facts,import,manage");
-    for (method, path) in PATHS.iter().filter(|(_, path)| path.contains("ten_1")) {
-        let path = path.replace("ten_1", &other);
+    let paths = paths::of(&other).into_iter();
+    for (route, path) in paths.filter(|(_, path)| path.contains(&other)) {
         let bodies = [("text/plain", "{"), ("application/json", "{")];
         for (content, body) in bodies {
             let headers = [("Content-Type", content)];
-            let hidden = client.ask(method, &path, &headers, body.as_bytes());
+            let hidden = client.ask(route.verb.as_str(), &path, &headers, body.as_bytes());
             expect(&hidden, 404, "not_found");
         }
     }
@@ -99,6 +75,48 @@ fn expect(answer: &Answer, status: u16, error: &str) {
     let told = (answer.status, answer.error());
     assert_eq!(told, (status, error.to_owned()), "{}", answer.text);
     assert!(!answer.text.contains("canario"), "{}", answer.text);
+}
+
+#[test]
+fn what_a_token_does_not_allow_is_refused_before_its_body_is_read() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    for scopes in ["read", "facts", "import", "manage"] {
+        let client = engine.of(&tenant, scopes);
+        for (route, path) in paths::of(&tenant) {
+            if route.wanted.as_str() == scopes {
+                continue;
+            }
+            // A body without its end: whoever waited for it would not answer.
+            let head = format!(
+                "{} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\
+                 Content-Type: application/json\r\nAuthorization: Bearer {}\r\n\r\n{{",
+                route.verb.as_str(),
+                client.token.as_deref().expect("a token"),
+            );
+            expect(&client.send(head.as_bytes()), 403, "forbidden");
+        }
+    }
+}
+
+#[test]
+fn another_method_is_told_which_ones_the_path_takes() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let paths = paths::of(&tenant);
+    for (_, path) in &paths {
+        let taken = paths.iter().filter(|(_, other)| other == path);
+        let taken: Vec<&str> = taken.map(|(route, _)| route.verb.as_str()).collect();
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CANARIO"] {
+            if taken.contains(&method) {
+                continue;
+            }
+            let answer = engine.admin.ask(method, path, &[], &[]);
+            expect(&answer, 405, "method_not_allowed");
+            let allow = taken.join(", ").to_lowercase();
+            assert_eq!(answer.header("allow"), Some(allow.as_str()), "{path}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What doors write besides stops: settings, campaigns, imports, letters, remembered answers.
+//! What doors write besides stops: settings, campaigns, imports, letters.
 
 use actors::machine::input::FactBody;
 use actors::ports::{Journal, JournalError};
@@ -26,7 +26,6 @@ store_suite!(
     contacts_are_known_by_phone_and_without_one_by_address,
     tenants_do_not_see_each_other,
     a_letter_is_kept_once,
-    an_answer_is_remembered_once,
     an_unknown_tenant_is_absent,
 );
 
@@ -359,20 +358,6 @@ async fn a_letter_is_kept_once(database: Database) {
     }
     let letters = database.store.letters(scene.tenant, START, 10).await;
     assert_eq!(letters, Ok(kept[..2].to_vec()));
-}
-
-async fn an_answer_is_remembered_once(database: Database) {
-    let scene = Scene::set(&database.store).await;
-    let remember = async |answer: &str| {
-        database
-            .store
-            .remember(scene.tenant, "key", "print", answer, START)
-            .await
-    };
-    assert_eq!(remember("first").await, Ok(true));
-    assert_eq!(remember("second").await, Ok(false));
-    let kept = database.store.remembered(scene.tenant, "key").await;
-    assert_eq!(kept, Ok(Some(("print".to_owned(), "first".to_owned()))));
 }
 
 async fn an_unknown_tenant_is_absent(database: Database) {

@@ -7,19 +7,40 @@ use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
-use super::{Answer, Id, answer, edit, resource};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::NewCampaign;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants/{tenant}/campaigns").post(create))
-        .service(resource("/tenants/{tenant}/campaigns/{campaign}").put(replace))
-        .service(resource("/tenants/{tenant}/campaigns/{campaign}/versions/{version}").get(read))
-        .service(resource("/tenants/{tenant}/campaigns/{campaign}/{act}").post(act));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/tenants/{tenant}/campaigns", Scope::Manage, || {
+        web::to(Once(create))
+    }),
+    Route::put(
+        "/tenants/{tenant}/campaigns/{campaign}",
+        Scope::Manage,
+        || web::to(Once(replace)),
+    ),
+    Route::get(
+        "/tenants/{tenant}/campaigns/{campaign}/versions/{version}",
+        Scope::Read,
+        || web::to(read),
+    ),
+    // Whoever may say that something ends may also hold it.
+    Route::post(
+        "/tenants/{tenant}/campaigns/{campaign}/{act:pause}",
+        Scope::Facts,
+        || web::to(act),
+    ),
+    Route::post(
+        "/tenants/{tenant}/campaigns/{campaign}/{act:launch|resume|archive}",
+        Scope::Manage,
+        || web::to(act),
+    ),
+];
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +86,6 @@ async fn create(
     request: HttpRequest,
     content: web::Json<Content>,
 ) -> Answer {
-    caller.may(Scope::Manage, Some(tenant.0))?;
     let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
     let id = api.doors.create_campaign(tenant.0, edit, content).await?;
@@ -84,20 +104,14 @@ async fn replace(
     content: web::Json<Content>,
 ) -> Answer {
     let (Id(tenant), id) = *of;
-    caller.may(Scope::Manage, Some(tenant))?;
     let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
     let version = api.doors.edit_campaign(tenant, id.0, edit, content).await?;
     answer(HttpResponse::Ok(), &Version { id, version })
 }
 
-async fn read(
-    caller: Caller,
-    api: web::Data<Api>,
-    of: web::Path<(Id<TenantId>, Id<CampaignId>, u32)>,
-) -> Answer {
+async fn read(api: web::Data<Api>, of: web::Path<(Id<TenantId>, Id<CampaignId>, u32)>) -> Answer {
     let (Id(tenant), Id(id), version) = *of;
-    caller.may(Scope::Read, Some(tenant))?;
     let campaign = api.store.campaign_version(tenant, id, version).await?;
     let Campaign {
         id,
@@ -121,12 +135,6 @@ async fn act(
     said: web::Json<Said>,
 ) -> Result<HttpResponse, Problem> {
     let (Id(tenant), Id(campaign), act) = *of;
-    // Whoever may say that something ends may also hold it.
-    let wanted = match act {
-        Act::Pause => Scope::Facts,
-        Act::Launch | Act::Resume | Act::Archive => Scope::Manage,
-    };
-    caller.may(wanted, Some(tenant))?;
     let saying = match act {
         Act::Launch => Saying::CampaignLaunched { campaign },
         Act::Pause => Saying::CampaignPaused { campaign },

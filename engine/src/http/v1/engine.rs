@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, answer, resource};
+use super::{Answer, answer};
 use crate::access::Scope;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/engine").get(read))
-        .service(resource("/engine/{act:pause|resume}").post(turn));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/engine", Scope::Admin, || web::to(read)),
+    Route::post("/engine/{act:pause|resume}", Scope::Admin, || web::to(turn)),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,14 +46,12 @@ enum Outcome {
     },
 }
 
-async fn read(caller: Caller, api: web::Data<Api>) -> Answer {
-    caller.may(Scope::Admin, None)?;
+async fn read(api: web::Data<Api>) -> Answer {
     let held = api.store.is_engine_held().await?;
     answer(HttpResponse::Ok(), &Shown { held })
 }
 
 async fn turn(caller: Caller, api: web::Data<Api>, act: web::Path<Act>) -> Answer {
-    caller.may(Scope::Admin, None)?;
     let (doors, source) = (api.doors.clone(), caller.source("acts"));
     let held = *act == Act::Pause;
     // To its end, also when the caller hangs up: a switch that is half turned helps nobody.

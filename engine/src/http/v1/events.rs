@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, resource};
+use super::{Answer, Id, answer};
 use crate::access::Scope;
 use crate::bus::envelope::Envelope;
 use crate::bus::payments::is_name;
@@ -22,9 +23,11 @@ use crate::facts::{Fact, Saying};
 /// How far ahead of this node's clock a caller's may be, in milliseconds.
 const AHEAD_MAX_MS: i64 = 60_000;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants/{tenant}/events").post(take));
-}
+pub(super) const ROUTES: &[Route] = &[Route::post(
+    "/tenants/{tenant}/events",
+    Scope::Facts,
+    || web::to(take),
+)];
 
 /// What every event says of itself.
 #[derive(Deserialize)]
@@ -75,7 +78,6 @@ async fn take(
     tenant: web::Path<Id<TenantId>>,
     event: web::Json<Event>,
 ) -> Answer {
-    caller.may(Scope::Facts, Some(tenant.0))?;
     let (now, event) = (api.clock.now(), event.into_inner());
     let envelope = Envelope {
         id: event.id,

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, key, resource};
+use super::{Answer, Id, answer, key};
 use crate::access::Scope;
 use crate::imports::csv::{BoletoCsv, ImportLine};
 use crate::store::{Import, ImportOutcome, ImportRefusal, NewBoleto};
@@ -31,9 +32,8 @@ const CHUNK: usize = 1_000;
 /// How many refusals are named; the rest are counted.
 const NAMED_MAX: usize = 10_000;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants/{tenant}/boletos").post(take));
-}
+pub(super) const ROUTES: &[Route] =
+    &[Route::post("/tenants/{tenant}/boletos", Scope::Import, || web::to(take)).with_file()];
 
 /// What became of a file.
 #[derive(Debug, Default, Serialize)]
@@ -68,7 +68,6 @@ async fn take(
     request: HttpRequest,
     file: web::Payload,
 ) -> Answer {
-    caller.may(Scope::Import, Some(tenant.0))?;
     let content = request.headers().get(CONTENT_TYPE);
     if !content.is_some_and(|it| it.as_bytes().starts_with(b"text/csv")) {
         return Err(Problem::malformed("the body must be text/csv"));

@@ -13,38 +13,37 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponseBuilder, web};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::once::{Answer, Once, ToldAgain, key};
 use super::problem::Problem;
+use super::route::{self, Route};
 use super::server::Api;
 use crate::store::Edit;
 
-/// The header under which a caller makes a request again (IETF draft `Idempotency-Key`).
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// The longest key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
+const TABLE: &[&[Route]] = &[
+    tokens::ROUTES,
+    engine::ROUTES,
+    tenants::ROUTES,
+    settings::ROUTES,
+    campaigns::ROUTES,
+    imports::ROUTES,
+    events::ROUTES,
+    why::ROUTES,
+];
 
-type Answer = Result<HttpResponse, Problem>;
-
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.configure(tokens::endpoints)
-        .configure(engine::endpoints)
-        .configure(tenants::endpoints)
-        .configure(settings::endpoints)
-        .configure(campaigns::endpoints)
-        .configure(imports::endpoints)
-        .configure(events::endpoints)
-        .configure(why::endpoints);
+/// Returns every path below `/v1`.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    TABLE.iter().copied().flatten()
 }
 
-/// A path that answers other methods with 405.
-fn resource(path: &str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(async || Err::<&str, _>(Problem::not_allowed())))
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    route::register(app, routes());
 }
 
 fn answer(mut response: HttpResponseBuilder, body: &impl Serialize) -> Answer {
@@ -54,7 +53,7 @@ fn answer(mut response: HttpResponseBuilder, body: &impl Serialize) -> Answer {
 }
 
 /// Returns the edit that a request makes: the same content at the same path under the same key is
-/// the same edit. Other content under a key that was used is another one: nothing is lost by it.
+/// the same edit, also where its answer was lost with the process.
 fn edit(
     request: &HttpRequest,
     caller: &Caller,
@@ -77,19 +76,6 @@ fn edit(
         source: caller.source("edits"),
         at: api.clock.now(),
     })
-}
-
-/// Reads the key of a request.
-fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let mut keys = request.headers().get_all(IDEMPOTENCY_KEY);
-    let Some(key) = keys.next() else {
-        return Ok(None);
-    };
-    let text = key.to_str().ok().filter(|_| keys.next().is_none());
-    let usable = |text: &&str| !text.is_empty() && text.len() <= KEY_BYTES_MAX;
-    text.filter(usable)
-        .map(|text| Some(text.to_owned()))
-        .ok_or_else(|| Problem::malformed("the Idempotency-Key cannot be used"))
 }
 
 /// An identifier as callers see it, for example `ten_7`; the engine's own rows have the number.

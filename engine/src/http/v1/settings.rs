@@ -11,20 +11,36 @@ use schedules::template::Template;
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, edit, resource};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::store::Setting;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants/{tenant}/rules").put(rules))
-        .service(resource("/tenants/{tenant}/calendar").put(calendar))
-        .service(resource("/tenants/{tenant}/charges").put(charges))
-        .service(resource("/tenants/{tenant}/retry").put(retry))
-        .service(resource("/tenants/{tenant}/senders").put(sender))
-        .service(resource("/tenants/{tenant}/templates").put(template))
-        .service(resource("/tenants/{tenant}/credits").post(credits));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::put("/tenants/{tenant}/rules", Scope::Manage, || {
+        web::to(Once(rules))
+    }),
+    Route::put("/tenants/{tenant}/calendar", Scope::Manage, || {
+        web::to(Once(calendar))
+    }),
+    Route::put("/tenants/{tenant}/charges", Scope::Manage, || {
+        web::to(Once(charges))
+    }),
+    Route::put("/tenants/{tenant}/retry", Scope::Manage, || {
+        web::to(Once(retry))
+    }),
+    Route::put("/tenants/{tenant}/senders", Scope::Manage, || {
+        web::to(Once(sender))
+    }),
+    Route::put("/tenants/{tenant}/templates", Scope::Manage, || {
+        web::to(Once(template))
+    }),
+    // Whoever could give himself credits would not need any.
+    Route::post("/tenants/{tenant}/credits", Scope::Admin, || {
+        web::to(Once(credits))
+    }),
+];
 
 /// Credits that were bought.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +57,7 @@ pub(super) struct Changed {
 
 /// A handler that puts one kind of setting.
 macro_rules! put {
-    ($name:ident, $body:ty, $scope:ident, $setting:expr) => {
+    ($name:ident, $body:ty, $setting:expr) => {
         async fn $name(
             caller: Caller,
             api: web::Data<Api>,
@@ -49,7 +65,6 @@ macro_rules! put {
             request: HttpRequest,
             body: web::Json<$body>,
         ) -> Answer {
-            caller.may(Scope::$scope, Some(tenant.0))?;
             let body = body.into_inner();
             let edit = edit(&request, &caller, &api, &body)?;
             let setting = $setting(body);
@@ -59,13 +74,12 @@ macro_rules! put {
     };
 }
 
-put!(rules, RulePack, Manage, Setting::Rules);
-put!(calendar, Calendar, Manage, Setting::Calendar);
-put!(charges, Option<ChargeRule>, Manage, Setting::Charges);
-put!(retry, RetryPolicy, Manage, Setting::Retry);
-put!(sender, Sender, Manage, Setting::Sender);
-put!(template, Template, Manage, Setting::Template);
-// Whoever could give himself credits would not need any.
-put!(credits, Bought, Admin, |of: Bought| Setting::CreditsBought(
+put!(rules, RulePack, Setting::Rules);
+put!(calendar, Calendar, Setting::Calendar);
+put!(charges, Option<ChargeRule>, Setting::Charges);
+put!(retry, RetryPolicy, Setting::Retry);
+put!(sender, Sender, Setting::Sender);
+put!(template, Template, Setting::Template);
+put!(credits, Bought, |of: Bought| Setting::CreditsBought(
     of.bought
 ));

@@ -13,21 +13,39 @@ use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
 use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
 use super::settings::Changed;
-use super::{Answer, Id, answer, edit, resource};
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::{NewTenant, Profile, Setting};
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants").post(create))
-        .service(resource("/tenants/{tenant}").get(read))
-        .service(resource("/tenants/{tenant}/profile").put(profile))
-        .service(resource("/tenants/{tenant}/{act:pause|resume}").post(act))
-        .service(resource("/tenants/{tenant}/channels/{channel}/{act:pause|resume}").post(act_on));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/tenants", Scope::Admin, || web::to(Once(create))),
+    Route::get("/tenants/{tenant}", Scope::Read, || web::to(read)),
+    Route::put("/tenants/{tenant}/profile", Scope::Manage, || {
+        web::to(Once(profile))
+    }),
+    // Whoever may say that something ends may also hold everything.
+    Route::post("/tenants/{tenant}/{act:pause}", Scope::Facts, || {
+        web::to(act)
+    }),
+    Route::post("/tenants/{tenant}/{act:resume}", Scope::Manage, || {
+        web::to(act)
+    }),
+    Route::post(
+        "/tenants/{tenant}/channels/{channel}/{act:pause}",
+        Scope::Facts,
+        || web::to(act_on),
+    ),
+    Route::post(
+        "/tenants/{tenant}/channels/{channel}/{act:resume}",
+        Scope::Manage,
+        || web::to(act_on),
+    ),
+];
 
 /// The kill switch.
 #[derive(Clone, Copy, Deserialize)]
@@ -38,7 +56,7 @@ enum Act {
 }
 
 /// A tenant to begin with.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -91,8 +109,13 @@ struct Shown {
     credits: Option<i64>,
 }
 
-async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
-    caller.may(Scope::Admin, None)?;
+async fn create(
+    caller: Caller,
+    api: web::Data<Api>,
+    request: HttpRequest,
+    new: web::Json<New>,
+) -> Answer {
+    let edit = edit(&request, &caller, &api, &*new)?;
     let new = new.into_inner();
     let tenant = NewTenant {
         document: formatted(new.document.as_deref())?,
@@ -107,7 +130,7 @@ async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Ans
         credits: new.credits,
         senders: Vec::new(),
     };
-    let id = api.store.create_tenant(&tenant, api.clock.now()).await?;
+    let id = api.store.create_tenant_once(&tenant, edit).await?;
     answer(HttpResponse::Created(), &Created { id: Id(id) })
 }
 
@@ -138,7 +161,6 @@ async fn profile(
     request: HttpRequest,
     who: web::Json<Who>,
 ) -> Answer {
-    caller.may(Scope::Manage, Some(tenant.0))?;
     let edit = edit(&request, &caller, &api, &*who)?;
     let who = who.into_inner();
     let profile = Setting::Profile(Profile {
@@ -150,8 +172,7 @@ async fn profile(
     answer(HttpResponse::Ok(), &Changed { changed })
 }
 
-async fn read(caller: Caller, api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
-    caller.may(Scope::Read, Some(tenant.0))?;
+async fn read(api: web::Data<Api>, tenant: web::Path<Id<TenantId>>) -> Answer {
     let tenant = api.store.tenant(tenant.0).await?;
     let shown = Shown {
         id: Id(tenant.id),
@@ -178,7 +199,6 @@ async fn act(
     said: web::Json<Said>,
 ) -> Answer {
     let (Id(tenant), act) = *of;
-    caller.may(act.wanted(), Some(tenant))?;
     let saying = match act {
         Act::Pause => Saying::TenantPaused,
         Act::Resume => Saying::TenantResumed,
@@ -193,20 +213,9 @@ async fn act_on(
     said: web::Json<Said>,
 ) -> Answer {
     let (Id(tenant), channel, act) = *of;
-    caller.may(act.wanted(), Some(tenant))?;
     let saying = match act {
         Act::Pause => Saying::ChannelPaused { channel },
         Act::Resume => Saying::ChannelResumed { channel },
     };
     events::tell(&caller, &api, tenant, said.into_inner(), saying).await
-}
-
-impl Act {
-    /// Whoever may say that something ends may also hold everything.
-    const fn wanted(self) -> Scope {
-        match self {
-            Act::Pause => Scope::Facts,
-            Act::Resume => Scope::Manage,
-        }
-    }
 }

@@ -1,27 +1,33 @@
 //! `/v1/tokens`: service tokens, the engine's own and those of tenants. Only whoever holds `admin`
 //! makes, lists or ends them; a secret is shown once, when it is made.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, resource};
+use super::{Answer, Id, Once, ToldAgain, answer, edit};
 use crate::access::{Issued, NewToken, Prefix, Scope, Scopes, TokenId, TokenRecord};
+use crate::store::TokenMade;
 
 /// How many tokens a page has.
 const PAGE: u32 = 100;
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tokens").get(list).post(create))
-        .service(resource("/tokens/{prefix}").delete(revoke))
-        .service(resource("/tokens/{prefix}/rotate").post(rotate));
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/tokens", Scope::Admin, || web::to(list)),
+    Route::post("/tokens", Scope::Admin, || web::to(Once(create))),
+    Route::delete("/tokens/{prefix}", Scope::Admin, || web::to(Once(revoke))),
+    Route::post("/tokens/{prefix}/rotate", Scope::Admin, || {
+        web::to(Once(rotate))
+    }),
+];
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -43,7 +49,7 @@ struct Asked {
     after: Option<Id<TokenId>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
     /// How long the old token still opens, in milliseconds; a day when left out.
@@ -101,29 +107,42 @@ impl Shown {
     }
 }
 
-async fn create(caller: Caller, api: web::Data<Api>, new: web::Json<New>) -> Answer {
-    let (now, new) = (api.clock.now(), new.into_inner());
-    let tenant = new.tenant.map(|tenant| tenant.0);
-    caller.may(Scope::Admin, tenant)?;
+async fn create(
+    caller: Caller,
+    api: web::Data<Api>,
+    request: HttpRequest,
+    new: web::Json<New>,
+) -> Answer {
+    let edit = edit(&request, &caller, &api, &*new)?;
+    let new = new.into_inner();
     let new = NewToken {
         name: new.name,
-        tenant,
+        tenant: new.tenant.map(|tenant| tenant.0),
         scopes: new.scopes.0,
         expires_at: new
             .expires_at
             .map(|at| Timestamp::from_unix_ms(at.timestamp_millis())),
     };
-    let issued = api
-        .store
-        .create_token(new, &caller.source("tokens"), now)
-        .await?;
-    answer(HttpResponse::Created(), &Shown::issued(issued, now))
+    issued(api.store.create_token_once(new, &edit).await?, edit.at)
 }
 
-async fn list(caller: Caller, api: web::Data<Api>, asked: web::Query<Asked>) -> Answer {
+/// Shows a secret this once; who asks again hears whose it was.
+fn issued(made: TokenMade, now: Timestamp) -> Answer {
+    match made {
+        TokenMade::Now(issued) => {
+            let again = ToldAgain(Problem::already_done(&issued.record.prefix));
+            let shown = Shown::issued(issued, now);
+            let mut response = answer(HttpResponse::Created(), &shown)?;
+            response.extensions_mut().insert(again);
+            Ok(response)
+        }
+        TokenMade::Before(prefix) => Err(Problem::already_done(&prefix)),
+    }
+}
+
+async fn list(api: web::Data<Api>, asked: web::Query<Asked>) -> Answer {
     let (now, asked) = (api.clock.now(), asked.into_inner());
     let tenant = asked.tenant.map(|tenant| tenant.0);
-    caller.may(Scope::Admin, tenant)?;
     let after = asked.after.map(|after| after.0);
     let found = api.store.tokens(tenant, after, PAGE).await?;
     let full = found.len() >= PAGE as usize;
@@ -134,7 +153,6 @@ async fn list(caller: Caller, api: web::Data<Api>, asked: web::Query<Asked>) -> 
 
 async fn revoke(caller: Caller, api: web::Data<Api>, prefix: web::Path<Id<Prefix>>) -> Answer {
     let prefix = prefix.into_inner().0;
-    caller.may(Scope::Admin, None)?;
     let (by, now) = (caller.source("tokens"), api.clock.now());
     api.store.revoke_token(&prefix, &by, now).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -144,11 +162,11 @@ async fn rotate(
     caller: Caller,
     api: web::Data<Api>,
     prefix: web::Path<Id<Prefix>>,
+    request: HttpRequest,
     rotation: web::Json<Rotation>,
 ) -> Answer {
-    let prefix = prefix.into_inner().0;
-    caller.may(Scope::Admin, None)?;
-    let (by, now) = (caller.source("tokens"), api.clock.now());
-    let rotated = api.store.rotate_token(&prefix, rotation.grace_ms, &by, now);
-    answer(HttpResponse::Created(), &Shown::issued(rotated.await?, now))
+    let edit = edit(&request, &caller, &api, &*rotation)?;
+    let (prefix, grace_ms) = (prefix.into_inner().0, rotation.grace_ms);
+    let made = api.store.rotate_token_once(&prefix, grace_ms, &edit);
+    issued(made.await?, edit.at)
 }

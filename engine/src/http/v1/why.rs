@@ -5,15 +5,17 @@ use chrono_tz::Tz;
 use schedules::id::TenantId;
 use serde::{Deserialize, Serialize};
 
-use super::super::caller::Caller;
+use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, answer, resource};
+use super::{Answer, Id, answer};
 use crate::access::Scope;
 use crate::why::{About, story};
 
-pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.service(resource("/tenants/{tenant}/why/{id}").get(tell));
-}
+pub(super) const ROUTES: &[Route] = &[Route::get(
+    "/tenants/{tenant}/why/{id}",
+    Scope::Read,
+    || web::to(tell),
+)];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,13 +33,11 @@ struct Told {
 }
 
 async fn tell(
-    caller: Caller,
     api: web::Data<Api>,
     of: web::Path<(Id<TenantId>, String)>,
     asked: web::Query<Asked>,
 ) -> Answer {
     let (Id(tenant), id) = of.into_inner();
-    caller.may(Scope::Read, Some(tenant))?;
     let zone = match asked.zone {
         Some(zone) => zone,
         None => api.store.tenant(tenant).await?.zone,

@@ -31,8 +31,13 @@ const EDIT: Sql = both(
 );
 
 const VERSION: Sql = both(
-    "INSERT INTO campaign_versions (campaign_id, version, tenant_id, name, cadence, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6)",
+    "INSERT INTO campaign_versions (campaign_id, version, tenant_id, name, cadence, created_at,
+         made_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+);
+
+const MADE_BY: Sql = both(
+    "SELECT campaign_id, version FROM campaign_versions WHERE tenant_id = $1 AND made_by = $2",
 );
 
 const READ: Sql = both(
@@ -50,11 +55,12 @@ pub struct NewCampaign {
 }
 
 impl Store {
-    /// Adds a campaign as a draft, in version 1; a fact launches it.
+    /// Adds a campaign as a draft, in version 1; a fact launches it. Given again, the edit returns
+    /// the campaign that it made.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the edit's id was used; [`StoreError::Invalid`] when its steps
-    /// cannot be followed.
+    /// [`StoreError::Conflict`] when the edit's id was used for something else;
+    /// [`StoreError::Invalid`] when its steps cannot be followed.
     pub async fn create_campaign(
         &self,
         tenant: TenantId,
@@ -69,12 +75,13 @@ impl Store {
         .await
     }
 
-    /// Puts a new version in the place of a campaign; returns its number.
+    /// Puts a new version in the place of a campaign; returns its number. Given again, the edit
+    /// returns the number of the version that it made.
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is no such campaign, or it is archived;
-    /// [`StoreError::Conflict`] when the edit's id was used; [`StoreError::Invalid`] when its steps
-    /// cannot be followed.
+    /// [`StoreError::Conflict`] when the edit's id was used for something else;
+    /// [`StoreError::Invalid`] when its steps cannot be followed.
     pub async fn edit_campaign(
         &self,
         tenant: TenantId,
@@ -123,6 +130,17 @@ const USED: StoreError = StoreError::Conflict {
     what: "edit id used before",
 };
 
+/// Returns the campaign and the version that an edit made.
+async fn made_by(
+    conn: &mut Conn,
+    tenant: TenantId,
+    edit: &Edit,
+) -> Result<(CampaignId, i64), StoreError> {
+    let made = conn.first(&MADE_BY, args![tenant.0, edit.name()]).await?;
+    let mut made = made.ok_or(USED)?;
+    Ok((CampaignId(made.int()?), made.int()?))
+}
+
 fn create(
     conn: &mut Conn,
     tenant: TenantId,
@@ -132,7 +150,10 @@ fn create(
         let (edit, NewCampaign { name, cadence }) = &*new;
         // A draft is nothing to the owner but a change of settings.
         if !record_edit(conn, tenant, edit, &FactBody::SettingsChanged).await? {
-            return Err(USED);
+            return match made_by(conn, tenant, edit).await? {
+                (made, 1) => Ok(made),
+                _ => Err(USED),
+            };
         }
         let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
         let row = args![tenant.0, name.as_str(), cadence.as_str(), at];
@@ -142,7 +163,7 @@ fn create(
             .int()?;
         conn.execute(
             &VERSION,
-            args![id, 1_i64, tenant.0, name.as_str(), cadence, at],
+            args![id, 1_i64, tenant.0, name.as_str(), cadence, at, edit.name()],
         )
         .await?;
         let id = CampaignId(id);
@@ -166,7 +187,10 @@ fn replace(
             .int()?;
         let version = before + 1;
         if !record_edit(conn, tenant, edit, &FactBody::CampaignEdited { campaign }).await? {
-            return Err(USED);
+            return match made_by(conn, tenant, edit).await? {
+                (made, version) if made == campaign => crate::store::codec::small(version),
+                _ => Err(USED),
+            };
         }
         let row = args![
             campaign.0,
@@ -176,7 +200,15 @@ fn replace(
             cadence.as_str()
         ];
         conn.execute(&EDIT, row).await?;
-        let row = args![campaign.0, version, tenant.0, name.as_str(), cadence, at];
+        let row = args![
+            campaign.0,
+            version,
+            tenant.0,
+            name.as_str(),
+            cadence,
+            at,
+            edit.name()
+        ];
         conn.execute(&VERSION, row).await?;
         audit(conn, tenant, edit, "campaign.edited", campaign.to_string()).await?;
         crate::store::codec::small(version)

@@ -77,6 +77,13 @@ pub struct Edit {
     pub at: Timestamp,
 }
 
+impl Edit {
+    /// Returns the name under which what it makes is known; neither part has a line break.
+    pub(in crate::store) fn name(&self) -> String {
+        format!("{}\n{}", self.source, self.event_id)
+    }
+}
+
 /// A setting of a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
@@ -102,10 +109,13 @@ pub enum Setting {
 
 const TENANT: Sql = both(
     "INSERT INTO tenants (name, document, address, zone, shard, rules, rules_version, calendar,
-         charges, retry, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         charges, retry, created_at, made_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     ON CONFLICT (made_by) DO NOTHING
      RETURNING id",
 );
+
+const MADE_BY: Sql = both("SELECT id FROM tenants WHERE made_by = $1");
 
 const SHARD: Sql = both("UPDATE tenants SET shard = $2 WHERE id = $1");
 
@@ -164,12 +174,37 @@ impl Store {
         tenant: &NewTenant,
         at: Timestamp,
     ) -> Result<TenantId, StoreError> {
+        let edit = Edit {
+            event_id: String::new(),
+            source: "admin".into(),
+            at,
+        };
+        self.write_tenant(tenant, edit, None).await
+    }
+
+    /// Adds a tenant by an edit; given again, the edit returns the tenant that it made.
+    ///
+    /// # Errors
+    /// As [`Store::create_tenant`].
+    pub async fn create_tenant_once(
+        &self,
+        tenant: &NewTenant,
+        edit: Edit,
+    ) -> Result<TenantId, StoreError> {
+        let made_by = Some(edit.name());
+        self.write_tenant(tenant, edit, made_by).await
+    }
+
+    async fn write_tenant(
+        &self,
+        tenant: &NewTenant,
+        edit: Edit,
+        made_by: Option<String>,
+    ) -> Result<TenantId, StoreError> {
         tenant.check()?;
-        let tenant = Arc::new(tenant.clone());
-        self.write(Lane::Doors, 8, move |conn| {
-            create(conn, Arc::clone(&tenant), at)
-        })
-        .await
+        let new = Arc::new((tenant.clone(), edit, made_by));
+        self.write(Lane::Doors, 8, move |conn| create(conn, Arc::clone(&new)))
+            .await
     }
 
     /// Changes a setting of a tenant; returns false when the edit was known.
@@ -194,10 +229,11 @@ impl Store {
 
 fn create(
     conn: &mut Conn,
-    tenant: Arc<NewTenant>,
-    at: Timestamp,
+    new: Arc<(NewTenant, Edit, Option<String>)>,
 ) -> BoxFuture<'_, Result<TenantId, StoreError>> {
     Box::pin(async move {
+        let (tenant, edit, made_by) = &*new;
+        let at = edit.at;
         let row = args![
             tenant.name.as_str(),
             tenant.document.clone(),
@@ -211,11 +247,14 @@ fn create(
             tenant.charges.as_ref().map(json).transpose()?,
             json(&tenant.retry)?,
             at.unix_ms(),
+            made_by.clone(),
         ];
-        let row = conn.first(&TENANT, row).await?;
-        let id = row
-            .ok_or(StoreError::Unreadable { what: "tenant" })?
-            .int()?;
+        const LOST: StoreError = StoreError::Unreadable { what: "tenant" };
+        let Some(mut row) = conn.first(&TENANT, row).await? else {
+            let made = conn.first(&MADE_BY, args![made_by.clone()]).await?;
+            return Ok(TenantId(made.ok_or(LOST)?.int()?));
+        };
+        let id = row.int()?;
         let shard = ShardId::of(TenantId(id), SHARDS);
         conn.execute(&SHARD, args![id, i64::from(shard.0)]).await?;
         conn.execute(&FEED, args![id, tenant.feed_silence_max_ms, at.unix_ms()])
@@ -228,20 +267,9 @@ fn create(
         for sender in &tenant.senders {
             conn.execute(&SENDER, sender_args(id, sender)).await?;
         }
-        let edit = Edit {
-            event_id: String::new(),
-            source: "admin".into(),
-            at,
-        };
-        audit(
-            conn,
-            TenantId(id),
-            &edit,
-            "tenant.created",
-            TenantId(id).to_string(),
-        )
-        .await?;
-        Ok(TenantId(id))
+        let id = TenantId(id);
+        audit(conn, id, edit, "tenant.created", id.to_string()).await?;
+        Ok(id)
     })
 }
 
