@@ -43,6 +43,8 @@ pub struct Names {
     /// Events that waited: they keep the place in the inbox that they had when they came.
     pub waited: BTreeSet<String>,
     pub drafts: BTreeSet<CampaignId>,
+    /// The campaign and the version that an edit made.
+    pub made: BTreeMap<String, (CampaignId, u32)>,
     pub archived: BTreeSet<CampaignId>,
 }
 
@@ -173,7 +175,10 @@ impl Reference {
 
     fn draft(&mut self, tenant: TenantId, event_id: &str) -> String {
         if self.knows(tenant, event_id) {
-            return "Conflict".to_owned();
+            return match self.names[&tenant].made.get(event_id) {
+                Some((made, 1)) => made.to_string(),
+                _ => "Conflict".to_owned(),
+            };
         }
         self.last_campaign += 1;
         let id = CampaignId(self.last_campaign);
@@ -191,7 +196,9 @@ impl Reference {
             running: false,
         };
         self.rows_mut(tenant).settings.campaigns.push(state);
-        self.names_mut(tenant).drafts.insert(id);
+        let names = self.names_mut(tenant);
+        names.drafts.insert(id);
+        names.made.insert(event_id.to_owned(), (id, 1));
         id.to_string()
     }
 
@@ -207,7 +214,10 @@ impl Reference {
         };
         let version = state.campaign.version + 1;
         if self.knows(tenant, event_id) {
-            return "Conflict".to_owned();
+            return match self.names[&tenant].made.get(event_id) {
+                Some((made, version)) if *made == id => format!("version {version}"),
+                _ => "Conflict".to_owned(),
+            };
         }
         let campaign = Campaign {
             version,
@@ -217,6 +227,8 @@ impl Reference {
         let body = FactBody::CampaignEdited { campaign: id };
         let now = self.journal.now;
         self.accept(tenant, event_id, now, body, Some(Write::Campaign(campaign)));
+        let made = (id, version);
+        self.names_mut(tenant).made.insert(event_id.to_owned(), made);
         format!("version {version}")
     }
 
