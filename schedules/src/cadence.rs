@@ -78,7 +78,7 @@ pub struct Step {
 
 /// When a step falls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum When {
     /// Once, at a distance from the due date.
     Offset {
@@ -137,6 +137,9 @@ pub enum CadenceError {
     /// There are no steps.
     #[error("campaign has no steps")]
     NoSteps,
+    /// There are more steps than numbers for them.
+    #[error("campaign has more steps than there are numbers for")]
+    TooManySteps,
     /// A step number is above [`STEP_NO_MAX`].
     #[error("step number {0} is above {STEP_NO_MAX}")]
     StepNumberTooLarge(u8),
@@ -202,6 +205,9 @@ impl Cadence {
     /// # Errors
     /// Every [`CadenceError`] that is found.
     pub fn validate(&self) -> Result<(), Vec<CadenceError>> {
+        if self.steps.len() > usize::from(STEP_NO_MAX) + 1 {
+            return Err(vec![CadenceError::TooManySteps]);
+        }
         let mut errors = Vec::new();
         if self.steps.is_empty() {
             errors.push(CadenceError::NoSteps);

@@ -185,19 +185,16 @@ impl RulePack {
     /// # Errors
     /// Every [`RuleError`] that is found.
     pub fn validate(&self) -> Result<(), Vec<RuleError>> {
-        let mut errors: Vec<RuleError> = self
-            .rules
-            .iter()
-            .filter_map(|rule| rule.validate().err())
-            .collect();
         if self.rules.len() > RULES_MAX {
-            errors.push(RuleError::TooManyRules);
+            return Err(vec![RuleError::TooManyRules]);
         }
+        // An error names its rule, so a rule needs a name that can be told.
+        let named = self.rules.iter();
+        let named = named.filter(|rule| check_code(&rule.code).is_ok());
+        let errors = named.clone().filter_map(|rule| rule.validate().err());
+        let mut errors: Vec<RuleError> = errors.collect();
         errors.extend(self.code_errors());
-        let zone_rules = self
-            .rules
-            .iter()
-            .filter(|rule| matches!(rule.body, RuleBody::ZoneUncertainty(_)));
+        let zone_rules = named.filter(|rule| matches!(rule.body, RuleBody::ZoneUncertainty(_)));
         let second = zone_rules.skip(1).map(|rule| rule.code.clone());
         errors.extend(second.map(RuleError::SecondZoneUncertainty));
         if errors.is_empty() {

@@ -18,6 +18,7 @@ use crate::boot::{BootError, Engine, Pace};
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
+use crate::http::limits::Limits;
 use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
 use crate::providers::mailbox::Mailbox;
@@ -166,7 +167,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         )?;
     }
     let engine = Engine::start(store, gateway, Arc::clone(&clock), pace)?;
+    let limits = Arc::new(Limits::new(&config.limits, &clock));
     let api = Api {
+        limits,
         store: engine.store.clone(),
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),

@@ -1,14 +1,15 @@
 //! Who calls: the token of a request, and what it may do.
 //!
-//! A request is let in before anything else of it is read; every handler asks here what it may.
+//! A request is let in before anything else of it is read; its route asks here what it may.
 
 use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 use schedules::id::TenantId;
 
 use super::problem::Problem;
@@ -41,23 +42,37 @@ impl Caller {
 }
 
 /// Lets a request in whose token is good; the body of any other is not read.
-pub(super) async fn let_in<B: MessageBody + 'static>(
+pub(super) async fn let_in(
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let api = request.app_data::<web::Data<Api>>().cloned();
-    let (Some(token), Some(api)) = (bearer(request.headers()), api) else {
-        return Err(Problem::unauthorized().into());
-    };
-    let principal = api.store.authenticate(&token, api.clock.now()).await;
-    let principal = principal.map_err(Problem::from)?;
-    let principal = principal.ok_or_else(Problem::unauthorized)?;
-    if !is_at_home(&principal, request.path()) {
-        return Err(Problem::not_found().into());
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match identified(&request).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await
+        }
+        Err(problem) => Ok(request.into_response(problem.error_response())),
     }
-    let caller = Caller(principal);
-    request.extensions_mut().insert(caller);
-    next.call(request).await
+}
+
+async fn identified(request: &ServiceRequest) -> Result<Caller, Problem> {
+    let api = request.app_data::<web::Data<Api>>();
+    let api = api.ok_or_else(Problem::interrupted)?;
+    let token = bearer(request.headers()).ok_or_else(Problem::unauthorized)?;
+    // The connection's own: what a header says of it is not believed.
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let turn = api.limits.turn(peer, &token).await;
+    let principal = api.store.authenticate(&token, api.clock.now()).await?;
+    let Some(principal) = principal else {
+        let unauthorized = Problem::unauthorized;
+        return Err(turn.wait_s.map_or_else(unauthorized, Problem::rate_limited));
+    };
+    api.limits.found_good(&token);
+    if !is_at_home(&principal, request.path()) {
+        return Err(Problem::not_found());
+    }
+    Ok(Caller(principal))
 }
 
 impl FromRequest for Caller {

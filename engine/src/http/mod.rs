@@ -4,8 +4,10 @@
 //! request, tell a door or ask the store, and answer.
 
 mod body;
+mod bounds;
 mod caller;
 pub mod health;
+pub mod limits;
 mod once;
 mod problem;
 mod route;

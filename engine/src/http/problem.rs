@@ -102,6 +102,15 @@ impl Problem {
         Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
     }
 
+    /// More requests than the caller may make.
+    pub(super) fn rate_limited(wait_s: u32) -> Self {
+        let detail = "too many requests; Retry-After says when the next one may come";
+        Self {
+            retry_after_s: Some(wait_s),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        }
+    }
+
     /// A key under which something else was asked for.
     pub(super) fn key_reused() -> Self {
         let detail = "the Idempotency-Key was used for another request";

@@ -14,6 +14,7 @@ use schedules::id::TenantId;
 
 use super::body;
 use super::caller::Caller;
+use super::limits::Counted;
 use super::problem::Problem;
 use super::server::Api;
 use crate::access::Scope;
@@ -149,13 +150,24 @@ async fn admit(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    match admitted(&routes, &mut request).await {
-        Ok(()) => next.call(request).await,
-        Err(problem) => Ok(request.into_response(problem.error_response())),
+    let mut counted = None;
+    let mut response = match admitted(&routes, &mut request, &mut counted).await {
+        Ok(()) => next.call(request).await?,
+        Err(problem) => request.into_response(problem.error_response()),
+    };
+    if let Some(counted) = counted {
+        counted.tell(response.headers_mut());
     }
+    Ok(response)
 }
 
-async fn admitted(routes: &[&Route], request: &mut ServiceRequest) -> Result<(), Problem> {
+/// Asks in order: is there such a path, may its caller ask so often, may it ask this, and has it
+/// sent what it asks.
+async fn admitted(
+    routes: &[&Route],
+    request: &mut ServiceRequest,
+    counted: &mut Option<Counted>,
+) -> Result<(), Problem> {
     let api = request.app_data::<web::Data<Api>>().cloned();
     let api = api.ok_or_else(Problem::interrupted)?;
     let asked = |route: &&&Route| route.verb.method() == *request.method();
@@ -165,6 +177,10 @@ async fn admitted(routes: &[&Route], request: &mut ServiceRequest) -> Result<(),
     };
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.ok_or_else(Problem::unauthorized)?;
+    let count = counted.insert(api.limits.count(caller.token(), route.wanted));
+    if let Some(wait_s) = count.refused() {
+        return Err(Problem::rate_limited(wait_s));
+    }
     caller.may(route.wanted, tenant(request)?)?;
     match route.verb {
         // Files are larger, and read by who takes them.

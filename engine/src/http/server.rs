@@ -13,8 +13,9 @@ use actors::supervision::node::Node;
 use tokio::sync::Semaphore;
 
 use super::body::JSON_BYTES_MAX;
+use super::limits::Limits;
 use super::problem::Problem;
-use super::{caller, health, v1};
+use super::{bounds, caller, health, v1};
 use crate::config::HttpConfig;
 use crate::doors::Doors;
 use crate::store::Store;
@@ -43,6 +44,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// How a request is treated.
     pub http: HttpConfig,
+    /// How many requests a caller may make.
+    pub limits: Arc<Limits>,
     /// The turns of uploads: each holds a file in memory.
     pub uploads: Arc<Semaphore>,
 }
@@ -54,7 +57,10 @@ pub struct Api {
 pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
     let head_max = Duration::from_millis(api.http.head_ms_max);
     let api = web::Data::new(api);
-    let app = move || App::new().app_data(api.clone()).configure(endpoints);
+    let app = move || {
+        let app = App::new().app_data(api.clone()).configure(endpoints);
+        app.wrap(from_fn(bounds::within))
+    };
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .max_connections(CONNECTIONS_MAX)

@@ -228,7 +228,9 @@ impl Reference {
         let now = self.journal.now;
         self.accept(tenant, event_id, now, body, Some(Write::Campaign(campaign)));
         let made = (id, version);
-        self.names_mut(tenant).made.insert(event_id.to_owned(), made);
+        self.names_mut(tenant)
+            .made
+            .insert(event_id.to_owned(), made);
         format!("version {version}")
     }
 

@@ -1,8 +1,12 @@
 //! What a tenant may set: checked at the door, so that an owner never reads what it cannot follow.
 
+use actors::ports::Sender;
 use schedules::cadence::CadenceError;
+use schedules::calendar::Calendar;
+use schedules::characters::is_plain_text;
+use schedules::code::{CodeError, check_code};
 use schedules::pace::Pace;
-use schedules::rule::RuleError;
+use schedules::rule::{REACH_MS_MAX, RuleBody, RuleError, RulePack};
 use schedules::template::TemplateError;
 
 use super::campaign::NewCampaign;
@@ -24,15 +28,21 @@ pub enum InvalidSetting {
     /// A name that nobody could read.
     #[error("the name is empty")]
     NoName,
-    /// A postal address that is no line of text.
-    #[error("the address is not one line of at most {ADDRESS_CHARS_MAX} characters")]
-    Address,
+    /// A text that people read, and cannot.
+    #[error("a name, address or reason has more than {TEXT_CHARS_MAX} characters, or unseen ones")]
+    UnreadableText,
+    /// More days than a calendar has use for.
+    #[error("the calendar has more than {DAYS_MAX} days of a kind")]
+    TooManyDays,
+    /// The name of a sender's provider.
+    #[error("provider of a sender: {0}")]
+    Provider(CodeError),
     /// Fewer credits than none, or more than anybody buys.
     #[error("the number of credits is not between 0 and {CREDITS_MAX}")]
     Credits,
-    /// A payment feed that would have to speak before it is heard.
-    #[error("the longest silence of the payment feed is negative")]
-    NegativeSilence,
+    /// A payment feed that would have to speak before it is heard, or never.
+    #[error("the longest silence of the payment feed is not between 0 and {REACH_MS_MAX} ms")]
+    Silence,
     /// A sender that could never send.
     #[error("the pace of a sender is zero")]
     NoPace,
@@ -41,8 +51,11 @@ pub enum InvalidSetting {
     Token(#[from] InvalidToken),
 }
 
-/// The longest postal address, in characters.
-const ADDRESS_CHARS_MAX: usize = 200;
+/// The longest name, address or reason, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// The most days of a kind that a calendar names: a decade of them.
+const DAYS_MAX: usize = 3_660;
 
 /// The most credits of one purchase: so many of them never leave the range of a balance.
 const CREDITS_MAX: i64 = 1_000_000_000_000;
@@ -55,20 +68,46 @@ fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
 fn name(name: &str) -> Result<(), InvalidSetting> {
     match name.trim() {
         "" => Err(InvalidSetting::NoName),
-        _ => Ok(()),
+        _ => text(name),
     }
 }
 
-/// One line that people can read.
-fn address(address: Option<&str>) -> Result<(), InvalidSetting> {
-    let readable = |text: &str| {
-        let chars = text.chars().count();
-        (1..=ADDRESS_CHARS_MAX).contains(&chars) && !text.chars().any(char::is_control)
-    };
-    match address {
-        Some(text) if text.trim().is_empty() || !readable(text) => Err(InvalidSetting::Address),
-        _ => Ok(()),
+/// Checks a text that stands in lists and logs. PostgreSQL cannot hold every control character.
+fn text(text: &str) -> Result<(), InvalidSetting> {
+    if text.chars().count() <= TEXT_CHARS_MAX && is_plain_text(text) {
+        Ok(())
+    } else {
+        Err(InvalidSetting::UnreadableText)
     }
+}
+
+fn rules(pack: &RulePack) -> Result<(), InvalidSetting> {
+    text(&pack.name)?;
+    pack.validate().map_err(InvalidSetting::Rules)?;
+    pack.rules.iter().try_for_each(|rule| match &rule.body {
+        RuleBody::Suppression(suppression) => text(&suppression.why),
+        RuleBody::Moratorium(moratorium) => text(&moratorium.why),
+        _ => Ok(()),
+    })
+}
+
+fn calendar(calendar: &Calendar) -> Result<(), InvalidSetting> {
+    text(&calendar.name)?;
+    let single = [&calendar.closed, &calendar.bank_closed];
+    let yearly = [&calendar.yearly, &calendar.bank_yearly];
+    let kinds = single.iter().map(|days| days.len());
+    let mut kinds = kinds.chain(yearly.iter().map(|days| days.len()));
+    if kinds.any(|days| days > DAYS_MAX) || calendar.open.len() > DAYS_MAX {
+        return Err(InvalidSetting::TooManyDays);
+    }
+    let single = single.iter().flat_map(|days| days.values());
+    let mut names = single.chain(yearly.iter().flat_map(|days| days.values()));
+    names.try_for_each(|name| text(name))
+}
+
+fn sender(sender: &Sender) -> Result<(), InvalidSetting> {
+    check_code(&sender.provider).map_err(InvalidSetting::Provider)?;
+    pace(sender.pace)
 }
 
 fn credits(credits: i64) -> Result<(), InvalidSetting> {
@@ -80,8 +119,8 @@ fn credits(credits: i64) -> Result<(), InvalidSetting> {
 
 fn silence(longest_ms: Option<i64>) -> Result<(), InvalidSetting> {
     match longest_ms.unwrap_or_default() {
-        0.. => Ok(()),
-        _ => Err(InvalidSetting::NegativeSilence),
+        0..=REACH_MS_MAX => Ok(()),
+        _ => Err(InvalidSetting::Silence),
     }
 }
 
@@ -95,18 +134,19 @@ fn pace(pace: Pace) -> Result<(), InvalidSetting> {
 impl NewTenant {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         name(&self.name)?;
-        address(self.address.as_deref())?;
+        self.address.as_deref().map_or(Ok(()), text)?;
         credits(self.credits.unwrap_or_default())?;
         silence(self.feed_silence_max_ms)?;
-        self.senders.iter().try_for_each(|one| pace(one.pace))?;
-        self.rules.validate().map_err(InvalidSetting::Rules)
+        self.senders.iter().try_for_each(sender)?;
+        calendar(&self.calendar)?;
+        rules(&self.rules)
     }
 }
 
 impl Profile {
     fn check(&self) -> Result<(), InvalidSetting> {
         name(&self.name)?;
-        address(self.address.as_deref())
+        self.address.as_deref().map_or(Ok(()), text)
     }
 }
 
@@ -114,11 +154,12 @@ impl Setting {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         match self {
             Setting::Profile(profile) => profile.check(),
-            Setting::Rules(rules) => rules.validate().map_err(InvalidSetting::Rules),
+            Setting::Rules(pack) => rules(pack),
             Setting::Template(template) => Ok(template.validate()?),
             // The others are valid as their types are, or read as the nearest that is.
-            Setting::Calendar(_) | Setting::Charges(_) | Setting::Retry(_) => Ok(()),
-            Setting::Sender(sender) => pace(sender.pace),
+            Setting::Charges(_) | Setting::Retry(_) => Ok(()),
+            Setting::Calendar(days) => calendar(days),
+            Setting::Sender(identity) => sender(identity),
             Setting::CreditsBought(bought) => credits(*bought),
             Setting::FeedSilence(longest_ms) => silence(*longest_ms),
         }
