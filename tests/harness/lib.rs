@@ -7,3 +7,4 @@ pub mod database;
 pub mod http;
 pub mod scene;
 pub mod serving;
+pub mod smtp;

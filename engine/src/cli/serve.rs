@@ -21,6 +21,7 @@ use crate::http::health::{self, ListenError};
 use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
 use crate::providers::registry::Registry;
+use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
 
@@ -101,7 +102,9 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let import = || error.downcast_ref::<ImportError>().map(ImportError::code);
     let demo = || error.downcast_ref().and_then(DemoError::code);
     let bench = || error.downcast_ref().and_then(BenchError::code);
+    let provider = || error.downcast_ref::<SetUpError>().map(SetUpError::code);
     let engine = store.or_else(boot).or_else(listen).or_else(import);
+    let engine = engine.or_else(provider);
     engine.or_else(demo).or_else(bench)
 }
 
@@ -148,7 +151,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let gateway = Registry::configured(config, &store, &clock);
+    let gateway = Registry::configured(config, &store, &clock)?;
     let offers = Arc::new(gateway.offers());
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {

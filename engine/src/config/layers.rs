@@ -23,7 +23,7 @@ const NESTING: &str = "__";
 const NAMED_SECTION: &str = "providers";
 
 /// The keys that hold secrets: those of `providers` in each of its parts.
-const SECRET_KEYS: &[(&str, &str)] = &[("store", "url")];
+const SECRET_KEYS: &[(&str, &str)] = &[("store", "url"), ("providers", "password")];
 
 /// Where settings come from, besides the defaults.
 #[derive(Clone, Debug, Default)]

@@ -173,6 +173,19 @@ impl Section<'_> {
         }
     }
 
+    /// Takes the name of a file whose text can be read as something else.
+    pub(crate) fn file<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Path, &str) -> Option<T>,
+    ) -> Option<T> {
+        let path = self.text(key)?;
+        let text = read_text(Path::new(&path)).ok();
+        let found = text.and_then(|text| read(Path::new(&path), &text));
+        found.or_else(|| self.misread(key, expected))
+    }
+
     /// Takes a text that can be read as something else.
     pub(crate) fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
         let text = self.text(key)?;
@@ -209,6 +222,18 @@ impl Section<'_> {
         number
             .and_then(|number| number.try_into().ok())
             .or_else(|| self.misread(key, &expected))
+    }
+
+    /// Takes a secret that may be left out; see [`Section::secret`].
+    pub(crate) fn optional_secret(&mut self, key: &str) -> Option<Option<Secret>> {
+        let is_stated = [key, &format!("{key}_file")]
+            .iter()
+            .any(|key| self.table.contains_key(*key));
+        if is_stated {
+            self.secret(key).map(Some)
+        } else {
+            Some(None)
+        }
     }
 
     /// Takes a secret, stated in place or, under the same key with `_file`, by the name of a file.

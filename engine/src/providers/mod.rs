@@ -7,6 +7,7 @@ pub mod mailbox;
 pub mod provider;
 pub mod registry;
 pub mod settings;
+pub mod smtp;
 
 #[cfg(test)]
 mod fixture;

@@ -15,6 +15,7 @@ use super::breaker::{Breaker, Turns};
 use super::mailbox::Mailbox;
 use super::provider::Provider;
 use super::settings::{ProviderKind, ProviderSettings};
+use super::smtp::{SetUpError, Smtp};
 use crate::config::Config;
 use crate::store::Store;
 
@@ -88,15 +89,26 @@ impl Offers {
 
 impl Registry {
     /// Makes the configured providers, and the mailbox where no other has its name.
-    pub fn configured(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Self {
+    ///
+    /// # Errors
+    /// [`SetUpError`].
+    pub fn configured(
+        config: &Config,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, SetUpError> {
         let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
         let mut registry = Self::default().with(MAILBOX, mailbox());
         for (name, settings) in &config.providers {
             registry = match &settings.kind {
                 ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
+                ProviderKind::Smtp(smtp) => {
+                    let smtp = Smtp::new(smtp.clone(), Arc::clone(clock))?;
+                    registry.behind_breaker(name, settings, smtp, clock)
+                }
             };
         }
-        registry
+        Ok(registry)
     }
 
     fn behind_breaker(

@@ -1,16 +1,19 @@
 //! The settings of the providers: one file a kind, each `[providers.NAME]` read as one of them.
 
+pub mod smtp;
+
 use std::collections::BTreeSet;
 
 use schedules::channel::Channel;
 use schedules::id::TenantId;
 use serde::{Serialize, Serializer};
 
+use self::smtp::SmtpSettings;
 use super::circuit::CircuitLimits;
 use crate::config::Section;
 
 /// The kinds of providers, as `kind` spells them.
-const KINDS: &[&str] = &["mailbox"];
+const KINDS: &[&str] = &["mailbox", "smtp"];
 
 /// One way out, as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +36,8 @@ pub struct ProviderSettings {
 pub enum ProviderKind {
     /// Keeps what it would send.
     Mailbox,
+    /// E-mail by a server that takes it from us.
+    Smtp(SmtpSettings),
 }
 
 impl ProviderKind {
@@ -40,6 +45,7 @@ impl ProviderKind {
     pub const fn channels(&self) -> &'static [Channel] {
         match self {
             Self::Mailbox => &Channel::ALL,
+            Self::Smtp(_) => &[Channel::Email],
         }
     }
 }
@@ -57,6 +63,7 @@ impl ProviderSettings {
 /// Reads one provider. Which keys are unknown depends on its kind.
 pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
     let kind = match section.choice("kind", KINDS) {
+        Some("smtp") => smtp::read(section).map(ProviderKind::Smtp),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();
