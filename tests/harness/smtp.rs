@@ -376,12 +376,7 @@ impl Dialogue {
     }
 
     fn data(&mut self) -> Result<(), Over> {
-        self.answer(Stage::Data, "354 go on\r\n")?;
-        let refused = matches!(
-            self.shared.lock().faults.get(&Stage::Data),
-            Some(Fault::Say(line)) if !line.starts_with("354")
-        );
-        if refused {
+        if !self.answers(Stage::Data, "354 go on\r\n")? {
             return Ok(());
         }
         let mut content = String::new();
@@ -401,7 +396,13 @@ impl Dialogue {
 
     /// Answers as usual, or as it was told to.
     fn answer(&mut self, stage: Stage, usual: &str) -> Result<(), Over> {
+        self.answers(stage, usual).map(drop)
+    }
+
+    /// As [`Dialogue::answer`]; says whether it was the usual answer.
+    fn answers(&mut self, stage: Stage, usual: &str) -> Result<bool, Over> {
         let fault = self.shared.lock().faults.get(&stage).cloned();
+        let is_usual = matches!(fault, None | Some(Fault::Drip | Fault::Hold));
         match fault {
             None => self.say(usual.as_bytes()),
             Some(Fault::Say(line)) => self.say(format!("{line}\r\n").as_bytes()),
@@ -411,6 +412,7 @@ impl Dialogue {
             }
             Some(Fault::HangUp) => Err(Over),
             Some(Fault::Silence) => loop {
+                // Until the other side hangs up.
                 self.line()?;
             },
             Some(Fault::Drip) => {
@@ -428,7 +430,8 @@ impl Dialogue {
                 self.shared.await_release();
                 self.say(usual.as_bytes())
             }
-        }
+        }?;
+        Ok(is_usual)
     }
 
     fn say(&mut self, bytes: &[u8]) -> Result<(), Over> {

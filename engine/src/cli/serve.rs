@@ -153,6 +153,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let gateway = Registry::configured(config, &store, &clock)?;
     let offers = Arc::new(gateway.offers());
+    let links = config.unsubscribe.clone().map(Arc::new);
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
         lease: config.node.lease_times(),
@@ -173,6 +174,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
         offers,
+        links,
         clock,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
     };

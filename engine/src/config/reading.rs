@@ -261,7 +261,7 @@ impl Section<'_> {
         }
     }
 
-    fn misread<T>(&mut self, key: &str, expected: &str) -> Option<T> {
+    pub(super) fn misread<T>(&mut self, key: &str, expected: &str) -> Option<T> {
         self.refused(
             key,
             ProblemKind::ReadValue {
@@ -270,7 +270,7 @@ impl Section<'_> {
         )
     }
 
-    fn refused<T>(&mut self, key: &str, kind: ProblemKind) -> Option<T> {
+    pub(super) fn refused<T>(&mut self, key: &str, kind: ProblemKind) -> Option<T> {
         self.refuse(key, kind);
         None
     }

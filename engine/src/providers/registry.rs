@@ -99,11 +99,12 @@ impl Registry {
     ) -> Result<Self, SetUpError> {
         let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
         let mut registry = Self::default().with(MAILBOX, mailbox());
+        let links = config.unsubscribe.clone().map(Arc::new);
         for (name, settings) in &config.providers {
             registry = match &settings.kind {
                 ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
                 ProviderKind::Smtp(smtp) => {
-                    let smtp = Smtp::new(smtp.clone(), Arc::clone(clock))?;
+                    let smtp = Smtp::new(smtp.clone(), links.clone(), Arc::clone(clock))?;
                     registry.behind_breaker(name, settings, smtp, clock)
                 }
             };

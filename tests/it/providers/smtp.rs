@@ -1,6 +1,7 @@
 //! E-mail over SMTP: what each answer of a server, and each lack of one, comes to.
 
 mod letters;
+mod serving;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +104,8 @@ fn smtp_of(overrides: Vec<String>, environment: &[(&str, &str)]) -> Smtp {
     let ProviderKind::Smtp(settings) = config.providers["mail"].kind.clone() else {
         panic!("another kind")
     };
-    Smtp::new(settings, Arc::new(SystemClock::start())).expect("a provider")
+    let links = config.unsubscribe.clone().map(Arc::new);
+    Smtp::new(settings, links, Arc::new(SystemClock::start())).expect("a provider")
 }
 
 /// Hands a message over, and returns its outcome, what it says of the server, and how often it was

@@ -94,15 +94,21 @@ impl FromStr for MailName {
     type Err = NoMailName;
 
     fn from_str(text: &str) -> Result<Self, NoMailName> {
-        let is_name = |name: &String| {
-            name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
+        let (name, address) = match text.strip_suffix('>').and_then(|it| it.rsplit_once('<')) {
+            Some((name, address)) => (name.trim(), address),
+            None => ("", text),
         };
-        let mailbox: Mailbox = text.parse().map_err(|_| NoMailName)?;
-        let is_plain = EmailAddress::parse(mailbox.email.as_ref()).is_ok();
-        let is_named = mailbox.name.as_ref().is_none_or(is_name);
-        (is_plain && is_named)
-            .then_some(Self(mailbox))
-            .ok_or(NoMailName)
+        let unquoted = name.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let name = unquoted.unwrap_or(name);
+        // What could be taken for an address of its own, or end the quotes, is no name.
+        let is_barred = |sign: char| sign.is_control() || "\"<>\\".contains(sign);
+        if name.contains(is_barred) || name.chars().count() > NAME_CHARS_MAX {
+            return Err(NoMailName);
+        }
+        let address = EmailAddress::parse(address).map_err(|_| NoMailName)?;
+        let address = address.as_str().parse().map_err(|_| NoMailName)?;
+        let name = Some(name).filter(|name| !name.is_empty());
+        Ok(Self(Mailbox::new(name.map(str::to_owned), address)))
     }
 }
 

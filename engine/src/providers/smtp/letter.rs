@@ -10,6 +10,7 @@ use schedules::contact::EmailAddress;
 use schedules::time::Timestamp;
 
 use super::super::settings::smtp::SmtpSettings;
+use crate::unsubscribe::{Links, Whose};
 
 /// The most bytes of a line, its end aside (RFC 5322, section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
@@ -31,6 +32,7 @@ pub(super) struct Letter {
 pub(super) fn write(
     message: &HandOver,
     settings: &SmtpSettings,
+    links: Option<&Links>,
     now: Timestamp,
 ) -> Result<Letter, &'static str> {
     let to = EmailAddress::parse(&message.to).map_err(|error| error.code())?;
@@ -51,6 +53,20 @@ pub(super) fn write(
         .raw_header(header("Auto-Submitted", "auto-generated"));
     if let Some(reply_to) = &settings.reply_to {
         builder = builder.reply_to(reply_to.mailbox().clone());
+    }
+    if let Some(links) = links {
+        let link = links.link(Whose {
+            tenant: message.tenant,
+            contact: message.contact,
+            channel: message.channel,
+        });
+        // RFC 8058, section 8.1.
+        builder = builder
+            .raw_header(header("List-Unsubscribe", &format!("<{link}>")))
+            .raw_header(header(
+                "List-Unsubscribe-Post",
+                "List-Unsubscribe=One-Click",
+            ));
     }
     let text = SinglePart::plain(message.rendered.body.clone());
     let letter = builder.singlepart(text).map_err(|_| "email_message")?;

@@ -27,6 +27,7 @@ use self::line::Broken;
 use self::pool::{Pool, Session};
 use super::provider::{Answer, Health, Provider};
 use super::settings::smtp::SmtpSettings;
+use crate::unsubscribe::Links;
 
 /// How long a message waits for others to leave it a connection. A claim lasts hardly longer.
 const TURN_MAX: Duration = Duration::from_secs(2);
@@ -36,6 +37,7 @@ const CLOSING: u16 = 421;
 /// A server that takes e-mail from us.
 pub struct Smtp {
     settings: SmtpSettings,
+    links: Option<Arc<Links>>,
     dialler: Dialler,
     pool: Pool,
     clock: Arc<dyn Clock>,
@@ -60,13 +62,23 @@ impl Smtp {
     ///
     /// # Errors
     /// [`SetUpError`].
-    pub fn new(settings: SmtpSettings, clock: Arc<dyn Clock>) -> Result<Self, SetUpError> {
+    pub fn new(
+        settings: SmtpSettings,
+        links: Option<Arc<Links>>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetUpError> {
         Ok(Self {
             dialler: Dialler::new(settings.clone())?,
             pool: Pool::of(settings.connections_max, Arc::clone(&clock)),
             settings,
+            links,
             clock,
         })
+    }
+
+    fn letter(&self, message: &HandOver) -> Result<Letter, &'static str> {
+        let links = self.links.as_deref();
+        letter::write(message, &self.settings, links, self.clock.now())
     }
 
     /// Gets to where the server waits for the content, or says what came in between.
@@ -165,7 +177,7 @@ impl Smtp {
 #[async_trait]
 impl Provider for Smtp {
     async fn send(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Answer {
-        let letter = match letter::write(message, &self.settings, self.clock.now()) {
+        let letter = match self.letter(message) {
             Ok(letter) => letter,
             Err(code) => return never(code),
         };
