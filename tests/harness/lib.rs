@@ -8,3 +8,4 @@ pub mod http;
 pub mod paths;
 pub mod scene;
 pub mod serving;
+pub mod smtp;

@@ -17,16 +17,21 @@ pub fn start(folder: &Path) -> (Running, String) {
     start_with(folder, &[])
 }
 
-/// Starts an engine as [`start`] does, with more settings, each `key=value`.
+/// Starts an engine as [`start`] does, with more arguments.
 ///
 /// # Panics
 /// As [`start`].
-pub fn start_with(folder: &Path, settings: &[&str]) -> (Running, String) {
+pub fn start_with(folder: &Path, more: &[&str]) -> (Running, String) {
     let log = folder.join("log");
-    let path = format!("store.path={}", folder.join("regua.db").display());
-    let own = [path.as_str(), "serve.listen=127.0.0.1:0", "log.format=json"];
-    let set = own.iter().chain(settings).flat_map(|it| ["--set", *it]);
-    let arguments: Vec<&str> = std::iter::once("serve").chain(set).collect();
+    let setting = format!("store.path={}", folder.join("regua.db").display());
+    let arguments = [
+        "serve",
+        "--set",
+        &setting,
+        "--set",
+        "serve.listen=127.0.0.1:0",
+    ];
+    let arguments = [&arguments[..], &["--set", "log.format=json"], more].concat();
     let mut engine = Running::start(&arguments, &log);
     let mut address = None;
     let up = binary::observe(LOOKS_MAX, || {

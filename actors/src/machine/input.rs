@@ -347,6 +347,8 @@ pub enum Abandoned {
     TrustLost,
     /// The node was shutting down.
     Draining,
+    /// The provider failed again and again, and is left alone for a while.
+    CircuitOpen,
 }
 
 impl Abandoned {
@@ -357,6 +359,7 @@ impl Abandoned {
             Abandoned::TooLate => "too_late",
             Abandoned::TrustLost => "trust_lost",
             Abandoned::Draining => "draining",
+            Abandoned::CircuitOpen => "circuit_open",
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::http::health::{self, ListenError};
 use crate::http::limits::Limits;
 use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
-use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
+use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
 
@@ -103,7 +103,9 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let import = || error.downcast_ref::<ImportError>().map(ImportError::code);
     let demo = || error.downcast_ref().and_then(DemoError::code);
     let bench = || error.downcast_ref().and_then(BenchError::code);
+    let provider = || error.downcast_ref::<SetUpError>().map(SetUpError::code);
     let engine = store.or_else(boot).or_else(listen).or_else(import);
+    let engine = engine.or_else(provider);
     engine.or_else(demo).or_else(bench)
 }
 
@@ -150,8 +152,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mailbox = Mailbox::new(store.clone(), Arc::clone(&clock), config.mailbox);
-    let gateway = Arc::new(Registry::default().with("mailbox", mailbox));
+    let gateway = Registry::configured(config, &store, &clock)?;
+    let offers = Arc::new(gateway.offers());
+    let links = config.unsubscribe.clone().map(Arc::new);
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
         lease: config.node.lease_times(),
@@ -166,13 +169,15 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             token.expose()
         )?;
     }
-    let engine = Engine::start(store, gateway, Arc::clone(&clock), pace)?;
+    let engine = Engine::start(store, Arc::new(gateway), Arc::clone(&clock), pace)?;
     let limits = Arc::new(Limits::new(&config.limits, &clock));
     let api = Api {
         limits,
         store: engine.store.clone(),
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
+        offers,
+        links,
         clock,
         http: config.http,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),

@@ -15,10 +15,12 @@ use tokio::sync::Semaphore;
 use super::body::JSON_BYTES_MAX;
 use super::limits::Limits;
 use super::problem::Problem;
-use super::{bounds, caller, health, v1};
+use super::{bounds, caller, health, unsubscribe, v1};
 use crate::config::HttpConfig;
 use crate::doors::Doors;
+use crate::providers::registry::Offers;
 use crate::store::Store;
+use crate::unsubscribe::Links;
 
 /// How long a connection that is being closed may take.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -40,6 +42,10 @@ pub struct Api {
     pub node: Arc<Node>,
     /// The way in.
     pub doors: Doors,
+    /// What the providers offer, and to whom.
+    pub offers: Arc<Offers>,
+    /// What makes the links of messages and reads them, where it is configured.
+    pub links: Option<Arc<Links>>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
     /// How a request is treated.
@@ -77,6 +83,7 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(unknown_path))
         .app_data(web::QueryConfig::default().error_handler(bad_query))
         .configure(health::endpoints)
+        .configure(unsubscribe::endpoints)
         .service(
             web::scope("/v1")
                 .configure(v1::endpoints)

@@ -11,6 +11,7 @@ use schedules::template::Template;
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
+use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
 use super::{Answer, Id, Once, answer, edit};
@@ -78,8 +79,24 @@ put!(rules, RulePack, Setting::Rules);
 put!(calendar, Calendar, Setting::Calendar);
 put!(charges, Option<ChargeRule>, Setting::Charges);
 put!(retry, RetryPolicy, Setting::Retry);
-put!(sender, Sender, Setting::Sender);
 put!(template, Template, Setting::Template);
 put!(credits, Bought, |of: Bought| Setting::CreditsBought(
     of.bought
 ));
+
+/// Puts a sender, which must name a provider that carries its channel for this tenant.
+async fn sender(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    body: web::Json<Sender>,
+) -> Answer {
+    let sender = body.into_inner();
+    let offered = api.offers.check(tenant.0, sender.channel, &sender.provider);
+    offered.map_err(|why| Problem::invalid(why.to_string()))?;
+    let edit = edit(&request, &caller, &api, &sender)?;
+    let setting = Setting::Sender(sender);
+    let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+    answer(HttpResponse::Ok(), &Changed { changed })
+}

@@ -1,0 +1,3 @@
+//! The ways out, against servers that speak their real protocols.
+
+mod smtp;
