@@ -24,6 +24,7 @@ use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
+use crate::whatif::Rehearsals;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -172,6 +173,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         doors: engine.doors.clone(),
         clock,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+        rehearsals: Rehearsals::default(),
     };
     let server = server::serve(listener, api)?;
     let handle = server.handle();

@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::{caller, health, v1};
 use crate::doors::Doors;
 use crate::store::Store;
+use crate::whatif::Rehearsals;
 
 /// How long a client may take to send its headers.
 const HEADERS_MAX: Duration = Duration::from_secs(5);
@@ -45,6 +46,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// The turns of uploads: each holds a file in memory.
     pub uploads: Arc<Semaphore>,
+    /// The turns of those who ask what would go out.
+    pub rehearsals: Rehearsals,
 }
 
 /// Serves health and the API on `listener` until the server is stopped.

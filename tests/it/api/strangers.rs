@@ -7,7 +7,7 @@ use tests::http::{Answer, Client};
 use super::{Engine, campaign};
 
 /// Every path and method that needs a token.
-const PATHS: [(&str, &str); 21] = [
+const PATHS: [(&str, &str); 23] = [
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/aaaaaaaaaaaa"),
@@ -26,6 +26,8 @@ const PATHS: [(&str, &str); 21] = [
     ("POST", "/v1/tenants/ten_1/campaigns"),
     ("PUT", "/v1/tenants/ten_1/campaigns/cam_1"),
     ("GET", "/v1/tenants/ten_1/campaigns/cam_1/versions/1"),
+    ("POST", "/v1/tenants/ten_1/campaigns/cam_1/preview"),
+    ("POST", "/v1/tenants/ten_1/campaigns/cam_1/estimate"),
     ("POST", "/v1/tenants/ten_1/campaigns/cam_1/launch"),
     ("POST", "/v1/tenants/ten_1/events"),
     ("GET", "/v1/tenants/ten_1/why/NF-1"),
@@ -171,8 +173,14 @@ fn what_cannot_be_is_refused_with_its_reason_and_changes_nothing() {
     assert_eq!(event("one", "boleto.paid", "N").status, 202, "it waits");
     expect(&event("one", "boleto.cancelled", "N"), 409, "conflict");
     let said = json!({ "id": "l" });
-    for path in ["/campaigns/cam_99/launch", "/campaigns/cam_99/canario"] {
-        expect(&admin.post(&at(path), &said), 404, "not_found");
+    let confirmed = json!({ "id": "l", "estimate": "canario" });
+    for (path, body) in [
+        ("/campaigns/cam_99/launch", &confirmed),
+        ("/campaigns/cam_99/estimate", &json!({})),
+        ("/campaigns/cam_99/preview", &json!({})),
+        ("/campaigns/cam_99/canario", &said),
+    ] {
+        expect(&admin.post(&at(path), body), 404, "not_found");
     }
     expect(
         &admin.put(&at("/campaigns/cam_99"), &campaign()),

@@ -1,4 +1,4 @@
-//! `/v1/tenants/{tenant}/campaigns`: drafts, versions, launch, pause, end.
+//! `/v1/tenants/{tenant}/campaigns`: drafts, versions, pause, end.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use schedules::cadence::{Cadence, Campaign};
@@ -46,7 +46,6 @@ struct Shown {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Act {
-    Launch,
     Pause,
     Resume,
     Archive,
@@ -124,11 +123,10 @@ async fn act(
     // Whoever may say that something ends may also hold it.
     let wanted = match act {
         Act::Pause => Scope::Facts,
-        Act::Launch | Act::Resume | Act::Archive => Scope::Manage,
+        Act::Resume | Act::Archive => Scope::Manage,
     };
     caller.may(wanted, Some(tenant))?;
     let saying = match act {
-        Act::Launch => Saying::CampaignLaunched { campaign },
         Act::Pause => Saying::CampaignPaused { campaign },
         Act::Resume => Saying::CampaignResumed { campaign },
         Act::Archive => Saying::CampaignArchived { campaign },

@@ -3,6 +3,8 @@
 mod campaigns;
 mod events;
 mod imports;
+mod launch;
+mod preview;
 mod settings;
 mod tenants;
 mod tokens;
@@ -34,6 +36,9 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.configure(tokens::endpoints)
         .configure(tenants::endpoints)
         .configure(settings::endpoints)
+        // Before the campaigns' other acts, which have one path together.
+        .configure(launch::endpoints)
+        .configure(preview::endpoints)
         .configure(campaigns::endpoints)
         .configure(imports::endpoints)
         .configure(events::endpoints)
