@@ -7,7 +7,7 @@ use actors::ports::{CampaignState, Settings};
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
 use schedules::time::Timestamp;
 
-use super::World;
+use super::{ENROLLMENTS_MAX, PREVIEWED_MAX, World};
 use crate::store::{Meant, Seen, Store, StoreError, Whom};
 
 /// What is asked about.
@@ -33,7 +33,7 @@ pub struct Loaded {
     pub settings: Settings,
     /// What of additions to an estimate was seen.
     pub seen: Seen,
-    /// There are more boletos than were wanted.
+    /// There are more boletos or enrollments than are considered.
     pub truncated: bool,
     /// The boletos that were named, as far as they are the tenant's; those that were looked for
     /// otherwise, as far as they were found.
@@ -151,6 +151,10 @@ async fn all(
         let page = page.into_iter().filter(|one| considered(&one.boleto));
         let page: Vec<_> = page.collect();
         world.standing.extend(page);
+        if world.standing.len() > ENROLLMENTS_MAX {
+            loaded.truncated = true;
+            return Ok(());
+        }
     }
 }
 
@@ -167,7 +171,10 @@ async fn some(
     loaded.meant = meant;
     let world = &mut loaded.world;
     world.contacts = store.contacts_since(tenant, &contacts, since).await?;
-    world.boletos = store.open_boletos_of(tenant, campaign, &contacts).await?;
+    let boletos = store.open_boletos_of(tenant, campaign, &contacts, PREVIEWED_MAX + 1);
+    world.boletos = boletos.await?;
+    loaded.truncated = world.boletos.len() > PREVIEWED_MAX;
+    world.boletos.truncate(PREVIEWED_MAX);
     let ids: Vec<BoletoId> = world.boletos.iter().map(|one| one.boleto.id).collect();
     let standing = store.standing_enrollments_of(tenant, campaign, &ids);
     world.standing = standing.await?;

@@ -31,6 +31,10 @@ use self::books::Books;
 
 /// The most boletos that are considered; the others of a tenant are left out, which is told.
 pub const BOLETOS_MAX: usize = 100_000;
+/// The most boletos of the contacts that a preview shows.
+pub const PREVIEWED_MAX: usize = 20_000;
+/// The most enrollments that are considered, of all running campaigns.
+pub const ENROLLMENTS_MAX: usize = 300_000;
 /// The most steps of the machine: a sender whose pace is one message a second makes one for each.
 const STEPS_MAX: u64 = 4_000_000;
 /// How many estimates are made at a time: each holds a tenant's boletos in memory.

@@ -131,7 +131,7 @@ pub fn preview(loaded: Loaded, sight: Sight) -> Preview {
     let ended = rehearse(loaded.world, sight.now, until, &mut |event| {
         lines.take(&event);
     });
-    let truncated = ended.cut_short || lines.truncated;
+    let truncated = loaded.truncated || ended.cut_short || lines.truncated;
     let mut boletos = Vec::new();
     // The newest come first.
     for (id, meant) in loaded.meant.iter().rev() {
@@ -142,7 +142,7 @@ pub fn preview(loaded: Loaded, sight: Sight) -> Preview {
             (None, Some(true), _) => None,
             (None, Some(false), _) => Some("nothing_to_come".to_owned()),
             (None, None, Some(true)) => Some("already_in".to_owned()),
-            (None, None, _) => Some("not_found_open".to_owned()),
+            (None, None, _) => Some("not_considered".to_owned()),
         };
         boletos.push(Foreseen {
             boleto: id.to_string(),

@@ -353,6 +353,32 @@ fn a_message_under_way_counts_as_sent_and_its_enrollment_goes_on() {
 }
 
 #[test]
+fn another_version_is_planned_anew_for_those_who_are_in_it() {
+    for (replans, expected) in [(true, "12/11"), (false, "10/11")] {
+        let mut world = world(&[1]);
+        world.boletos[0].is_in = true;
+        world.standing.push(Enrollment {
+            id: EnrollmentId(3),
+            campaign: CampaignId(1),
+            boleto: BoletoId(1),
+            contact: ContactId(1),
+            cursor: synthetic::cursor(&world.settings),
+        });
+        steps(&mut world, 9, &[(2, Channel::Whatsapp)]);
+        world.settings.campaigns[0].campaign.cadence.steps[0].no = 1;
+        world.replans = replans;
+        if !replans {
+            steps(
+                &mut world,
+                9,
+                &[(-3, Channel::Email), (0, Channel::Whatsapp)],
+            );
+        }
+        assert_eq!(days(&estimated(world)), on(&[(expected, 1)]));
+    }
+}
+
+#[test]
 fn the_hash_changes_with_what_the_estimate_rests_on() {
     let of = |change: fn(&mut World), days: u32| {
         let mut world = world(&[1, 2]);

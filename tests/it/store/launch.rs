@@ -167,10 +167,12 @@ async fn what_adds_to_an_estimate_ends_it_and_what_takes_away_does_not(database:
         "{launched:?}"
     );
     let again = draft.launch("yes 2", "last", START).await;
-    assert_eq!(
-        again, None,
-        "a launch ends the estimates of the others, and its own"
+    assert!(
+        matches!(again, Some(FactAnswer::Unchanged { .. })),
+        "it runs: {again:?}"
     );
+    let kept = database.texts("SELECT hash FROM estimates").await;
+    assert_eq!(kept, Vec::<String>::new(), "a campaign is launched once");
 }
 
 async fn an_estimate_confirms_its_own_campaign_version_and_day(database: Database) {
@@ -187,8 +189,10 @@ async fn an_estimate_confirms_its_own_campaign_version_and_day(database: Databas
         Some(FactAnswer::Unknown),
         "no campaign of that tenant"
     );
+    let store = &draft.scene.store;
+    let second = store.create_campaign(draft.scene.tenant, edit("second"), two_steps());
     let of_another = Draft {
-        campaign: draft.scene.campaign,
+        campaign: second.await.expect("a draft"),
         scene: draft.scene.clone(),
     };
     assert_eq!(of_another.launch("e", "hash", START).await, None);

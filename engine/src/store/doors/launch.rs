@@ -52,6 +52,9 @@ pub struct Kept {
 const FORGET: Sql =
     both("DELETE FROM estimates WHERE tenant_id = $1 AND campaign_id = $2 AND good_until <= $3");
 
+/// A campaign is launched once.
+const USED: Sql = both("DELETE FROM estimates WHERE tenant_id = $1 AND campaign_id = $2");
+
 const KEEP: Sql = both(
     "INSERT INTO estimates (tenant_id, campaign_id, hash, campaign_version, seen_batch, seen_rows,
          made_at, good_until)
@@ -66,7 +69,7 @@ const TOLD: Sql =
 
 /// An edit of the campaign waits for the launch, or the launch for it.
 const CAMPAIGN: Sql = locking!(
-    "SELECT version FROM campaigns WHERE id = $1 AND tenant_id = $2",
+    "SELECT version, status FROM campaigns WHERE id = $1 AND tenant_id = $2",
     "FOR UPDATE"
 );
 
@@ -176,18 +179,26 @@ fn confirmed(
             return Ok(None);
         }
         let answers = together(conn, &[fact]).await?;
-        Ok(answers.into_iter().next())
+        let answer = answers.into_iter().next();
+        if let Some(FactAnswer::Applied { .. }) = &answer {
+            let campaign = fact.saying.campaign().unwrap_or_default().0;
+            conn.execute(&USED, args![fact.tenant.0, campaign]).await?;
+        }
+        Ok(answer)
     })
 }
 
-/// Says whether the estimate holds, or there is nothing that it could be about.
+/// Says whether the estimate holds, or there is no draft that it could be about: nothing starts.
 async fn holds(conn: &mut Conn, fact: &Fact, estimate: &str) -> Result<bool, StoreError> {
     let (tenant, at) = (fact.tenant.0, fact.received_at.unix_ms());
     let campaign = fact.saying.campaign().unwrap_or_default().0;
     let Some(mut row) = conn.first(&CAMPAIGN, args![campaign, tenant]).await? else {
         return Ok(true);
     };
-    let version = row.int()?;
+    let (version, status) = (row.int()?, row.text()?);
+    if status != "draft" {
+        return Ok(true);
+    }
     let kept = conn
         .first(&ESTIMATE, args![tenant, campaign, estimate, at])
         .await?;

@@ -84,7 +84,8 @@ const OPEN_OF_CONTACTS: Sql = batch!(
      JOIN boletos b ON b.tenant_id = r.tenant AND b.contact_id = r.contact AND b.status = 'open'
      LEFT JOIN enrollments e ON e.tenant_id = b.tenant_id AND e.boleto_id = b.id
        AND e.campaign_id = r.campaign
-     ORDER BY b.id"
+     ORDER BY b.id
+     LIMIT $4"
 );
 
 const NEWEST: Sql = both(
@@ -234,7 +235,7 @@ impl Store {
         .await
     }
 
-    /// Reads the open boletos of contacts that have not opted out.
+    /// Reads the open boletos of contacts that have not opted out, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -243,6 +244,7 @@ impl Store {
         tenant: TenantId,
         campaign: CampaignId,
         contacts: &BTreeSet<ContactId>,
+        limit: usize,
     ) -> Result<Vec<Known>, StoreError> {
         let mut asked = Batch::default();
         let each = contacts.iter();
@@ -251,7 +253,8 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(async |conn| {
-            let rows = conn.rows(&OPEN_OF_CONTACTS, asked.args(vec![])).await?;
+            let args = asked.args(args![i64::try_from(limit).unwrap_or(i64::MAX)]);
+            let rows = conn.rows(&OPEN_OF_CONTACTS, args).await?;
             read_all(rows, read_known)
         })
         .await
