@@ -16,7 +16,7 @@ use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
 use crate::store::{
-    Edit, Import, ImportOutcome, InFlight, NewBoleto, NewCampaign, SHARDS, Setting, Standing,
+    Edit, Import, ImportOutcome, InFlight, Kept, NewBoleto, NewCampaign, SHARDS, Setting, Standing,
     Store, StoreError,
 };
 
@@ -88,6 +88,29 @@ impl Doors {
             });
         }
         Ok(told)
+    }
+
+    /// Keeps an estimate, for a launch to confirm it.
+    ///
+    /// # Errors
+    /// As [`Store::keep_estimate`].
+    pub async fn keep_estimate(&self, estimate: Kept) -> Result<(), StoreError> {
+        self.store.keep_estimate(estimate).await
+    }
+
+    /// Launches a campaign by a fact that confirms an estimate; nothing is answered, and nothing
+    /// happened, when the estimate does not hold (any more).
+    ///
+    /// # Errors
+    /// As [`Doors::tell`].
+    pub async fn launch(&self, fact: &Fact, estimate: &str) -> Result<Option<Told>, StoreError> {
+        let Some(answer) = self.store.launch(fact, estimate).await? else {
+            return Ok(None);
+        };
+        Ok(Some(match self.followed(fact, &answer) {
+            Ok(told) => told,
+            Err(otherwise) => self.told_again(fact, otherwise).await?,
+        }))
     }
 
     /// Imports a chunk of boletos in one transaction.

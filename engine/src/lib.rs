@@ -15,4 +15,5 @@ pub mod providers;
 pub mod store;
 pub mod telemetry;
 pub mod unsubscribe;
+pub mod whatif;
 pub mod why;

@@ -93,6 +93,21 @@ CREATE TABLE campaign_versions (
     UNIQUE (tenant_id, made_by)
 );
 
+-- What a launch confirms: the estimate's hash, and what of the audit it has seen (the first batch
+-- that could be added to, and the rows that were visible from it on). It is good until the tenant's
+-- day ends.
+CREATE TABLE estimates (
+    tenant_id BIGINT NOT NULL,
+    campaign_id BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    campaign_version BIGINT NOT NULL,
+    seen_batch BIGINT NOT NULL,
+    seen_rows BIGINT NOT NULL,
+    made_at BIGINT NOT NULL,
+    good_until BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, campaign_id, hash)
+);
+
 -- Who may call the API. Of a secret only its SHA-256 is here; no tenant: of the whole engine.
 CREATE TABLE service_tokens (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

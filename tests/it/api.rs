@@ -1,5 +1,6 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod launch;
 mod repeats;
 mod strangers;
 mod switches;
@@ -202,8 +203,9 @@ fn a_tenant_uploads_boletos_launches_a_campaign_and_a_payment_stops_it() {
         "stopped",
         "told again"
     );
-    let launch = format!("/campaigns/{campaign}/launch");
-    let launched = client.post(&at(&launch), &json!({ "id": "launch-1" }));
+    let estimate = launch::estimated(&client, &tenant, &campaign);
+    assert_eq!(estimate["messages"]["total"], 1);
+    let launched = launch::launched(&client, &tenant, &campaign, "launch-1", &estimate);
     assert_eq!(ok(&launched)["outcome"], "taken");
     let sent = || engine.numbers("SELECT count(*) FROM outcomes WHERE kind = 'accepted'") == 1;
     assert!(binary::observe(LOOKS_MAX, sent), "nothing was sent");

@@ -9,3 +9,4 @@ pub mod memory;
 mod process;
 mod sink;
 pub mod synthetic;
+pub mod whatif;

@@ -12,6 +12,7 @@ use crate::bench::cycle::{self, CycleOptions};
 use crate::bench::decide;
 use crate::bench::ground::{BenchError, StoreChoice};
 use crate::bench::memory::{self, MemoryOptions};
+use crate::bench::whatif;
 use crate::config::Secret;
 use crate::telemetry;
 
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Decide(Decide),
     /// Measures reminders from due to recorded, beside the plain update of the same rows.
     Cycle(Cycle),
+    /// Measures what an estimate of a campaign costs, without a store.
+    Whatif(Whatif),
     /// Measures memory for each enrollment and tenant, and the start on a large database.
     Memory(Memory),
 }
@@ -34,6 +37,22 @@ pub(super) struct Decide {
     #[arg(long, default_value_t = 20_000)]
     items: usize,
     /// Ignored, so that all measurements can be called alike: a decision is made without a store.
+    #[arg(long, value_enum)]
+    store: Option<StoreKind>,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Whatif {
+    /// How many contacts have a boleto.
+    #[arg(long, default_value_t = 100_000)]
+    contacts: u32,
+    /// How many days are looked at.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
+    days: u32,
+    /// Ignored, so that all measurements can be called alike: the boletos are made up.
     #[arg(long, value_enum)]
     store: Option<StoreKind>,
     /// Prints one JSON object.
@@ -99,6 +118,12 @@ impl Command {
         telemetry::start_quietly();
         match self {
             Self::Decide(Decide { items, json, .. }) => tell(&decide::run(items), json, out),
+            Self::Whatif(Whatif {
+                contacts,
+                days,
+                json,
+                ..
+            }) => tell(&whatif::run(contacts, days), json, out),
             Self::Cycle(command) => command.run(out, err),
             Self::Memory(command) => command.run(out, err),
         }

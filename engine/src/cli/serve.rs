@@ -25,6 +25,7 @@ use crate::providers::registry::Registry;
 use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
+use crate::whatif::Rehearsals;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -181,6 +182,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         clock,
         http: config.http,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+        rehearsals: Rehearsals::default(),
     };
     let server = server::serve(listener, api)?;
     let handle = server.handle();

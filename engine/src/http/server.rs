@@ -21,6 +21,7 @@ use crate::doors::Doors;
 use crate::providers::registry::Offers;
 use crate::store::Store;
 use crate::unsubscribe::Links;
+use crate::whatif::Rehearsals;
 
 /// How long a connection that is being closed may take.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -54,6 +55,8 @@ pub struct Api {
     pub limits: Arc<Limits>,
     /// The turns of uploads: each holds a file in memory.
     pub uploads: Arc<Semaphore>,
+    /// The turns of those who ask what would go out.
+    pub rehearsals: Rehearsals,
 }
 
 /// Serves health and the API on `listener` until the server is stopped.

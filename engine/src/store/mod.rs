@@ -47,9 +47,11 @@ pub use doors::import::{
     Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
 pub use doors::in_flight::{InFlight, Standing};
+pub use doors::launch::{Kept, Seen};
 pub use doors::tenant::{Edit, NewTenant, Profile, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
+pub use journal::rehearsal::{Ground, LeftOut, Meant, Whom};
 pub use mailbox::Letter;
 pub use outbox::Announced;
 pub use remembered::{CLAIM_MS, Claimed, Remembered, Repeatable};

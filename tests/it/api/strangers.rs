@@ -189,8 +189,14 @@ fn what_cannot_be_is_refused_with_its_reason_and_changes_nothing() {
     assert_eq!(event("one", "boleto.paid", "N").status, 202, "it waits");
     expect(&event("one", "boleto.cancelled", "N"), 409, "conflict");
     let said = json!({ "id": "l" });
-    for path in ["/campaigns/cam_99/launch", "/campaigns/cam_99/canario"] {
-        expect(&admin.post(&at(path), &said), 404, "not_found");
+    let confirmed = json!({ "id": "l", "estimate": "canario" });
+    for (path, body) in [
+        ("/campaigns/cam_99/launch", &confirmed),
+        ("/campaigns/cam_99/estimate", &json!({})),
+        ("/campaigns/cam_99/preview", &json!({})),
+        ("/campaigns/cam_99/canario", &said),
+    ] {
+        expect(&admin.post(&at(path), body), 404, "not_found");
     }
     expect(
         &admin.put(&at("/campaigns/cam_99"), &campaign()),

@@ -136,6 +136,9 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
         &["status", "version", "name", "cadence"],
     ),
     ("INSERT INTO campaign_versions", &[]),
+    // What a launch must confirm.
+    ("INSERT INTO estimates", &[]),
+    ("DELETE FROM estimates", &[]),
     ("INSERT INTO templates", &[]),
     ("INSERT INTO senders", &[]),
     ("INSERT INTO feeds", &[]),

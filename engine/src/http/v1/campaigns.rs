@@ -1,4 +1,4 @@
-//! `/v1/tenants/{tenant}/campaigns`: drafts, versions, launch, pause, end.
+//! `/v1/tenants/{tenant}/campaigns`: drafts, versions, pause, end.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use schedules::cadence::{Cadence, Campaign};
@@ -36,7 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
         || web::to(act),
     ),
     Route::post(
-        "/tenants/{tenant}/campaigns/{campaign}/{act:launch|resume|archive}",
+        "/tenants/{tenant}/campaigns/{campaign}/{act:resume|archive}",
         Scope::Manage,
         || web::to(act),
     ),
@@ -67,7 +67,6 @@ struct Shown {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Act {
-    Launch,
     Pause,
     Resume,
     Archive,
@@ -136,7 +135,6 @@ async fn act(
 ) -> Result<HttpResponse, Problem> {
     let (Id(tenant), Id(campaign), act) = *of;
     let saying = match act {
-        Act::Launch => Saying::CampaignLaunched { campaign },
         Act::Pause => Saying::CampaignPaused { campaign },
         Act::Resume => Saying::CampaignResumed { campaign },
         Act::Archive => Saying::CampaignArchived { campaign },

@@ -34,10 +34,10 @@ pub(super) const ROUTES: &[Route] = &[Route::post(
 #[serde(deny_unknown_fields)]
 pub(super) struct Said {
     /// The event's id, unique for the caller: told again, it changes nothing.
-    id: String,
+    pub(super) id: String,
     /// When it happened; now when left out.
     #[serde(default)]
-    time: Option<DateTime<Utc>>,
+    pub(super) time: Option<DateTime<Utc>>,
 }
 
 /// An event, in the attributes of CloudEvents 1.0; those that say nothing here are passed over.
@@ -105,6 +105,17 @@ pub(super) async fn tell(
     said: Said,
     saying: Saying,
 ) -> Answer {
+    told(api, fact(caller, api, tenant, said, saying)?).await
+}
+
+/// Writes down what a caller says that has no data of its own.
+pub(super) fn fact(
+    caller: &Caller,
+    api: &Api,
+    tenant: TenantId,
+    said: Said,
+    saying: Saying,
+) -> Result<Fact, Problem> {
     if !is_name(&said.id) {
         return Err(Problem::invalid("the id of the event cannot be used"));
     }
@@ -117,7 +128,7 @@ pub(super) async fn tell(
         received_at: now,
         saying,
     };
-    told(api, at_its_time(fact, said.time.is_some())?).await
+    at_its_time(fact, said.time.is_some())
 }
 
 /// Checks when it happened. A stop is taken whatever it says of its time; what lets reminders go on
@@ -145,7 +156,12 @@ async fn told(api: &Api, fact: Fact) -> Answer {
     // To its end, also when the caller hangs up: what is durable takes its effect.
     let told = actix_web::rt::spawn(async move { doors.tell(&[fact]).await });
     let told = told.await.map_err(|_| Problem::interrupted())??;
-    let outcome = match told.first() {
+    outcome(told.first())
+}
+
+/// Answers what became of an event.
+pub(super) fn outcome(told: Option<&Told>) -> Answer {
+    let outcome = match told {
         Some(Told::Duplicate) => Outcome::Duplicate,
         Some(Told::Parked) => Outcome::Parked,
         Some(Told::Unchanged) => Outcome::Unchanged,

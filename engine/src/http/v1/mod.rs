@@ -4,6 +4,8 @@ mod campaigns;
 mod engine;
 mod events;
 mod imports;
+mod launch;
+mod preview;
 mod settings;
 mod tenants;
 mod tokens;
@@ -31,6 +33,8 @@ const TABLE: &[&[Route]] = &[
     engine::ROUTES,
     tenants::ROUTES,
     settings::ROUTES,
+    launch::ROUTES,
+    preview::ROUTES,
     campaigns::ROUTES,
     imports::ROUTES,
     events::ROUTES,

@@ -10,6 +10,7 @@ pub(super) mod facts;
 pub(super) mod import;
 mod import_rows;
 pub(super) mod in_flight;
+pub(super) mod launch;
 mod parked;
 mod resolve;
 pub(super) mod tenant;

@@ -81,7 +81,8 @@ pub(super) async fn page(
             None => unreadable.push(mark.enrollment),
         }
     }
-    let contacts = contacts(conn, tenant, &rows, request.sends_since).await?;
+    let wanted = rows.iter().map(|row| row.enrollment.contact).collect();
+    let contacts = contacts(conn, tenant, &wanted, request.sends_since).await?;
     // A contact that cannot be read takes its enrollments with it.
     let known: BTreeSet<ContactId> = contacts.iter().map(|contact| contact.id).collect();
     let strangers = rows.extract_if(.., |row| !known.contains(&row.enrollment.contact));
@@ -211,13 +212,13 @@ const SENDS: Sql = batch!(
      ORDER BY a.deadline_at"
 );
 
-async fn contacts(
+/// Reads contacts with their sends since an instant; those that cannot be read are left out.
+pub(super) async fn contacts(
     conn: &mut Conn,
     tenant: TenantId,
-    rows: &[DueRow],
+    wanted: &BTreeSet<ContactId>,
     since: Timestamp,
 ) -> Result<Vec<Contact>, StoreError> {
-    let wanted: BTreeSet<ContactId> = rows.iter().map(|row| row.enrollment.contact).collect();
     let mut asked = Batch::default();
     wanted
         .iter()

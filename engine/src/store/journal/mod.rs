@@ -3,6 +3,7 @@
 mod due;
 mod load;
 pub(super) mod look_ahead;
+pub(super) mod rehearsal;
 mod sweep;
 
 use actors::machine::input::{InboxFact, Sweep};
