@@ -1,5 +1,6 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod imports;
 mod strangers;
 
 use std::path::Path;

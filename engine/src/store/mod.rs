@@ -15,6 +15,7 @@ mod doors;
 mod error;
 mod folder;
 mod history;
+mod imports;
 mod journal;
 mod lease;
 mod mailbox;
@@ -42,12 +43,14 @@ pub use bench::ScratchDatabase;
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
 pub use doors::import::{
-    Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
+    IMPORT_KEY_USED, Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
+pub use doors::import_job::{ImportEnd, ImportName, ImportPart, PartOutcome, RefusedLine};
 pub use doors::in_flight::{InFlight, Standing};
 pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
+pub use imports::{ImportRecord, ImportState};
 pub use mailbox::Letter;
 pub use outbox::Announced;
 pub use settings::{PostgresSettings, SqliteSettings};

@@ -7,6 +7,7 @@ mod act;
 pub(super) mod campaign;
 pub(super) mod facts;
 pub(super) mod import;
+pub(super) mod import_job;
 mod import_rows;
 pub(super) mod in_flight;
 mod parked;
