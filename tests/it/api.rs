@@ -14,14 +14,14 @@ use tests::{behind, serving};
 const LOOKS_MAX: u64 = 10_000;
 
 /// An engine with its first token.
-struct Engine {
+pub(crate) struct Engine {
     folder: TempDir,
     _running: Running,
-    admin: Client,
+    pub(crate) admin: Client,
 }
 
 impl Engine {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
         let (running, address) = serving::start(folder.path());
         let mut token = None;
@@ -41,7 +41,16 @@ impl Engine {
         behind::number(&self.folder.path().join("regua.db"), sql)
     }
 
-    fn tenant(&self) -> String {
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns what it has told its log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
+    }
+
+    pub(crate) fn tenant(&self) -> String {
         let new = json!({ "name": "Escola Aurora", "document": "12.ABC.345/01DE-35" });
         let created = self.admin.post("/v1/tenants", &new);
         assert_eq!(created.status, 201, "{}", created.text);
@@ -49,7 +58,7 @@ impl Engine {
     }
 
     /// Returns somebody with a token of the tenant.
-    fn of(&self, tenant: &str, scopes: &str) -> Client {
+    pub(crate) fn of(&self, tenant: &str, scopes: &str) -> Client {
         let new = json!({ "name": "integração", "tenant": tenant, "scopes": scopes });
         let made = self.admin.post("/v1/tokens", &new);
         assert_eq!(made.status, 201, "{}", made.text);
@@ -94,7 +103,7 @@ fn no_rules() -> Value {
     json!({ "name": "nenhuma", "version": 2, "rules": [] })
 }
 
-fn today_plus(days: u64) -> String {
+pub(crate) fn today_plus(days: u64) -> String {
     let zone = chrono_tz::America::Sao_Paulo;
     let today = chrono::Utc::now().with_timezone(&zone).date_naive();
     (today + chrono::Days::new(days)).to_string()

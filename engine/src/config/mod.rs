@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::providers::mailbox::MailboxBehaviour;
 
-pub use layers::Sources;
+pub use layers::{Sources, secret_files};
 pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use secret::Secret;

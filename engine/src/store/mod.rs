@@ -26,6 +26,7 @@ mod relay;
 mod remembered;
 mod settings;
 mod sql;
+mod survey;
 mod tokens;
 mod why;
 mod work;
@@ -54,6 +55,7 @@ pub use imports::{ImportRecord, ImportState};
 pub use mailbox::Letter;
 pub use outbox::Announced;
 pub use settings::{PostgresSettings, SqliteSettings};
+pub use survey::{LiveToken, SenderInUse};
 pub use why::{BoletoRecord, Why};
 
 use backend::Backend;

@@ -98,14 +98,13 @@ pub(super) struct Job {
     refused: i64,
 }
 
+const FIND: Sql =
+    both("SELECT id, refused FROM import_jobs WHERE tenant_id = $1 AND source = $2 AND key = $3");
+
 const BEGIN: Sql = both(
     "INSERT INTO import_jobs (tenant_id, source, key, read_on, state, lines, accepted, unchanged,
          refused, begun_at, changed_at)
      VALUES ($1, $2, $3, $4, 'running', 0, 0, 0, 0, $5, $5)
-     ON CONFLICT (tenant_id, source, key) DO UPDATE SET changed_at = CASE
-         WHEN import_jobs.state = 'done' THEN import_jobs.changed_at
-         ELSE excluded.changed_at
-     END
      RETURNING id, refused",
 );
 
@@ -113,6 +112,7 @@ const BEGIN: Sql = both(
 const COUNT: Sql = both(
     "UPDATE import_jobs SET lines = lines + $3, accepted = accepted + $4,
          unchanged = unchanged + $5, refused = refused + $6, broke_off = $8,
+         changed_at = CASE WHEN state = 'done' THEN changed_at ELSE $9 END,
          state = CASE WHEN $7 = 'running' AND state = 'done' THEN 'done' ELSE $7 END
      WHERE tenant_id = $1 AND id = $2",
 );
@@ -124,21 +124,20 @@ const REFUSE: Sql = batch!(
     ""
 );
 
-/// Finds the job of a part, or begins it. The tenant's gate is held.
+/// Finds the job of a part, or begins it. The tenant's gate is held: nobody else begins one.
 pub(super) async fn begin(
     conn: &mut Conn,
     tenant: TenantId,
     part: &ImportPart,
 ) -> Result<Job, StoreError> {
     let ImportName { source, key } = &part.of;
-    let named = args![
-        tenant.0,
-        source.as_str(),
-        key.as_str(),
-        part.read_on.to_string(),
-        part.at.unix_ms(),
-    ];
-    let row = conn.first(&BEGIN, named).await?;
+    let (source, key) = (source.as_str(), key.as_str());
+    let mut row = conn.first(&FIND, args![tenant.0, source, key]).await?;
+    if row.is_none() {
+        let (read_on, at) = (part.read_on.to_string(), part.at.unix_ms());
+        let named = args![tenant.0, source, key, read_on, at];
+        row = conn.first(&BEGIN, named).await?;
+    }
     let mut row = row.ok_or(StoreError::Unreadable { what: "import job" })?;
     Ok(Job {
         id: ImportId(row.int()?),
@@ -175,6 +174,7 @@ pub(super) async fn count(
         refused.len() as i64,
         state,
         broke_off,
+        part.at.unix_ms(),
     ];
     conn.execute(&COUNT, counts).await?;
     keep(conn, tenant, job, refused).await
