@@ -16,8 +16,8 @@ use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
 use crate::store::{
-    Edit, Import, ImportOutcome, InFlight, Kept, NewBoleto, NewCampaign, SHARDS, Setting, Standing,
-    Store, StoreError,
+    Edit, Import, ImportOutcome, ImportPart, InFlight, Kept, NewBoleto, NewCampaign, PartOutcome,
+    SHARDS, Setting, Standing, Store, StoreError,
 };
 
 pub use self::engine::ToldAll;
@@ -128,11 +128,31 @@ impl Doors {
         boletos: Vec<NewBoleto>,
     ) -> Result<ImportOutcome, StoreError> {
         let outcome = self.store.import_boletos(tenant, import, boletos).await?;
+        self.imported(tenant, &outcome);
+        Ok(outcome)
+    }
+
+    /// Imports the next part of a file or request, as [`Doors::import`] does a chunk.
+    ///
+    /// # Errors
+    /// As [`Store::import_part`]; after [`StoreError::Unknown`] the same part may be given again.
+    pub async fn import_part(
+        &self,
+        tenant: TenantId,
+        part: ImportPart,
+        boletos: Vec<NewBoleto>,
+    ) -> Result<PartOutcome, StoreError> {
+        let part = self.store.import_part(tenant, part, boletos).await?;
+        self.imported(tenant, &part.outcome);
+        Ok(part)
+    }
+
+    /// Takes back what a stop had waited for, and tells the owner.
+    fn imported(&self, tenant: TenantId, outcome: &ImportOutcome) {
         for subject in &outcome.matched {
             self.node.withdraw(tenant, *subject);
         }
         self.node.hint(tenant);
-        Ok(outcome)
     }
 
     /// Changes a setting of a tenant; returns false when the edit was known.

@@ -193,6 +193,38 @@ CREATE TABLE imports (
     UNIQUE (tenant_id, key)
 );
 
+-- One row a file or request of boletos, which is taken chunk by chunk; its chunks' keys are its id
+-- and their number.
+CREATE TABLE import_jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    key TEXT NOT NULL,
+    -- The day by which the due dates of lines are read, also when it goes on later.
+    read_on TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'done', 'broke_off')),
+    broke_off TEXT,
+    lines BIGINT NOT NULL,
+    accepted BIGINT NOT NULL,
+    unchanged BIGINT NOT NULL,
+    refused BIGINT NOT NULL,
+    begun_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    UNIQUE (tenant_id, source, key)
+);
+CREATE INDEX import_jobs_by_tenant ON import_jobs (tenant_id, id);
+
+-- What was refused of a job, without its content; the first 10,000 of each.
+CREATE TABLE import_refusals (
+    tenant_id BIGINT NOT NULL,
+    job_id BIGINT NOT NULL,
+    no BIGINT NOT NULL,
+    line BIGINT NOT NULL,
+    field TEXT,
+    error TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, job_id, no)
+);
+
 -- Rule + cursor. A stop and a claim update the same row, `WHERE state = 'active'`.
 CREATE TABLE enrollments (
     tenant_id BIGINT NOT NULL,

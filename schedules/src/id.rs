@@ -65,6 +65,11 @@ identifier!(
     EnrollmentId,
     "enr"
 );
+identifier!(
+    /// A file or request of boletos.
+    ImportId,
+    "imp"
+);
 
 /// One touch: an enrollment, a step and, for a recurring step, its occurrence (0 otherwise).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

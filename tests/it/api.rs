@@ -1,5 +1,6 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod imports;
 mod launch;
 mod repeats;
 mod strangers;
@@ -23,7 +24,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -78,6 +79,10 @@ impl Engine {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("regua.db")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Returns what it logged.

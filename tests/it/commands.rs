@@ -1,6 +1,8 @@
 //! Stories over the real binary: what an operator types, and what comes back, bad input included.
 
 mod demo;
+mod doctor;
+mod import;
 mod serve;
 mod token;
 

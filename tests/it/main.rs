@@ -4,6 +4,7 @@ mod api;
 mod commands;
 mod differential;
 mod doors;
+mod fuzz;
 mod kills;
 mod providers;
 mod simulation;

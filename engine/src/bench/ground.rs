@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::boot::BootError;
 use crate::config::Secret;
+use crate::imports::csv::ImportError;
 use crate::store::{PostgresSettings, ScratchDatabase, SqliteSettings, Store, StoreError};
 
 /// Which database is measured.
@@ -30,6 +31,9 @@ pub enum BenchError {
     /// The engine did not start.
     #[error("engine did not start")]
     Boot(#[from] BootError),
+    /// The file that was made up could not be read.
+    #[error("file could not be imported")]
+    Import(#[from] ImportError),
     /// The process's own figures could not be read.
     #[error("figures of the process could not be read")]
     Process(#[source] io::Error),
@@ -53,7 +57,7 @@ impl BenchError {
             Self::Folder(_) => Some("RG-BENCH-001"),
             Self::Process(_) => Some("RG-BENCH-002"),
             Self::Unexpected { .. } => Some("RG-BENCH-003"),
-            Self::Store(_) | Self::Boot(_) => None,
+            Self::Store(_) | Self::Boot(_) | Self::Import(_) => None,
         }
     }
 }

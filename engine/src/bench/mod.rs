@@ -4,6 +4,7 @@ mod crowd;
 pub mod cycle;
 pub mod decide;
 pub mod ground;
+pub mod import;
 mod limit;
 pub mod memory;
 mod process;

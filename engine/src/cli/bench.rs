@@ -11,6 +11,7 @@ use super::{Ended, runtime, serve};
 use crate::bench::cycle::{self, CycleOptions};
 use crate::bench::decide;
 use crate::bench::ground::{BenchError, StoreChoice};
+use crate::bench::import::{self, ImportOptions};
 use crate::bench::memory::{self, MemoryOptions};
 use crate::bench::whatif;
 use crate::config::Secret;
@@ -27,6 +28,8 @@ pub(super) enum Command {
     Cycle(Cycle),
     /// Measures what an estimate of a campaign costs, without a store.
     Whatif(Whatif),
+    /// Measures the import of a CSV file, every line checked, beside the plain insert of its rows.
+    Import(Import),
     /// Measures memory for each enrollment and tenant, and the start on a large database.
     Memory(Memory),
 }
@@ -74,6 +77,16 @@ pub(super) struct Cycle {
     #[arg(long, value_name = "MS", default_value_t = 0,
           value_parser = clap::value_parser!(i64).range(0..=3_600_000))]
     spread_ms: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    place: Place,
+    /// How many lines the file has.
+    #[arg(long, default_value_t = 100_000,
+          value_parser = clap::value_parser!(u32).range(1..=900_000))]
+    lines: u32,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +138,7 @@ impl Command {
                 ..
             }) => tell(&whatif::run(contacts, days), json, out),
             Self::Cycle(command) => command.run(out, err),
+            Self::Import(command) => command.run(out, err),
             Self::Memory(command) => command.run(out, err),
         }
     }
@@ -143,6 +157,20 @@ impl Cycle {
         match self.place.choice(err)? {
             Some(choice) => {
                 let figure = runtime()?.block_on(Box::pin(cycle::run(options, &choice)));
+                report(figure, json, out, err)
+            }
+            None => Ok(Ended::Failed),
+        }
+    }
+}
+
+impl Import {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        let options = ImportOptions { lines: self.lines };
+        let json = self.place.json;
+        match self.place.choice(err)? {
+            Some(choice) => {
+                let figure = runtime()?.block_on(Box::pin(import::run(options, &choice)));
                 report(figure, json, out, err)
             }
             None => Ok(Ended::Failed),

@@ -28,12 +28,17 @@ pub(super) struct ConfigArgs {
 impl ConfigArgs {
     /// Reads the settings from the defaults, the file, the environment and the flags.
     pub(super) fn load(self) -> Result<Config, Problems> {
-        Config::load(&Sources {
+        Config::load(&self.sources())
+    }
+
+    /// Returns where the settings come from.
+    pub(super) fn sources(self) -> Sources {
+        Sources {
             // An empty variable is how scripts unset one.
             file: self.config.filter(|file| !file.as_os_str().is_empty()),
             environment: std::env::vars_os().collect(),
             overrides: self.overrides,
-        })
+        }
     }
 }
 

@@ -10,7 +10,9 @@ mod check;
 mod config;
 mod cron;
 mod demo;
+mod doctor;
 mod document;
+mod import;
 mod phone;
 mod serve;
 mod token;
@@ -47,6 +49,10 @@ enum Command {
     Serve(serve::Serve),
     /// Brings the schema of the store up to date.
     Migrate(serve::Migrate),
+    /// Sends a file of boletos to a running engine, and tells what became of it.
+    Import(import::Command),
+    /// Examines settings, store, files and tokens, beside a running engine as well.
+    Doctor(doctor::Command),
     /// Tells why a reminder was, or was not, sent.
     Why(why::Command),
     /// Makes, lists and ends the service tokens by which the API is called.
@@ -132,6 +138,8 @@ impl Command {
             Self::Demo(command) => command.run(out, err),
             Self::Serve(command) => command.run(err),
             Self::Migrate(command) => command.run(out, err),
+            Self::Import(command) => command.run(out, err),
+            Self::Doctor(command) => command.run(out),
             Self::Why(command) => command.run(out, err),
             Self::Token(command) => command.run(out, err),
             Self::Bench(command) => command.run(out, err),

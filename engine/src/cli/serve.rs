@@ -11,10 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use super::config::ConfigArgs;
+use super::import::SendError;
 use super::{Ended, runtime};
 use crate::access::first_token;
 use crate::bench::ground::BenchError;
 use crate::boot::{BootError, Engine, Pace};
+use crate::client::ClientError;
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
@@ -105,9 +107,11 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let demo = || error.downcast_ref().and_then(DemoError::code);
     let bench = || error.downcast_ref().and_then(BenchError::code);
     let provider = || error.downcast_ref::<SetUpError>().map(SetUpError::code);
+    let client = || error.downcast_ref::<ClientError>().map(ClientError::code);
+    let send = || error.downcast_ref::<SendError>().map(SendError::code);
     let engine = store.or_else(boot).or_else(listen).or_else(import);
-    let engine = engine.or_else(provider);
-    engine.or_else(demo).or_else(bench)
+    let engine = engine.or_else(provider).or_else(demo).or_else(bench);
+    engine.or_else(client).or_else(send)
 }
 
 /// Opens the configured store, and brings its schema up to date.
@@ -136,7 +140,7 @@ pub(super) async fn open_to_read(config: &StoreConfig) -> Result<Store, StoreErr
     }
 }
 
-fn sqlite(path: &Path) -> SqliteSettings {
+pub(super) fn sqlite(path: &Path) -> SqliteSettings {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

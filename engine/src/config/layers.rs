@@ -62,6 +62,34 @@ pub(super) fn merged(sources: &Sources) -> (Table, Vec<Problem>) {
     (root, problems)
 }
 
+/// Returns the files that secrets lie in, each with its key: those of keys that end with `_file`,
+/// and the file of the settings where a secret stands in place. Whether they can be read is found
+/// out elsewhere.
+pub fn secret_files(sources: &Sources) -> Vec<(String, PathBuf)> {
+    let (root, _) = merged(sources);
+    let mut found = Vec::new();
+    for (section, table) in &root {
+        let Some(table) = table.as_table() else {
+            continue;
+        };
+        let named = table.iter().filter_map(|(key, value)| {
+            let path = value.as_str().filter(|_| key.ends_with("_file"))?;
+            Some((format!("{section}.{key}"), PathBuf::from(path)))
+        });
+        found.extend(named);
+    }
+    if let Some(path) = &sources.file
+        && let Ok(table) = read_file(path)
+    {
+        let is_stated = |(section, key): &&(&str, &str)| {
+            table.get(*section).is_some_and(|it| it.get(key).is_some())
+        };
+        let stated = SECRET_KEYS.iter().filter(is_stated);
+        found.extend(stated.map(|(section, key)| (format!("{section}.{key}"), path.clone())));
+    }
+    found
+}
+
 /// Reads a file as text, up to the limit.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();

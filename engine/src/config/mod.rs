@@ -23,7 +23,7 @@ use crate::providers::mailbox::MailboxBehaviour;
 use crate::providers::settings::{self, ProviderSettings};
 use crate::unsubscribe::{KEY_BYTES_MIN, Links};
 
-pub use layers::Sources;
+pub use layers::{Sources, secret_files};
 pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use secret::Secret;

@@ -41,6 +41,8 @@ pub struct Route {
     pub path: &'static str,
     /// What the caller's token must allow.
     pub wanted: Scope,
+    /// What will do instead.
+    pub or_wanted: Option<Scope>,
     /// The body is no JSON, but a file that is read as it comes.
     takes_file: bool,
     handler: fn() -> actix_web::Route,
@@ -110,8 +112,17 @@ impl Route {
             verb,
             path,
             wanted,
+            or_wanted: None,
             takes_file: false,
             handler,
+        }
+    }
+
+    /// Lets in whoever may do this instead, too.
+    pub(super) const fn or(self, wanted: Scope) -> Self {
+        Self {
+            or_wanted: Some(wanted),
+            ..self
         }
     }
 
@@ -181,7 +192,11 @@ async fn admitted(
     if let Some(wait_s) = count.refused() {
         return Err(Problem::rate_limited(wait_s));
     }
-    caller.may(route.wanted, tenant(request)?)?;
+    let tenant = tenant(request)?;
+    caller.may(route.wanted, tenant).or_else(|denied| {
+        let instead = route.or_wanted.ok_or(denied)?;
+        caller.may(instead, tenant)
+    })?;
     match route.verb {
         // Files are larger, and read by who takes them.
         _ if route.takes_file => Ok(()),

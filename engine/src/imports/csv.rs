@@ -8,16 +8,15 @@
 mod amount;
 mod date;
 mod header;
+mod once;
 mod records;
 mod row;
 mod skip;
 mod text;
 
-use std::collections::HashSet;
 use std::io::{self, Read};
 
 use chrono::NaiveDate;
-use sha2::{Digest as _, Sha256};
 
 pub use amount::{AMOUNT_CENTAVOS_MAX, AmountError};
 pub use date::DateError;
@@ -28,9 +27,11 @@ pub use row::{NAME_CHARS_MAX, ZONES_MAX};
 pub use schedules::link::LINK_BYTES_MAX;
 pub use schedules::reference::REFERENCE_CHARS_MAX;
 
+pub(super) use once::Once;
+pub(super) use row::{Located, Row};
+
 use header::Header;
 use records::Records;
-use row::{Located, Row};
 use text::Unmarked;
 
 /// The most rows of a file: references are remembered to find the ones that come twice.
@@ -118,8 +119,7 @@ pub struct BoletoCsv<R> {
     separator: u8,
     header: Header,
     reference_on: NaiveDate,
-    /// The first 128 bits of each reference's SHA-256.
-    seen: HashSet<u128>,
+    once: Once,
     rows: usize,
     has_failed: bool,
 }
@@ -142,7 +142,7 @@ impl<R: Read> BoletoCsv<R> {
             separator,
             header: Header::read(&fields)?,
             reference_on,
-            seen: HashSet::new(),
+            once: Once::default(),
             rows: 0,
             has_failed: false,
         })
@@ -160,7 +160,9 @@ impl<R: Read> BoletoCsv<R> {
             if self.rows > ROWS_MAX {
                 return Err(ImportError::CountRows);
             }
-            let read = read.and_then(|row| row).and_then(|row| self.once(row));
+            let read = read
+                .and_then(|row| row)
+                .and_then(|row| self.once.check(row));
             return Ok(Some(match read {
                 Ok(row) => ImportLine::Row(line, Box::new(row)),
                 Err((error, column)) => ImportLine::Refused(Refusal {
@@ -173,22 +175,18 @@ impl<R: Read> BoletoCsv<R> {
         Ok(None)
     }
 
-    /// Checks the fields of a row; nothing when it is blank.
+    /// Checks the fields of a row; nothing when it is blank, as the rows below a spreadsheet's
+    /// table are.
     fn read_row(&self, fields: &[String]) -> Option<Result<ImportRow, Located>> {
-        let row = Row {
-            header: &self.header,
-            fields,
-        };
-        (!row.is_blank()).then(|| row.read(self.reference_on))
-    }
-
-    /// Refuses a reference that an accepted row has.
-    fn once(&mut self, row: ImportRow) -> Result<ImportRow, Located> {
-        if self.seen.insert(fingerprint(&row.reference)) {
-            Ok(row)
-        } else {
-            Err((RowError::RepeatReference, Some(Column::Reference)))
+        let is_blank = |fields: &[String]| fields.iter().all(|field| field.trim().is_empty());
+        if is_blank(fields) {
+            return None;
         }
+        let surplus = fields.get(self.header.width()..).unwrap_or_default();
+        if !is_blank(surplus) {
+            return Some(Err((RowError::MatchHeader, None)));
+        }
+        Some(self.header.row(fields).read(self.reference_on))
     }
 }
 
@@ -203,15 +201,6 @@ impl<R: Read> Iterator for BoletoCsv<R> {
         self.has_failed = matches!(line, Some(Err(_)));
         line
     }
-}
-
-/// Returns what stands for a reference: the same size for all, and hard to bring about twice.
-fn fingerprint(reference: &str) -> u128 {
-    let digest = Sha256::digest(reference);
-    digest
-        .iter()
-        .take(16)
-        .fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
-//! What tenants upload: files of boletos and their contacts.
+//! What tenants upload: boletos and their contacts, in files of CSV or requests of JSON.
+//!
+//! Both are read into the same rows, which one set of checks refuses or passes on.
 
 pub mod csv;
+pub mod json;
+pub mod parts;
 
 use chrono_tz::Tz;
 

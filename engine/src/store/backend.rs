@@ -237,7 +237,7 @@ impl Backend {
 }
 
 /// Reads the address; one without its scheme would be taken for a database on this machine.
-fn address(settings: &PostgresSettings) -> Result<PgConnectOptions, StoreError> {
+pub(super) fn address(settings: &PostgresSettings) -> Result<PgConnectOptions, StoreError> {
     const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
     if !SCHEMES.iter().any(|it| settings.url.starts_with(it)) {
         return Err(StoreError::Address);

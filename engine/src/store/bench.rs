@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Store;
 use super::backend::Backend;
 use super::conn::Conn;
+use super::doors::import::NewBoleto;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
@@ -127,7 +128,53 @@ const LIMIT_UPDATE: Sql = batch!(
     ") RETURNING id"
 );
 
+const PLAIN_DROP: Sql = both("DROP TABLE IF EXISTS limit_boletos");
+const PLAIN_MAKE: Sql = both("CREATE TABLE limit_boletos AS SELECT * FROM boletos WHERE 1 = 0");
+const PLAIN_KEY: Sql =
+    both("CREATE UNIQUE INDEX limit_boletos_by_reference ON limit_boletos (tenant_id, reference)");
+const PLAIN_INSERT: Sql = batch!(
+    "INSERT INTO limit_boletos (tenant_id, contact_id, import_id, reference, amount_centavos,
+         due_on, digitable_line, status, status_at, changed_at)
+     SELECT r.tenant, r.ord, 1, r.reference, r.amount_centavos, r.due_on, r.line, 'open', 0, 0 FROM ",
+    (1 "ord" "bigint", 2 "tenant" "bigint", 3 "reference" "text", 4 "amount_centavos" "bigint",
+     5 "due_on" "text", 6 "line" "text"),
+    "WHERE true"
+);
+
 impl Store {
+    /// Inserts boletos plainly into a table of their own that has their key, `batch` a transaction,
+    /// removes it again, and returns how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn insert_plainly(
+        &self,
+        boletos: Vec<NewBoleto>,
+        batch: usize,
+    ) -> Result<usize, StoreError> {
+        let mut conn = self.inner.backend.writer(&[Lane::Doors]).await?;
+        for sql in [&PLAIN_DROP, &PLAIN_MAKE, &PLAIN_KEY] {
+            conn.steer(sql).await?;
+        }
+        let mut inserted = 0;
+        for chunk in boletos.chunks(batch.max(1)) {
+            let mut rows = Batch::default();
+            for (ord, boleto) in chunk.iter().enumerate() {
+                rows.push(row![
+                    ord as i64,
+                    1_i64,
+                    boleto.reference.as_str(),
+                    boleto.amount_centavos,
+                    boleto.due_on.to_string(),
+                    boleto.digitable_line.clone()
+                ]);
+            }
+            inserted += conn.execute(&PLAIN_INSERT, rows.args(vec![])).await? as usize;
+        }
+        conn.steer(&PLAIN_DROP).await?;
+        Ok(inserted)
+    }
+
     /// Copies the contacts, boletos and enrollments of a tenant `times` times, under the ids that
     /// follow `after_id`; meant for a tenant that has one of each.
     ///

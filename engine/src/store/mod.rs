@@ -16,6 +16,7 @@ mod doors;
 mod error;
 mod folder;
 mod history;
+mod imports;
 mod journal;
 mod lease;
 mod mailbox;
@@ -27,6 +28,7 @@ mod remembered;
 mod rotation;
 mod settings;
 mod sql;
+mod survey;
 mod tokens;
 mod why;
 mod work;
@@ -44,18 +46,21 @@ pub use bench::ScratchDatabase;
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
 pub use doors::import::{
-    Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
+    IMPORT_KEY_USED, Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };
+pub use doors::import_job::{ImportEnd, ImportName, ImportPart, PartOutcome, RefusedLine};
 pub use doors::in_flight::{InFlight, Standing};
 pub use doors::launch::{Kept, Seen};
 pub use doors::tenant::{Edit, NewTenant, Profile, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};
+pub use imports::{ImportRecord, ImportState};
 pub use journal::rehearsal::{Ground, LeftOut, Meant, Whom};
 pub use mailbox::Letter;
 pub use outbox::Announced;
 pub use remembered::{CLAIM_MS, Claimed, Remembered, Repeatable};
 pub use settings::{PostgresSettings, SqliteSettings};
+pub use survey::{LiveToken, SenderInUse};
 pub use tokens::TokenMade;
 pub use why::{BoletoRecord, Why};
 

@@ -1,7 +1,13 @@
 //! How a store is opened.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use sqlx::postgres::PgSslMode;
+
+use super::backend::address;
+use super::error::StoreError;
 
 /// The embedded database.
 #[derive(Clone, Debug)]
@@ -58,6 +64,25 @@ impl PostgresSettings {
         }
     }
 
+    /// Says whether what goes to the database can be read on the way: it is another machine's, and
+    /// the address does not ask for TLS.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`].
+    pub fn is_exposed(&self) -> Result<bool, StoreError> {
+        let options = address(self)?;
+        let host = options.get_host();
+        let is_here = options.get_socket().is_some()
+            || host.starts_with('/')
+            || host == "localhost"
+            || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let asks_for_tls = matches!(
+            options.get_ssl_mode(),
+            PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+        );
+        Ok(!is_here && !asks_for_tls)
+    }
+
     /// The fewest connections a node works with: one for the leases and for each kind of work.
     pub const CONNECTIONS_MIN: u32 = 5;
 
@@ -82,6 +107,26 @@ impl PostgresSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_elsewhere_is_exposed_unless_its_address_asks_for_tls() {
+        let is_exposed = |url: &str| PostgresSettings::at(url).is_exposed();
+        for (url, exposed) in [
+            ("postgres://regua@127.0.0.1:5432/regua", false),
+            ("postgres://regua@localhost/regua", false),
+            ("postgres://regua@%2Frun%2Fpostgresql/regua", false),
+            ("postgres://regua@db.example/regua", true),
+            ("postgres://regua@10.0.0.7/regua?sslmode=prefer", true),
+            ("postgres://regua@10.0.0.7/regua?sslmode=require", false),
+            (
+                "postgres://regua@db.example/regua?sslmode=verify-full",
+                false,
+            ),
+        ] {
+            assert_eq!(is_exposed(url), Ok(exposed), "{url}");
+        }
+        assert_eq!(is_exposed("db.example"), Err(StoreError::Address));
+    }
 
     #[test]
     fn the_pools_together_open_as_many_connections_as_are_allowed() {

@@ -6,6 +6,7 @@ mod audit;
 mod commits;
 mod contract;
 mod doors;
+mod import_jobs;
 mod keys;
 mod launch;
 mod leases;

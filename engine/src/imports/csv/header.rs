@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use super::ImportError;
+use super::row::Row;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,12 +155,15 @@ impl Header {
         self.columns.len()
     }
 
-    /// Returns the field of a column, without the blanks around it; empty when there is none.
-    pub(super) fn field<'a>(&self, fields: &'a [String], column: Column) -> &'a str {
-        let index = self.columns.iter().position(|found| *found == Some(column));
-        index
-            .and_then(|index| fields.get(index))
-            .map_or("", |field| field.trim())
+    /// Returns a row's fields by their columns.
+    pub(super) fn row<'a>(&self, fields: &'a [String]) -> Row<'a> {
+        let mut row = Row::default();
+        for (column, field) in self.columns.iter().zip(fields) {
+            if let Some(column) = column {
+                row.put(*column, field);
+            }
+        }
+        row
     }
 }
 

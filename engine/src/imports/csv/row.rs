@@ -15,7 +15,7 @@ use schedules::reference::{Reference, ReferenceError};
 
 use super::amount::{self, AmountError};
 use super::date::{self, DateError};
-use super::header::{Column, Header};
+use super::header::{COLUMN_NAMES, Column};
 use super::records::RecordError;
 
 /// The longest name.
@@ -173,26 +173,25 @@ impl RowError {
 }
 
 /// What is wrong, and with which column if it is one.
-pub(super) type Located = (RowError, Option<Column>);
+pub(in crate::imports) type Located = (RowError, Option<Column>);
 
-/// The fields of one row.
-pub(super) struct Row<'a> {
-    pub(super) header: &'a Header,
-    pub(super) fields: &'a [String],
+/// What one row says, a text a column, before any of it is checked.
+///
+/// A file's rows and the items of a request in JSON are read by it alike.
+#[derive(Default)]
+pub(in crate::imports) struct Row<'a> {
+    /// In the order of the columns; empty where nothing is said.
+    texts: [&'a str; COLUMN_NAMES.len()],
 }
 
-impl Row<'_> {
-    /// Tells whether nothing stands in the row, as in the rows below a spreadsheet's table.
-    pub(super) fn is_blank(&self) -> bool {
-        self.fields.iter().all(|field| field.trim().is_empty())
+impl<'a> Row<'a> {
+    /// Puts in what a column says; blanks around it do not count.
+    pub(in crate::imports) fn put(&mut self, column: Column, text: &'a str) {
+        self.texts[column as usize] = text.trim();
     }
 
     /// Checks the row. `reference_on` decides what the line's due-date factor means.
-    pub(super) fn read(&self, reference_on: NaiveDate) -> Result<ImportRow, Located> {
-        let surplus = self.fields.iter().skip(self.header.width());
-        if surplus.into_iter().any(|field| !field.trim().is_empty()) {
-            return Err((RowError::MatchHeader, None));
-        }
+    pub(in crate::imports) fn read(&self, reference_on: NaiveDate) -> Result<ImportRow, Located> {
         let reference = self.reference()?;
         let slip = self.parsed(Column::DigitableLine, |text| {
             boleto::parse(whole(text)?, reference_on).map_err(RowError::from)
@@ -316,7 +315,7 @@ impl Row<'_> {
 
     /// Returns the text of a column; nothing when it is empty.
     fn text(&self, column: Column) -> Result<Option<&str>, Located> {
-        let text = self.header.field(self.fields, column);
+        let text = self.texts[column as usize];
         if text.contains(char::REPLACEMENT_CHARACTER) {
             return Err((RowError::DecodeText, Some(column)));
         }

@@ -11,12 +11,13 @@ use actors::machine::effect::Subject;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::contact::EmailAddress;
-use schedules::id::{BoletoId, ContactId, TenantId};
+use schedules::id::{BoletoId, ContactId, ImportId, TenantId};
 use schedules::phone::Phone;
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
+use super::import_job::{self, ImportPart, PartOutcome};
 use super::import_rows::{self, Landed};
 use super::parked::{self, Names};
 use super::resolve::GATE;
@@ -150,6 +151,21 @@ pub enum ImportRefusal {
     Malformed,
 }
 
+impl ImportRefusal {
+    /// Returns the stable name, for the API and import reports.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ReferenceTaken => "reference_taken",
+            Self::ContactDiffers => "contact_differs",
+            Self::ContactWithoutPoint => "contact_without_point",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// Why a chunk whose key was used for another one is a [`StoreError::Conflict`].
+pub const IMPORT_KEY_USED: &str = "import key used for another chunk";
+
 impl Store {
     /// Imports a chunk in one transaction; the owner hears of it by the fact `BoletosImported`.
     /// Beside a running node this is done through its [`Doors`](crate::doors::Doors), which take
@@ -164,17 +180,51 @@ impl Store {
         import: Import,
         boletos: Vec<NewBoleto>,
     ) -> Result<ImportOutcome, StoreError> {
-        let fingerprint = fingerprint(&boletos)?;
-        // Two imports never share a transaction: each holds its tenant's gate, and two transactions
-        // with the same two tenants in another order would wait for each other.
-        let weight = boletos.len().saturating_mul(2).max(WEIGHT_MAX / 2 + 1);
-        let chunk = Arc::new(Chunk {
+        let fingerprint = fingerprint(&json(&boletos)?);
+        let chunk = Chunk {
             tenant,
             import,
             fingerprint,
             boletos,
-        });
-        self.write(Lane::Doors, weight, move |conn| {
+            part: None,
+        };
+        Ok(self.import_chunk(chunk).await?.outcome)
+    }
+
+    /// Imports the next part of a file or request in one transaction, its job's progress and
+    /// refusals with it. A part that was imported before answers as before and counts once.
+    ///
+    /// # Errors
+    /// As [`Store::import_boletos`]: the part of another file under the same key and number is a
+    /// conflict of [`IMPORT_KEY_USED`].
+    pub async fn import_part(
+        &self,
+        tenant: TenantId,
+        part: ImportPart,
+        boletos: Vec<NewBoleto>,
+    ) -> Result<PartOutcome, StoreError> {
+        let fingerprint = fingerprint(&json(&(&boletos, part.content()))?);
+        let import = Import {
+            key: String::new(),
+            source: part.of.source.clone(),
+            at: part.at,
+        };
+        let chunk = Chunk {
+            tenant,
+            import,
+            fingerprint,
+            boletos,
+            part: Some(part),
+        };
+        self.import_chunk(chunk).await
+    }
+
+    async fn import_chunk(&self, chunk: Chunk) -> Result<PartOutcome, StoreError> {
+        // Two imports never share a transaction: each holds its tenant's gate, and two transactions
+        // with the same two tenants in another order would wait for each other.
+        let rows = chunk.boletos.len().saturating_mul(2);
+        let chunk = Arc::new(chunk);
+        self.write(Lane::Doors, rows.max(WEIGHT_MAX / 2 + 1), move |conn| {
             run_boxed(conn, Arc::clone(&chunk))
         })
         .await
@@ -184,13 +234,13 @@ impl Store {
 fn run_boxed(
     conn: &mut Conn,
     chunk: Arc<Chunk>,
-) -> futures::future::BoxFuture<'_, Result<ImportOutcome, StoreError>> {
+) -> futures::future::BoxFuture<'_, Result<PartOutcome, StoreError>> {
     Box::pin(async move { chunk.run(conn).await })
 }
 
-fn fingerprint(boletos: &[NewBoleto]) -> Result<String, StoreError> {
-    let digest = Sha256::digest(json(&boletos)?.as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+fn fingerprint(content: &str) -> String {
+    let digest = Sha256::digest(content.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct Chunk {
@@ -198,6 +248,8 @@ struct Chunk {
     import: Import,
     fingerprint: String,
     boletos: Vec<NewBoleto>,
+    /// What it is a part of, if it is one; its key is made of that.
+    part: Option<ImportPart>,
 }
 
 const KNOWN: Sql =
@@ -219,25 +271,38 @@ const FACT: Sql = both(
 );
 
 impl Chunk {
-    async fn run(&self, conn: &mut Conn) -> Result<ImportOutcome, StoreError> {
+    async fn run(&self, conn: &mut Conn) -> Result<PartOutcome, StoreError> {
         let tenant = self.tenant.0;
         // Imports of a tenant go one after the other, and no fact is parked meanwhile.
         let gate = conn.first(&GATE, args![tenant]).await?;
         gate.ok_or(StoreError::Absent { what: "tenant" })?;
-        if let Some(mut row) = conn
-            .first(&KNOWN, args![tenant, self.import.key.as_str()])
-            .await?
-        {
+        let Some(part) = &self.part else {
+            let (outcome, _) = self.take(conn, &self.import.key).await?;
+            let job = ImportId(0);
+            return Ok(PartOutcome { job, outcome });
+        };
+        let job = import_job::begin(conn, self.tenant, part).await?;
+        let (outcome, is_new) = self.take(conn, &part.chunk_key(job.id)).await?;
+        let counted = is_new.then_some(&outcome);
+        import_job::count(conn, self.tenant, job, part, counted).await?;
+        let job = job.id;
+        Ok(PartOutcome { job, outcome })
+    }
+
+    /// Takes the chunk, unless it was taken; says whether it is new.
+    async fn take(&self, conn: &mut Conn, key: &str) -> Result<(ImportOutcome, bool), StoreError> {
+        let tenant = self.tenant.0;
+        if let Some(mut row) = conn.first(&KNOWN, args![tenant, key]).await? {
             if row.text()? != self.fingerprint {
                 return Err(StoreError::Conflict {
-                    what: "import key used for another chunk",
+                    what: IMPORT_KEY_USED,
                 });
             }
-            return row.json("import outcome");
+            return Ok((row.json("import outcome")?, false));
         }
         let begun = args![
             tenant,
-            self.import.key.as_str(),
+            key,
             self.fingerprint.as_str(),
             self.import.at.unix_ms()
         ];
@@ -253,7 +318,7 @@ impl Chunk {
         let landed = self.land(conn, import, &contacts, &mut outcome).await?;
         outcome.matched = self.take_up_parked(conn, &contacts, &landed).await?;
         self.conclude(conn, &landed, &outcome).await?;
-        Ok(outcome)
+        Ok((outcome, true))
     }
 
     /// Finds or adds the contact of every row that can be taken.
@@ -366,7 +431,7 @@ impl Chunk {
             at,
             self.import.source.as_str(),
             "boletos.imported",
-            format!("imp_{}", outcome.import),
+            format!("chunk_{}", outcome.import),
             format!("{{\"accepted\":{}}}", outcome.accepted),
         ]);
         crate::store::audit::record(conn, audit).await

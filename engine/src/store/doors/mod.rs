@@ -8,6 +8,7 @@ pub(super) mod campaign;
 mod engine;
 pub(super) mod facts;
 pub(super) mod import;
+pub(super) mod import_job;
 mod import_rows;
 pub(super) mod in_flight;
 pub(super) mod launch;

@@ -4,6 +4,7 @@ mod bytes;
 mod quotes;
 mod sendable;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use chrono_tz::Tz;
