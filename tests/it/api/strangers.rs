@@ -116,7 +116,8 @@ fn a_path_that_is_none_is_told_so_and_never_repeated() {
     ] {
         expect(&admin.get(path), 404, "not_found");
     }
-    expect(&admin.get("/v1/tenants"), 405, "method_not_allowed");
+    let tenants = admin.send_json("DELETE", "/v1/tenants", &json!({}));
+    expect(&tenants, 405, "method_not_allowed");
     let query = format!("/v1/tenants/{tenant}/why/bol_7?canario=1");
     expect(&admin.get(&query), 400, "malformed");
 }

@@ -9,6 +9,7 @@ use super::super::caller::Caller;
 use super::super::problem::Problem;
 use super::super::server::Api;
 use super::events::{self, Said};
+use super::reads::tags::expected;
 use super::{Answer, Id, answer, edit, resource};
 use crate::access::Scope;
 use crate::facts::Saying;
@@ -87,7 +88,10 @@ async fn replace(
     caller.may(Scope::Manage, Some(tenant))?;
     let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
-    let version = api.doors.edit_campaign(tenant, id.0, edit, content).await?;
+    let edited = api
+        .doors
+        .edit_campaign(tenant, id.0, edit, content, expected(&request));
+    let version = edited.await?;
     answer(HttpResponse::Ok(), &Version { id, version })
 }
 

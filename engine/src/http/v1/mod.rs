@@ -3,6 +3,7 @@
 mod campaigns;
 mod events;
 mod imports;
+mod reads;
 mod settings;
 mod tenants;
 mod tokens;
@@ -31,7 +32,9 @@ const KEY_BYTES_MAX: usize = 255;
 type Answer = Result<HttpResponse, Problem>;
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    app.configure(tokens::endpoints)
+    // What is read comes first: its paths take GET alone, and leave other methods to the others.
+    app.configure(reads::endpoints)
+        .configure(tokens::endpoints)
         .configure(tenants::endpoints)
         .configure(settings::endpoints)
         .configure(campaigns::endpoints)

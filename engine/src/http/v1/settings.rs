@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
 use super::super::server::Api;
+use super::reads::tags::expected;
 use super::{Answer, Id, answer, edit, resource};
 use crate::access::Scope;
 use crate::store::Setting;
@@ -53,7 +54,9 @@ macro_rules! put {
             let body = body.into_inner();
             let edit = edit(&request, &caller, &api, &body)?;
             let setting = $setting(body);
-            let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+            let expected = expected(&request);
+            let changed = api.doors.put_setting(tenant.0, edit, setting, expected);
+            let changed = changed.await?;
             answer(HttpResponse::Ok(), &Changed { changed })
         }
     };
