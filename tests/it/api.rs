@@ -1,5 +1,7 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod edits;
+mod reads;
 mod strangers;
 
 use std::path::Path;

@@ -70,6 +70,8 @@ pub async fn upcoming(
                 items.push(shown(row, &touch));
                 last = Some(key);
             }
+            // A walk may be long, and stops are answered on this thread, too.
+            tokio::task::yield_now().await;
             // All of its touches are behind the page.
             last = Some((from, (i64::MAX, true, u8::MAX)));
             from.1 += 1;

@@ -7,7 +7,7 @@ use tests::http::{Answer, Client};
 use super::{Engine, campaign};
 
 /// Every path and method that needs a token.
-const PATHS: [(&str, &str); 21] = [
+const PATHS: [(&str, &str); 42] = [
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/aaaaaaaaaaaa"),
@@ -29,6 +29,27 @@ const PATHS: [(&str, &str); 21] = [
     ("POST", "/v1/tenants/ten_1/campaigns/cam_1/launch"),
     ("POST", "/v1/tenants/ten_1/events"),
     ("GET", "/v1/tenants/ten_1/why/NF-1"),
+    ("GET", "/v1/tenants/ten_1/rules"),
+    ("GET", "/v1/tenants/ten_1/calendar"),
+    ("GET", "/v1/tenants/ten_1/charges"),
+    ("GET", "/v1/tenants/ten_1/retry"),
+    ("GET", "/v1/tenants/ten_1/senders"),
+    ("GET", "/v1/tenants/ten_1/templates"),
+    ("GET", "/v1/tenants/ten_1/templates/lembrete"),
+    ("GET", "/v1/tenants/ten_1/campaigns"),
+    ("GET", "/v1/tenants/ten_1/campaigns/cam_1"),
+    ("GET", "/v1/tenants/ten_1/campaigns/cam_1/versions"),
+    ("GET", "/v1/tenants/ten_1/contacts"),
+    ("GET", "/v1/tenants/ten_1/contacts/con_1"),
+    ("GET", "/v1/tenants/ten_1/boletos"),
+    ("GET", "/v1/tenants/ten_1/boletos/bol_1"),
+    ("GET", "/v1/tenants/ten_1/enrollments"),
+    ("GET", "/v1/tenants/ten_1/enrollments/enr_1"),
+    ("GET", "/v1/tenants/ten_1/reminders"),
+    ("GET", "/v1/tenants/ten_1/reminders/rem_1.0.0"),
+    ("GET", "/v1/tenants/ten_1/attempts"),
+    ("GET", "/v1/tenants/ten_1/upcoming"),
+    ("GET", "/v1/tenants/ten_1/audit"),
 ];
 
 #[test]
