@@ -15,6 +15,7 @@ use schedules::id::{CampaignId, TenantId};
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
+use crate::store::reads::Tag;
 use crate::store::{
     Edit, Import, ImportOutcome, ImportPart, InFlight, Kept, NewBoleto, NewCampaign, PartOutcome,
     SHARDS, Setting, Standing, Store, StoreError,
@@ -155,17 +156,19 @@ impl Doors {
         self.node.hint(tenant);
     }
 
-    /// Changes a setting of a tenant; returns false when the edit was known.
+    /// Changes a setting of a tenant, if it is as expected; returns false when the edit was known.
     ///
     /// # Errors
-    /// As [`Store::put_setting`].
+    /// As [`Store::put_setting_if`].
     pub async fn put_setting(
         &self,
         tenant: TenantId,
         edit: Edit,
         setting: Setting,
+        expected: Option<Vec<Tag>>,
     ) -> Result<bool, StoreError> {
-        let changed = self.store.put_setting(tenant, edit, setting).await;
+        let put = self.store.put_setting_if(tenant, edit, setting, expected);
+        let changed = put.await;
         self.node.hint(tenant);
         changed
     }
@@ -185,18 +188,21 @@ impl Doors {
         Ok(id)
     }
 
-    /// Replaces a campaign's content, and returns its new version.
+    /// Replaces a campaign's content, if it is as expected, and returns its new version.
     ///
     /// # Errors
-    /// As [`Store::edit_campaign`].
+    /// As [`Store::edit_campaign_if`].
     pub async fn edit_campaign(
         &self,
         tenant: TenantId,
         campaign: CampaignId,
         edit: Edit,
         content: NewCampaign,
+        expected: Option<Vec<Tag>>,
     ) -> Result<u32, StoreError> {
-        let edited = self.store.edit_campaign(tenant, campaign, edit, content);
+        let edited = self
+            .store
+            .edit_campaign_if(tenant, campaign, edit, content, expected);
         let edited = edited.await;
         // What was planned by the former version, and has not begun, is judged again, also when
         // nobody knows whether there is a newer one.

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod http;
 pub mod imports;
 pub mod providers;
+pub mod reads;
 pub mod store;
 pub mod telemetry;
 pub mod unsubscribe;

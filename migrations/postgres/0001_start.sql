@@ -79,7 +79,7 @@ CREATE TABLE campaigns (
         CHECK (status IN ('draft', 'running', 'paused', 'archived')),
     created_at BIGINT NOT NULL
 );
-CREATE INDEX campaigns_by_tenant ON campaigns (tenant_id);
+CREATE INDEX campaigns_by_tenant ON campaigns (tenant_id, id);
 
 CREATE TABLE campaign_versions (
     campaign_id BIGINT NOT NULL REFERENCES campaigns (id),
@@ -123,6 +123,12 @@ CREATE TABLE service_tokens (
     made_by TEXT UNIQUE
 );
 CREATE INDEX service_tokens_by_tenant ON service_tokens (tenant_id, id);
+
+-- What every node of the engine has to know and nobody else may.
+CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    secret TEXT NOT NULL
+);
 
 -- Whom and what: contacts, boletos, enrollments. No foreign keys from here on: the statements that
 -- write these rows read their parents in the same transaction, and imports run at full speed.
@@ -178,7 +184,8 @@ CREATE TABLE boletos (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX boletos_by_reference ON boletos (tenant_id, reference);
-CREATE INDEX boletos_by_contact ON boletos (tenant_id, contact_id);
+CREATE INDEX boletos_by_contact ON boletos (tenant_id, contact_id, id);
+CREATE INDEX boletos_by_due ON boletos (tenant_id, due_on, id);
 
 -- One row a chunk; its boletos' ids lie between first_id and last_id.
 CREATE TABLE imports (
@@ -407,6 +414,7 @@ CREATE TABLE audit (
     detail TEXT NOT NULL
 );
 CREATE INDEX audit_by_batch ON audit (tenant_id, batch, id);
+CREATE INDEX audit_by_time ON audit (tenant_id, at, id);
 
 CREATE TABLE audit_seals (
     tenant_id BIGINT NOT NULL,
@@ -418,6 +426,7 @@ CREATE TABLE audit_seals (
     sealed_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, no)
 );
+CREATE INDEX audit_seals_by_batch ON audit_seals (tenant_id, to_batch);
 
 -- Who owns which shard.
 -- (shard, epoch) is a key, so that FOR KEY SHARE holds off a new epoch but no renewal.

@@ -1,7 +1,9 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod edits;
 mod imports;
 mod launch;
+mod reads;
 mod repeats;
 mod strangers;
 mod switches;

@@ -211,6 +211,10 @@ impl From<StoreError> for Problem {
             StoreError::Absent { .. } => Self::not_found(),
             StoreError::Invalid(why) => Self::invalid(why.to_string()),
             StoreError::Conflict { what } => Self::conflict(*what),
+            StoreError::Outdated => {
+                let status = StatusCode::PRECONDITION_FAILED;
+                Self::new(status, "precondition_failed", error.to_string())
+            }
             StoreError::Unknown => Self::again_later(
                 "outcome_unknown",
                 "it may or may not have happened; the same request, with the same ids, is harmless",

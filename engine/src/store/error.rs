@@ -85,6 +85,9 @@ pub enum StoreError {
     /// The system gave no random numbers for a token; nothing was stored.
     #[error("system gave no random numbers")]
     NoRandomness,
+    /// What was to be edited is not any more what the editor has read; nothing was stored.
+    #[error("what was to be edited has changed since it was read")]
+    Outdated,
     /// Any other error of the database, by its code.
     #[error("database error {code}")]
     Database {
@@ -95,7 +98,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Every code that [`StoreError::code`] returns.
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 21] = [
         "RG-STORE-001",
         "RG-STORE-002",
         "RG-STORE-003",
@@ -116,6 +119,7 @@ impl StoreError {
         "RG-STORE-018",
         "RG-STORE-019",
         "RG-STORE-020",
+        "RG-STORE-021",
     ];
 
     /// Returns the code under which the runbook explains the error.
@@ -141,6 +145,7 @@ impl StoreError {
             StoreError::Address => 17,
             StoreError::Invalid(_) => 18,
             StoreError::NoRandomness => 19,
+            StoreError::Outdated => 20,
         }]
     }
 
@@ -180,7 +185,9 @@ impl From<StoreError> for JournalError {
             | StoreError::NoRandomness
             | StoreError::Database { .. } => Self::Permanent,
             StoreError::Unreadable { .. } => Self::Corrupt,
-            StoreError::Conflict { .. } | StoreError::Invalid(_) => Self::Conflict,
+            StoreError::Conflict { .. } | StoreError::Invalid(_) | StoreError::Outdated => {
+                Self::Conflict
+            }
             StoreError::Fenced => Self::Fenced,
             StoreError::Absent { .. } => Self::Absent,
             StoreError::Unknown => Self::Unknown,

@@ -70,6 +70,14 @@ impl DecisionRecord {
     pub const fn is_hold(&self) -> bool {
         matches!(self.ruling, Ruling::Hold { .. })
     }
+
+    /// Returns when a hold ends.
+    pub const fn hold_until(&self) -> Option<Timestamp> {
+        match self.ruling {
+            Ruling::Hold { until } => Some(until),
+            Ruling::Send { .. } | Ruling::Skip | Ruling::Cancel => None,
+        }
+    }
 }
 
 /// An enrollment and its state.
@@ -283,7 +291,7 @@ fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
     })
 }
 
-fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
+pub(super) fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
     let reminder = read_reminder(&mut row)?;
     Ok(AttemptRecord {
         attempt: AttemptId {
@@ -305,7 +313,7 @@ fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
     })
 }
 
-fn read_decision(mut row: Row) -> Result<DecisionRecord, StoreError> {
+pub(super) fn read_decision(mut row: Row) -> Result<DecisionRecord, StoreError> {
     let (id, reminder) = (row.int()?, read_reminder(&mut row)?);
     let (try_no, versions) = (row.small()?, [row.int()?, row.int()?]);
     let (decided_at, slot_at) = (instant(&mut row)?, instant(&mut row)?);

@@ -23,6 +23,7 @@ mod mailbox;
 mod migrate;
 mod outbox;
 mod queue;
+pub mod reads;
 mod relay;
 mod remembered;
 mod rotation;
@@ -97,6 +98,8 @@ struct Inner {
     answer_max: Duration,
     /// Where no claims of former owners are open.
     settled: journal::look_ahead::Settled,
+    /// With what the API signs where its pages begin.
+    page_secret: reads::Kept,
 }
 
 impl Drop for Inner {
@@ -181,6 +184,7 @@ impl Store {
                 writers,
                 answer_max: longest + PATIENCE,
                 settled: journal::look_ahead::Settled::default(),
+                page_secret: reads::Kept::default(),
             }),
         }
     }

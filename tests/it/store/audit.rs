@@ -1,11 +1,16 @@
 //! The audit's chain of seals, and what it notices.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actors::ports::Journal;
+use engine::facts::Saying;
 use engine::store::AuditReport;
+use engine::store::reads::{Ask, AuditOf, AuditRow, SealRow};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tests::database::Database;
-use tests::scene::{START, Scene};
+use tests::scene::{START, Scene, boleto, reference};
 
 use super::store_suite;
 
@@ -14,6 +19,8 @@ store_suite!(
     a_changed_row_breaks_its_seal,
     a_missing_row_breaks_its_seal,
     a_seal_that_was_left_out_breaks_the_next,
+    the_audit_is_found_by_time_and_kind,
+    the_seals_of_the_audit_can_be_checked_from_its_pages,
 );
 
 /// Sets a scene up with a payment under each of at least three seals.
@@ -109,4 +116,84 @@ async fn a_seal_that_was_left_out_breaks_the_next(database: Database) {
         .tamper("DELETE FROM audit_seals WHERE no = 2")
         .await;
     assert_eq!(check(&database, &scene).await.broken_at, Some(3));
+}
+
+/// Reads the audit page by page.
+async fn listed(scene: &Scene, of: &AuditOf) -> Vec<AuditRow> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let ask = Ask { after, limit: 7 };
+        let page = scene.store.list_audit(scene.tenant, of, &ask).await;
+        let page = page.expect("a page");
+        seen.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return seen;
+        }
+    }
+}
+
+/// Pays boletos `0..12`, a second apart, and seals now and then.
+async fn paid_and_sealed(scene: &Scene) {
+    let boletos = (0..12).map(|n| boleto(n, n)).collect();
+    scene.import("chunk", boletos).await;
+    for n in 0..12_u32 {
+        let paid = Saying::BoletoPaid {
+            boleto: reference(n),
+        };
+        let mut fact = scene.fact(&format!("paid {n}"), paid);
+        fact.received_at = START.plus_ms(i64::from(n) * 1_000);
+        scene.store.commit_facts(&[fact]).await.expect("a fact");
+        if n % 4 == 3 {
+            let sealed = scene.store.seal_audit(scene.tenant, scene.fence).await;
+            sealed.expect("a seal");
+        }
+    }
+}
+
+async fn the_audit_is_found_by_time_and_kind(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    paid_and_sealed(&scene).await;
+    for (from, to, expected) in [(0, 12_000, 12), (3_000, 5_000, 2), (5_000, 3_000, 0)] {
+        let of = AuditOf {
+            at: Some(START.plus_ms(from)..START.plus_ms(to)),
+            action: Some("boleto.paid".to_owned()),
+        };
+        assert_eq!(listed(&scene, &of).await.len(), expected, "{of:?}");
+    }
+    let all = listed(&scene, &AuditOf::default()).await;
+    assert!(all.len() > 12, "{all:?}");
+    assert!(all.is_sorted_by_key(|it| (it.at, it.id)));
+}
+
+/// Whoever has the rows finds the hashes of the seals, as the pages say.
+async fn the_seals_of_the_audit_can_be_checked_from_its_pages(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    paid_and_sealed(&scene).await;
+    seal_all(&database, &scene).await;
+    let all = listed(&scene, &AuditOf::default()).await;
+    let mut seals: BTreeMap<i64, (SealRow, Vec<&AuditRow>)> = BTreeMap::new();
+    for row in &all {
+        let seal = row.seal.clone().expect("everything is sealed");
+        assert!((seal.from_batch..seal.to_batch).contains(&row.batch));
+        let of = seals.entry(seal.no).or_insert((seal, Vec::new()));
+        of.1.push(row);
+    }
+    let mut before = String::new();
+    for (no, (seal, mut rows)) in seals {
+        rows.sort_by_key(|it| (it.batch, it.id));
+        let mut hash = Sha256::new();
+        hash.update(&before);
+        for it in &rows {
+            let (tenant, at) = (scene.tenant.0, it.at.unix_ms());
+            let (who, what, subject) = (&it.actor, &it.action, &it.subject);
+            let line = json!([tenant, it.id, at, who, what, subject, it.detail]);
+            hash.update(format!("{line}\n"));
+        }
+        let digest = hash.finalize();
+        let digest: String = digest.iter().map(|it| format!("{it:02x}")).collect();
+        assert_eq!(digest, seal.hash, "seal {no}");
+        assert_eq!(seal.rows, i64::try_from(rows.len()).expect("few"));
+        before = seal.hash;
+    }
 }

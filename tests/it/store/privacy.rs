@@ -6,9 +6,11 @@ use actors::ports::Boleto;
 use engine::bus::envelope::Envelope;
 use engine::facts::{BoletoName, ContactName, Fact, Saying};
 use engine::imports::csv::{BoletoCsv, ImportLine};
+use engine::reads::{Reminder, ReminderState};
+use engine::store::reads::{BoletoRow, ContactRow};
 use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, Why};
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, BoletoId, ContactId, TenantId};
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
 use schedules::reference::Reference;
 use schedules::template::{Rendered, Values, Variable};
 use tests::scene::START;
@@ -103,6 +105,43 @@ fn what_is_told_and_kept_is_formatted_without_personal_data() {
         decisions: Vec::new(),
         stops: Vec::new(),
     });
+}
+
+#[test]
+fn what_lists_show_is_formatted_without_personal_data() {
+    let row = BoletoRow {
+        boleto: boleto(),
+        contact: ContactId(3),
+        status: "open".to_owned(),
+        status_at: START,
+    };
+    assert_silent(&row);
+    assert!(format!("{row:?}").contains("BoletoId(7)"), "{row:?}");
+    assert_silent(&ContactRow {
+        id: ContactId(3),
+        name: "Joana Souza".to_owned(),
+        phone: Some("+5511987651234".to_owned()),
+        email: Some("joana.souza@example.com".to_owned()),
+        zones: Vec::new(),
+        opted_out_at: None,
+        suppressed: Vec::new(),
+        replied_at: None,
+        promised_at: None,
+        created_at: START,
+    });
+    let reminder = Reminder {
+        id: "rem_7.1.0".parse().expect("an id"),
+        boleto: BoletoId(7),
+        reference: boleto().reference,
+        contact: ContactId(3),
+        campaign: CampaignId(1),
+        state: ReminderState::Scheduled,
+        at: START,
+        tries: 0,
+        last: None,
+        reason: None,
+    };
+    assert_silent(&reminder);
 }
 
 #[test]

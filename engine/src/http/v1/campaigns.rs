@@ -10,6 +10,7 @@ use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
+use super::reads::tags::expected;
 use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::facts::Saying;
@@ -105,7 +106,10 @@ async fn replace(
     let (Id(tenant), id) = *of;
     let edit = edit(&request, &caller, &api, &*content)?;
     let content = content.into_inner().into();
-    let version = api.doors.edit_campaign(tenant, id.0, edit, content).await?;
+    let edited = api
+        .doors
+        .edit_campaign(tenant, id.0, edit, content, expected(&request));
+    let version = edited.await?;
     answer(HttpResponse::Ok(), &Version { id, version })
 }
 

@@ -6,6 +6,7 @@ mod events;
 mod imports;
 mod launch;
 mod preview;
+mod reads;
 mod settings;
 mod tenants;
 mod tokens;
@@ -43,10 +44,12 @@ const TABLE: &[&[Route]] = &[
 
 /// Returns every path below `/v1`.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    TABLE.iter().copied().flatten()
+    let table = TABLE.iter().chain(reads::TABLE);
+    table.copied().flatten()
 }
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    app.app_data(web::Data::new(reads::Exports::default()));
     route::register(app, routes());
 }
 

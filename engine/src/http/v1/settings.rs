@@ -14,6 +14,7 @@ use super::super::caller::Caller;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
+use super::reads::tags::expected;
 use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
 use crate::store::Setting;
@@ -69,7 +70,9 @@ macro_rules! put {
             let body = body.into_inner();
             let edit = edit(&request, &caller, &api, &body)?;
             let setting = $setting(body);
-            let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+            let expected = expected(&request);
+            let changed = api.doors.put_setting(tenant.0, edit, setting, expected);
+            let changed = changed.await?;
             answer(HttpResponse::Ok(), &Changed { changed })
         }
     };

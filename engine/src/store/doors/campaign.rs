@@ -13,6 +13,7 @@ use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::queue::Lane;
+use crate::store::reads::{self, Tag};
 use crate::store::sql::{Sql, args, both, locking};
 
 const CREATE: Sql = both(
@@ -22,7 +23,8 @@ const CREATE: Sql = both(
 );
 
 const LOCK: Sql = locking!(
-    "SELECT version FROM campaigns WHERE id = $1 AND tenant_id = $2 AND status <> 'archived'",
+    "SELECT version, status FROM campaigns
+     WHERE id = $1 AND tenant_id = $2 AND status <> 'archived'",
     "FOR UPDATE"
 );
 
@@ -89,8 +91,24 @@ impl Store {
         edit: Edit,
         content: NewCampaign,
     ) -> Result<u32, StoreError> {
+        self.edit_campaign_if(tenant, campaign, edit, content, None)
+            .await
+    }
+
+    /// As [`Store::edit_campaign`], only while the campaign has one of the tags that are expected.
+    ///
+    /// # Errors
+    /// As [`Store::edit_campaign`], and [`StoreError::Outdated`].
+    pub async fn edit_campaign_if(
+        &self,
+        tenant: TenantId,
+        campaign: CampaignId,
+        edit: Edit,
+        content: NewCampaign,
+        expected: Option<Vec<Tag>>,
+    ) -> Result<u32, StoreError> {
         content.check()?;
-        let new = Arc::new((edit, content));
+        let new = Arc::new((edit, content, expected));
         self.write(Lane::Doors, 4, move |conn| {
             replace(conn, tenant, campaign, Arc::clone(&new))
         })
@@ -176,15 +194,14 @@ fn replace(
     conn: &mut Conn,
     tenant: TenantId,
     campaign: CampaignId,
-    new: Arc<(Edit, NewCampaign)>,
+    new: Arc<(Edit, NewCampaign, Option<Vec<Tag>>)>,
 ) -> BoxFuture<'_, Result<u32, StoreError>> {
     Box::pin(async move {
-        let (edit, NewCampaign { name, cadence }) = &*new;
+        let (edit, NewCampaign { name, cadence }, expected) = &*new;
         let (cadence, at) = (json(cadence)?, edit.at.unix_ms());
         let found = conn.first(&LOCK, args![campaign.0, tenant.0]).await?;
-        let before = found
-            .ok_or(StoreError::Absent { what: "campaign" })?
-            .int()?;
+        let mut found = found.ok_or(StoreError::Absent { what: "campaign" })?;
+        let (before, status) = (found.int()?, found.text()?);
         let version = before + 1;
         if !record_edit(conn, tenant, edit, &FactBody::CampaignEdited { campaign }).await? {
             return match made_by(conn, tenant, edit).await? {
@@ -192,6 +209,7 @@ fn replace(
                 _ => Err(USED),
             };
         }
+        reads::expect(expected.as_deref(), &reads::campaign_tag(before, &status))?;
         let row = args![
             campaign.0,
             tenant.0,

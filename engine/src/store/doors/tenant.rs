@@ -18,6 +18,7 @@ use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::queue::Lane;
+use crate::store::reads::Tag;
 use crate::store::sql::{Arg, Batch, Sql, args, both, row};
 use crate::store::{SHARDS, Store};
 
@@ -218,8 +219,23 @@ impl Store {
         edit: Edit,
         setting: Setting,
     ) -> Result<bool, StoreError> {
+        self.put_setting_if(tenant, edit, setting, None).await
+    }
+
+    /// As [`Store::put_setting`], only while what stands in the setting's place has one of the tags
+    /// that are expected: of two who expect the same, one is the first.
+    ///
+    /// # Errors
+    /// As [`Store::put_setting`], and [`StoreError::Outdated`].
+    pub async fn put_setting_if(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        setting: Setting,
+        expected: Option<Vec<Tag>>,
+    ) -> Result<bool, StoreError> {
         setting.check()?;
-        let change = Arc::new((edit, setting));
+        let change = Arc::new((edit, setting, expected));
         self.write(Lane::Doors, 4, move |conn| {
             put(conn, tenant, Arc::clone(&change))
         })
@@ -286,10 +302,10 @@ fn sender_args(tenant: i64, sender: &Sender) -> Vec<Arg> {
 fn put(
     conn: &mut Conn,
     tenant: TenantId,
-    change: Arc<(Edit, Setting)>,
+    change: Arc<(Edit, Setting, Option<Vec<Tag>>)>,
 ) -> BoxFuture<'_, Result<bool, StoreError>> {
     Box::pin(async move {
-        let (edit, setting) = &*change;
+        let (edit, setting, expected) = &*change;
         let fact = match setting {
             Setting::Calendar(_) => FactBody::CalendarChanged,
             _ => FactBody::SettingsChanged,
@@ -297,6 +313,7 @@ fn put(
         if !record_edit(conn, tenant, edit, &fact).await? {
             return Ok(false);
         }
+        setting.expect(conn, tenant, expected.as_deref()).await?;
         let action = apply(conn, tenant, edit.at, setting).await?;
         audit(conn, tenant, edit, action, tenant.to_string()).await?;
         Ok(true)

@@ -269,10 +269,7 @@ async fn list(
     answer(HttpResponse::Ok(), &imports)
 }
 
-async fn show(
-    api: web::Data<Api>,
-    of: web::Path<(Id<TenantId>, Id<ImportId>)>,
-) -> Answer {
+async fn show(api: web::Data<Api>, of: web::Path<(Id<TenantId>, Id<ImportId>)>) -> Answer {
     let (tenant, import) = of.into_inner();
     let record = api.store.import(tenant.0, import.0).await?;
     answer(HttpResponse::Ok(), &Shown::of(record, api.clock.now()))

@@ -1,0 +1,122 @@
+//! `/v1/tenants/{tenant}/audit`: who did what, in the order of time; nobody can change it here.
+//!
+//! A seal is the SHA-256 of the seal before it and of its rows, each as the JSON array `[tenant,
+//! id, at, actor, action, subject, detail]` in numbers and texts, and a line feed.
+
+use actix_web::{HttpRequest, web};
+use chrono::{DateTime, Utc};
+use schedules::id::TenantId;
+use schedules::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::super::route::Route;
+use super::super::super::server::Api;
+use super::super::{Answer, Id};
+use super::list::{List, Paging};
+use super::{instant, shown};
+use crate::access::Scope;
+use crate::store::reads::{AuditOf, AuditRow, SealRow};
+
+pub(super) const ROUTES: &[Route] = &[Route::get("/tenants/{tenant}/audit", Scope::Read, || {
+    web::to(list)
+})];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// From this instant on.
+    from: Option<DateTime<Utc>>,
+    /// Before this instant.
+    to: Option<DateTime<Utc>>,
+    /// What was done, such as `boleto.paid`.
+    kind: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Asked {
+    fn split(self) -> (AuditOf, Paging) {
+        let from = self.from.map(instant);
+        let to = self.to.map(instant);
+        let at = (from.is_some() || to.is_some()).then(|| {
+            let first = Timestamp::from_unix_ms(i64::MIN);
+            from.unwrap_or(first)..to.unwrap_or(Timestamp::MAX)
+        });
+        let of = AuditOf {
+            at,
+            action: self.kind,
+        };
+        let (cursor, limit) = (self.cursor, self.limit);
+        (of, Paging { cursor, limit })
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: i64,
+    at: String,
+    /// The instant as it is sealed, in milliseconds since 1970.
+    at_ms: i64,
+    actor: String,
+    kind: String,
+    subject: String,
+    /// JSON, as it is sealed.
+    detail: String,
+    batch: i64,
+    /// Null while no seal covers it.
+    seal: Option<Seal>,
+}
+
+/// The hash chain: a seal covers the rows of the batches from the first to before the last.
+#[derive(Serialize)]
+struct Seal {
+    no: i64,
+    from_batch: i64,
+    to_batch: i64,
+    rows: i64,
+    hash: String,
+    sealed_at: String,
+}
+
+impl From<SealRow> for Seal {
+    fn from(seal: SealRow) -> Self {
+        Self {
+            no: seal.no,
+            from_batch: seal.from_batch,
+            to_batch: seal.to_batch,
+            rows: seal.rows,
+            hash: seal.hash,
+            sealed_at: shown(seal.sealed_at),
+        }
+    }
+}
+
+impl From<AuditRow> for Shown {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            id: row.id,
+            at: shown(row.at),
+            at_ms: row.at.unix_ms(),
+            actor: row.actor,
+            kind: row.action,
+            subject: row.subject,
+            detail: row.detail,
+            batch: row.batch,
+            seal: row.seal.map(Seal::from),
+        }
+    }
+}
+
+async fn list(
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    asked: web::Query<Asked>,
+) -> Answer {
+    api.store.expect_tenant(tenant.0).await?;
+    let list = List::at(&api, &request).await?;
+    let (of, paging) = asked.into_inner().split();
+    let ask = list.ask(&paging)?;
+    let page = api.store.list_audit(tenant.0, &of, &ask).await?;
+    list.answer(page.map(Shown::from))
+}
