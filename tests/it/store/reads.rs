@@ -34,7 +34,7 @@ const LIMIT: u32 = 7;
 
 /// Turns the pages of a list, and does something between two of them.
 macro_rules! turned {
-    (|$ask:ident| $page:expr, $between:expr) => {{
+    (|$ask:ident| $page:expr $(, $between:expr)?) => {{
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let $ask = Ask {
@@ -48,7 +48,7 @@ macro_rules! turned {
             if after.is_none() {
                 break seen;
             }
-            $between;
+            $($between;)?
         }
     }};
 }
@@ -117,7 +117,7 @@ async fn what_is_there_is_on_one_page_each_while_rows_are_added(database: Databa
     let before: Vec<_> = all.iter().map(|it| attempt(it, 0)).collect();
     assert_whole("attempts", &before, &seen);
     let of = AuditOf::default();
-    let before = turned!(|ask| store.list_audit(tenant, &of, &ask), ());
+    let before = turned!(|ask| store.list_audit(tenant, &of, &ask));
     let seen = turned!(|ask| store.list_audit(tenant, &of, &ask), add(&scene).await);
     let ids = |rows: &[AuditRow]| rows.iter().map(|it| it.id).collect::<Vec<_>>();
     assert_whole("audit", &ids(&before), &ids(&seen));
@@ -143,7 +143,7 @@ async fn the_lists_of_settings_end_where_they_should(database: Database) {
         let draft = store.create_campaign(tenant, edit(&format!("c{n}")), two_steps());
         made.push(draft.await.expect("a campaign"));
     }
-    let campaigns = turned!(|ask| store.list_campaigns(tenant, &ask), ());
+    let campaigns = turned!(|ask| store.list_campaigns(tenant, &ask));
     assert_eq!(campaigns.iter().map(|it| it.id).collect::<Vec<_>>(), made);
     let states: BTreeSet<_> = campaigns.iter().map(|it| it.status.as_str()).collect();
     assert_eq!(states, ["draft", "running"].into());
@@ -155,10 +155,7 @@ async fn the_lists_of_settings_end_where_they_should(database: Database) {
         let edited = store.edit_campaign(tenant, made[0], edit(&format!("e{n}")), content);
         edited.await.expect("an edit");
     }
-    let versions = turned!(
-        |ask| store.list_campaign_versions(tenant, made[0], &ask),
-        ()
-    );
+    let versions = turned!(|ask| store.list_campaign_versions(tenant, made[0], &ask));
     assert_eq!(versions.len(), 15);
     let (number, name) = (versions[14].version, versions[14].name.as_str());
     assert_eq!((number, name), (15, "Nome 13"));
@@ -172,14 +169,14 @@ async fn the_lists_of_settings_end_where_they_should(database: Database) {
             put.await.expect("a template");
         }
     }
-    let templates = turned!(|ask| store.list_templates(tenant, &ask), ());
+    let templates = turned!(|ask| store.list_templates(tenant, &ask));
     let versions: Vec<_> = templates.iter().map(|it| it.template.version).collect();
     assert_eq!(versions, [2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
     let of_a = store
         .list_template_versions(tenant, "a", &first_page())
         .await;
     assert_eq!(of_a.expect("versions").what.items.len(), 4);
-    let tenants = turned!(|ask| store.list_tenants(&ask), ());
+    let tenants = turned!(|ask| store.list_tenants(&ask));
     assert_eq!(tenants.iter().map(|it| it.id).collect::<Vec<_>>(), [tenant]);
 }
 
@@ -192,7 +189,7 @@ fn first_page<K>() -> Ask<K> {
 }
 
 async fn found(store: &Store, scene: &Scene, of: BoletosOf) -> Vec<String> {
-    let rows = turned!(|ask| store.list_boletos(scene.tenant, &of, &ask), ());
+    let rows = turned!(|ask| store.list_boletos(scene.tenant, &of, &ask));
     rows.into_iter().map(|it| it.boleto.reference).collect()
 }
 
@@ -290,7 +287,7 @@ async fn enrollments_are_found_by_what_is_asked_for(database: Database) {
         (nobodys, 0),
         (elsewhere, 0),
     ] {
-        let found = turned!(|ask| store.list_enrollments(tenant, &of, &ask), ());
+        let found = turned!(|ask| store.list_enrollments(tenant, &of, &ask));
         assert_eq!(found.len(), expected, "{of:?}");
     }
 }
@@ -306,27 +303,27 @@ async fn attempts_are_found_by_what_is_asked_for(database: Database) {
     let outcome = vec![settled(attempt(&all[6], 0), accepted())];
     scene.commit(outcome).await.expect("a commit");
     let every = AttemptsOf::default;
-    let found = turned!(|ask| store.list_attempts(tenant, &every(), &ask), ());
+    let found = turned!(|ask| store.list_attempts(tenant, &every(), &ask));
     assert_eq!(found.len(), 20);
     let claimed = AttemptsOf {
         claimed: Some(at(3)..at(5)),
         ..every()
     };
-    let found = turned!(|ask| store.list_attempts(tenant, &claimed, &ask), ());
+    let found = turned!(|ask| store.list_attempts(tenant, &claimed, &ask));
     let found: Vec<_> = found.iter().map(|it| it.attempt).collect();
     assert_eq!(found, [attempt(&all[3], 0), attempt(&all[4], 0)]);
     let to = AttemptsOf {
         contact: Some(all[6].enrollment.contact),
         ..every()
     };
-    let to = turned!(|ask| store.list_attempts(tenant, &to, &ask), ());
+    let to = turned!(|ask| store.list_attempts(tenant, &to, &ask));
     let [one] = &to[..] else { panic!("{to:?}") };
     assert_eq!(one.outcome, Some((START, accepted())));
     let of = AttemptsOf {
         enrollment: Some(all[6].enrollment.id),
         ..every()
     };
-    let of = turned!(|ask| store.list_attempts(tenant, &of, &ask), ());
+    let of = turned!(|ask| store.list_attempts(tenant, &of, &ask));
     assert_eq!(of, to);
 }
 
@@ -353,18 +350,18 @@ async fn nothing_of_another_tenant_is_in_any_list(database: Database) {
         ..AttemptsOf::default()
     };
     let counts = [
-        turned!(|ask| store.list_campaigns(other, &ask), ()).len(),
-        turned!(|ask| store.list_contacts(other, &ask), ()).len(),
-        turned!(|ask| store.list_templates(other, &ask), ()).len(),
-        turned!(|ask| store.list_boletos(other, &of_contact, &ask), ()).len(),
-        turned!(|ask| store.list_enrollments(other, &of, &ask), ()).len(),
-        turned!(|ask| store.list_histories(other, &of, &ask), ()).len(),
-        turned!(|ask| store.list_attempts(other, &to, &ask), ()).len(),
+        turned!(|ask| store.list_campaigns(other, &ask)).len(),
+        turned!(|ask| store.list_contacts(other, &ask)).len(),
+        turned!(|ask| store.list_templates(other, &ask)).len(),
+        turned!(|ask| store.list_boletos(other, &of_contact, &ask)).len(),
+        turned!(|ask| store.list_enrollments(other, &of, &ask)).len(),
+        turned!(|ask| store.list_histories(other, &of, &ask)).len(),
+        turned!(|ask| store.list_attempts(other, &to, &ask)).len(),
     ];
     assert_eq!(counts, [0; 7]);
     let ahead = store.list_ahead(other, (0, 0), START, 9).await;
     assert_eq!(ahead.expect("a page").rows, []);
-    let audit = turned!(|ask| store.list_audit(other, &AuditOf::default(), &ask), ());
+    let audit = turned!(|ask| store.list_audit(other, &AuditOf::default(), &ask));
     let subjects: Vec<_> = audit.into_iter().map(|it| it.subject).collect();
     assert_eq!(subjects, [other.to_string()]);
 }
