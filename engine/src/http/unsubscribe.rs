@@ -30,7 +30,7 @@ const NO_LINK: &str = "<p>Este link não é válido. Confira se ele foi copiado 
 const LATER: &str = "<p>Não foi possível agora. Tente de novo em instantes.</p>";
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
-    let other = web::to(async || Err::<&str, _>(Problem::not_allowed()));
+    let other = web::to(async || Err::<&str, _>(Problem::not_allowed("GET, POST".to_owned())));
     app.service(
         web::resource("/u/{token}")
             .get(ask)

@@ -83,7 +83,6 @@ struct Launch {
 }
 
 async fn make(
-    caller: Caller,
     api: web::Data<Api>,
     of: web::Path<(Id<TenantId>, Id<CampaignId>)>,
     wanted: web::Json<Wanted>,

@@ -100,6 +100,8 @@ async fn sender(
     offered.map_err(|why| Problem::invalid(why.to_string()))?;
     let edit = edit(&request, &caller, &api, &sender)?;
     let setting = Setting::Sender(sender);
-    let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+    let expected = expected(&request);
+    let changed = api.doors.put_setting(tenant.0, edit, setting, expected);
+    let changed = changed.await?;
     answer(HttpResponse::Ok(), &Changed { changed })
 }

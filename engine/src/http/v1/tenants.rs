@@ -168,7 +168,8 @@ async fn profile(
         name: who.name,
         address: who.address,
     });
-    let changed = api.doors.put_setting(tenant.0, edit, profile).await?;
+    let changed = api.doors.put_setting(tenant.0, edit, profile, None);
+    let changed = changed.await?;
     answer(HttpResponse::Ok(), &Changed { changed })
 }
 

@@ -81,7 +81,10 @@ impl Setting {
         expected: Option<&[Tag]>,
     ) -> Result<(), StoreError> {
         // What is never read has no tag that anybody could expect.
-        if matches!(self, Self::CreditsBought(_) | Self::FeedSilence(_)) {
+        if matches!(
+            self,
+            Self::Profile(_) | Self::CreditsBought(_) | Self::FeedSilence(_)
+        ) {
             return expected.map_or(Ok(()), |_| Err(StoreError::Outdated));
         }
         conn.first(&LOCK, args![tenant.0]).await?;
@@ -103,7 +106,9 @@ impl Setting {
                 let rows = conn.rows(&NEWEST_OF_CODE, args![tenant.0, template.code.as_str()]);
                 super::templates::tag(rows.await?)
             }
-            Self::CreditsBought(_) | Self::FeedSilence(_) => Ok(Tag::of([])),
+            Self::Profile(_) | Self::CreditsBought(_) | Self::FeedSilence(_) => {
+                Ok(Tag::of([]))
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) const READINGS_MAX: usize = 100;
 const FILES_MAX: usize = 2;
 
 /// The turns of files: each is held in memory until it is sent.
-pub(super) struct Exports(Semaphore);
+pub(in crate::http::v1) struct Exports(Semaphore);
 
 impl Default for Exports {
     fn default() -> Self {

@@ -7,16 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use schedules::id::TenantId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::super::super::caller::Caller;
 use super::super::super::problem::Problem;
 use super::super::super::server::Api;
 use super::super::{Answer, answer};
-use crate::access::Scope;
 use crate::store::reads::{Ask, Page, PageSecret};
 
 /// The rows of a page when nothing else is asked for.
