@@ -382,3 +382,29 @@ fn everything_that_is_wrong_with_a_provider_is_told() {
     ];
     assert_eq!(problems(&file.as_settings()), expected);
 }
+
+#[test]
+fn links_that_end_messages_need_an_address_over_https_and_a_long_key() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let with = |base_url: &str, key: &str| {
+        environment(&[
+            ("REGUA_UNSUBSCRIBE__BASE_URL", base_url),
+            ("REGUA_UNSUBSCRIBE__KEY", key),
+        ])
+    };
+    let config = Config::load(&with("https://regua.example/", key)).expect("settings");
+    let links = config.unsubscribe.clone().expect("links");
+    assert_eq!(links.base_url, "https://regua.example");
+    let printed = config.to_toml().expect("toml");
+    assert!(!printed.contains(key), "{printed}");
+    let told = problems(&with("http://regua.example", key));
+    assert_eq!(told, ["RG-CONFIG-004 unsubscribe.base_url"]);
+    let told = problems(&with("https://regua.example", &key[1..]));
+    assert_eq!(told, ["RG-CONFIG-004 unsubscribe.key"]);
+    let alone = environment(&[("REGUA_UNSUBSCRIBE__KEY", key)]);
+    assert_eq!(problems(&alone), ["RG-CONFIG-005 unsubscribe.base_url"]);
+    let shown = overrides(&[&format!("unsubscribe.key={key}")]);
+    assert_eq!(problems(&shown), ["RG-CONFIG-007 unsubscribe.key"]);
+    let defaults = Config::load(&Sources::default()).expect("the defaults");
+    assert_eq!(defaults.unsubscribe, None);
+}

@@ -1,4 +1,5 @@
-//! The real service with a mail server: from a file of boletos to an e-mail, and what comes between.
+//! The real service with a mail server: from a file of boletos to an e-mail, and what comes in
+//! between.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
