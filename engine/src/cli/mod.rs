@@ -14,6 +14,7 @@ mod document;
 mod phone;
 mod serve;
 mod token;
+mod whatif;
 mod why;
 
 use std::ffi::OsString;
@@ -49,6 +50,8 @@ enum Command {
     Migrate(serve::Migrate),
     /// Tells why a reminder was, or was not, sent.
     Why(why::Command),
+    /// Tells what a campaign would come to, as one JSON object.
+    Whatif(whatif::Command),
     /// Makes, lists and ends the service tokens by which the API is called.
     #[command(subcommand)]
     Token(token::Command),
@@ -133,6 +136,7 @@ impl Command {
             Self::Serve(command) => command.run(err),
             Self::Migrate(command) => command.run(out, err),
             Self::Why(command) => command.run(out, err),
+            Self::Whatif(command) => command.run(out, err),
             Self::Token(command) => command.run(out, err),
             Self::Bench(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),
