@@ -130,13 +130,15 @@ fn a_measurement_takes_no_password_from_the_command_line() {
 }
 
 #[test]
-fn decisions_are_measured_with_the_arguments_of_the_other_measurements() {
+fn decisions_and_estimates_are_measured_with_the_arguments_of_the_other_measurements() {
     let stores = ["sqlite", "postgres"].map(|store| ["--store", store]);
     for store in stores.iter().map(|store| &store[..]).chain([&[][..]]) {
-        let arguments = [&["bench", "decide", "--items", "50", "--json"], store].concat();
-        let output = binary::run(&arguments);
-        assert_eq!(code(&output), 0, "{}", err(&output));
-        assert!(answer(&output).is_object());
+        for what in [["decide", "--items"], ["whatif", "--contacts"]] {
+            let arguments = [&["bench"], &what[..], &["50", "--json"], store].concat();
+            let output = binary::run(&arguments);
+            assert_eq!(code(&output), 0, "{}", err(&output));
+            assert!(answer(&output).is_object());
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod import;
 mod phone;
 mod serve;
 mod token;
+mod whatif;
 mod why;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Doctor(doctor::Command),
     /// Tells why a reminder was, or was not, sent.
     Why(why::Command),
+    /// Tells what a campaign would come to, as one JSON object.
+    Whatif(whatif::Command),
     /// Makes, lists and ends the service tokens by which the API is called.
     #[command(subcommand)]
     Token(token::Command),
@@ -141,6 +144,7 @@ impl Command {
             Self::Import(command) => command.run(out, err),
             Self::Doctor(command) => command.run(out),
             Self::Why(command) => command.run(out, err),
+            Self::Whatif(command) => command.run(out, err),
             Self::Token(command) => command.run(out, err),
             Self::Bench(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),

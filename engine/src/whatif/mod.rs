@@ -123,19 +123,26 @@ pub fn rehearse(
     let (mut run, unsettled) = Run::of(world, from, tell);
     run.step(&[Input::Returned(unsettled)]);
     let mut steps = 0_u64;
-    while run.now < until {
+    let mut next = Next::GoesOn;
+    while run.now < until && steps < STEPS_MAX && next == Next::GoesOn {
         steps += 1;
-        if steps > STEPS_MAX {
-            break;
-        }
-        if !run.goes_on() {
-            break;
-        }
+        next = run.go_on();
     }
     Ended {
-        cut_short: steps > STEPS_MAX,
+        cut_short: run.now < until && next != Next::Rests,
         left_over: run.books.left_over(run.campaign, until),
     }
+}
+
+/// How a rehearsal goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// There may be more to do.
+    GoesOn,
+    /// Nothing is to come.
+    Rests,
+    /// The machine wants what is not here.
+    IsStuck,
 }
 
 struct Run<'t, T> {
@@ -168,8 +175,8 @@ impl<'t, T: FnMut(Event<'_>)> Run<'t, T> {
         (run, unsettled)
     }
 
-    /// Does the next thing, if there is one; what is due after the end is left alone by the caller.
-    fn goes_on(&mut self) -> bool {
+    /// Does the next thing, or lets time pass until there is one.
+    fn go_on(&mut self) -> Next {
         match self.machine.need(self.now) {
             Some(Need::DuePage(request)) => self.machine.admit(self.books.due_page(request)),
             Some(Need::Sweep(sweep)) => {
@@ -177,14 +184,15 @@ impl<'t, T: FnMut(Event<'_>)> Run<'t, T> {
                 self.step(&[Input::Swept(sweep.seq, page)]);
             }
             // Nothing tells the machine of other settings.
-            Some(Need::Settings | Need::Reload) => return false,
+            Some(Need::Settings | Need::Reload) => return Next::IsStuck,
             None if self.machine.is_due(self.now) => self.step(&[Input::Tick]),
             None => match self.machine.next_wake_at(self.now) {
                 Some(at) if at > self.now => self.now = at,
-                _ => return false,
+                Some(_) => return Next::IsStuck,
+                None => return Next::Rests,
             },
         }
-        true
+        Next::GoesOn
     }
 
     /// Makes a step, and the one of the outcomes that its messages have.

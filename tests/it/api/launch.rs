@@ -43,6 +43,15 @@ fn expect(answer: &Answer, status: u16, error: &str) {
     assert_eq!(told, (status, error.to_owned()), "{}", answer.text);
 }
 
+/// Asks the same on the command line, beside the engine.
+fn asked_beside(engine: &Engine, tenant: &str, campaign: &str) -> Value {
+    let path = engine.folder.path().join("regua.db");
+    let setting = format!("store.path={}", path.to_str().expect("utf-8"));
+    let command = ["whatif", campaign, "--tenant", tenant, "--price", "sms=8"];
+    let told = binary::run(&[&command[..], &["--set", &setting]].concat());
+    serde_json::from_slice(&told.stdout).expect("one JSON object")
+}
+
 #[test]
 fn a_launch_confirms_what_it_comes_to_and_nothing_else() {
     let engine = Engine::start();
@@ -68,6 +77,10 @@ fn a_launch_confirms_what_it_comes_to_and_nothing_else() {
     expect(&stale, 409, "estimate_changed");
     let second = estimated(&client, &tenant, &campaign);
     assert_eq!(second["messages"]["total"], 5);
+    assert_eq!(
+        asked_beside(&engine, &tenant, &campaign)["messages"],
+        second["messages"]
+    );
     let path = format!("/v1/tenants/{tenant}/campaigns/{campaign}");
     ok(&client.put(&path, &super::campaign()));
     let stale = launched(&client, &tenant, &campaign, "l-3", &second);

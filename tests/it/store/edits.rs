@@ -85,7 +85,9 @@ async fn tag(store: &Store, tenant: TenantId, of: &Setting) -> Tag {
             let read = store.list_template_versions(tenant, &template.code, &ask);
             read.await.map(|it| it.tag)
         }
-        Setting::CreditsBought(_) | Setting::FeedSilence(_) => panic!("it is never read"),
+        Setting::Profile(_) | Setting::CreditsBought(_) | Setting::FeedSilence(_) => {
+            panic!("it is never read")
+        }
     };
     tag.expect("a tag")
 }

@@ -7,7 +7,8 @@ use schedules::calendar::Calendar;
 use schedules::id::{CampaignId, TenantId};
 use schedules::rule::RulePack;
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
-use tests::database::Database;
+use sqlx::{Connection, PgConnection};
+use tests::database::{Database, Engine, on};
 use tests::scene::{
     START, Scene, boleto, edit, new_tenant, opted_in, opted_out, reference, reopened, two_steps,
 };
@@ -201,6 +202,41 @@ async fn an_estimate_confirms_its_own_campaign_version_and_day(database: Databas
         matches!(launched, Some(FactAnswer::Applied { .. })),
         "{launched:?}"
     );
+}
+
+/// In a clustered database an older transaction may be open while newer ones are done: what those
+/// added was seen, and what that one will have added was not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estimate_tells_what_it_saw_from_what_an_open_transaction_adds() {
+    on(Engine::Postgres, |database| async move {
+        let run = async |session: &mut PgConnection, sql: &'static str| {
+            let done = sqlx::raw_sql(sql).execute(session).await;
+            done.expect("the statement runs");
+        };
+        let open = || async {
+            let session = PgConnection::connect(database.url()).await;
+            let mut session = session.expect("a connection");
+            run(&mut session, "BEGIN; SELECT txid_current()").await;
+            session
+        };
+        let mut import = open().await;
+        let draft = Draft::set(&database).await;
+        draft.estimate("blind").await;
+        let imported = "INSERT INTO audit (tenant_id, at, actor, action, subject, detail)
+            VALUES (1, 0, 'test', 'boletos.imported', 'imp_9', '{}'); COMMIT";
+        run(&mut import, imported).await;
+        assert_eq!(draft.launch("no", "blind", START).await, None);
+        let mut older = open().await;
+        draft.add(0).await;
+        draft.estimate("seeing").await;
+        let launched = draft.launch("go", "seeing", START).await;
+        assert!(
+            matches!(launched, Some(FactAnswer::Applied { .. })),
+            "{launched:?}"
+        );
+        run(&mut older, "ROLLBACK").await;
+    })
+    .await;
 }
 
 async fn a_launch_that_is_told_again_is_known_whatever_came_in_since(database: Database) {

@@ -1,6 +1,8 @@
 //! A rehearsal against the real thing: the same tenant, once in books in memory, once with an owner
 //! that commits to the store on virtual time. What went out, and every verdict, must agree.
 
+use std::collections::BTreeSet;
+
 use actors::machine::change::Change;
 use actors::machine::effect::Effect;
 use actors::machine::input::Input;
@@ -10,10 +12,10 @@ use chrono::NaiveTime;
 use engine::facts::{Fact, Saying};
 use engine::store::{NewBoleto, NewCampaign, Setting, Store, Whom};
 use engine::whatif::load::{Asked, load};
-use engine::whatif::{Event, rehearse};
+use engine::whatif::{Event, World, rehearse};
 use schedules::cadence::{Cadence, Step};
 use schedules::channel::Channel;
-use schedules::id::CampaignId;
+use schedules::id::{CampaignId, ContactId};
 use schedules::rule::RulePack;
 use schedules::template::{Template, Variable};
 use schedules::time::{DAY_MS, Timestamp};
@@ -22,7 +24,10 @@ use tests::scene::{START, Scene, accepted, boleto, edit, new_tenant, opted_out, 
 
 use super::store_suite;
 
-store_suite!(what_is_rehearsed_is_what_happens);
+store_suite!(
+    what_is_rehearsed_is_what_happens,
+    a_few_boletos_are_read_as_all_of_them_are,
+);
 
 /// How long both go on.
 const UNTIL: Timestamp = START.plus_ms(40 * DAY_MS);
@@ -144,6 +149,70 @@ async fn what_is_rehearsed_is_what_happens(database: Database) {
     rehearsed.sort();
     owner.lines.sort();
     assert_eq!(rehearsed, owner.lines);
+}
+
+/// What of a world is compared: boletos and whether they are in, enrollments, contacts.
+fn shown(world: &World, contacts: &BTreeSet<ContactId>) -> String {
+    let mine = |id: &ContactId| contacts.contains(id);
+    let boletos = world.boletos.iter().filter(|one| mine(&one.contact));
+    let boletos = boletos.map(|one| (one.boleto.reference.clone(), one.boleto.due_on, one.is_in));
+    let standing = world.standing.iter().filter(|one| mine(&one.contact));
+    let known = world.contacts.iter().filter(|one| mine(&one.id));
+    let known = known.map(|one| {
+        (
+            one.id,
+            one.phone.clone(),
+            one.suppressed.clone(),
+            one.sends.len(),
+        )
+    });
+    let known: BTreeSet<_> = known.map(|one| format!("{one:?}")).collect();
+    format!(
+        "{:#?}",
+        (
+            boletos.collect::<Vec<_>>(),
+            standing.collect::<Vec<_>>(),
+            known
+        )
+    )
+}
+
+async fn a_few_boletos_are_read_as_all_of_them_are(database: Database) {
+    let (scene, draft) = set(&database).await;
+    let mut owner = Owner::of(&scene, START).await;
+    owner.work(START.plus_ms(10 * DAY_MS)).await;
+    let now = owner.now;
+    let read = async |campaign, whom| {
+        let asked = Asked {
+            tenant: scene.tenant,
+            campaign,
+            version: None,
+            whom,
+        };
+        load(&scene.store, &asked, now).await.expect("it is read")
+    };
+    let ids = [scene.boleto_id(3).await, scene.boleto_id(2).await];
+    for campaign in [scene.campaign, draft] {
+        let all = read(campaign, Whom::All(100)).await;
+        let few = read(campaign, Whom::Of(ids.to_vec())).await;
+        let contacts: BTreeSet<_> = few.meant.values().map(|one| one.contact).collect();
+        assert_eq!(contacts.len(), 2);
+        assert_eq!(shown(&few.world, &contacts), shown(&all.world, &contacts));
+        let bars: Vec<_> = few.meant.values().map(|one| one.bar.clone()).collect();
+        assert_eq!(bars, [Some("paid".to_owned()), None]);
+        let newest = read(campaign, Whom::Newest(1)).await;
+        let expected = match campaign == draft {
+            true => vec![scene.boleto_id(23).await],
+            false => Vec::new(),
+        };
+        assert_eq!(newest.meant.into_keys().collect::<Vec<_>>(), expected);
+        let less = read(campaign, Whom::All(5)).await;
+        assert_eq!((less.world.boletos.len(), less.truncated), (5, true));
+    }
+    let elsewhere = Scene::set(&database.store).await;
+    let named = Whom::Of(ids.to_vec());
+    let theirs = elsewhere.store.meant(elsewhere.tenant, draft, &named);
+    assert!(theirs.await.expect("the database answers").is_empty());
 }
 
 /// An owner with nothing around it: each message is accepted at once.
