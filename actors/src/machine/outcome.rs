@@ -55,6 +55,7 @@ impl<'m> Draft<'m> {
             } => self.go_back(claim, claim.from, self.now),
             Outcome::Abandoned { .. } => self.put_off(claim),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
+            Outcome::Held { for_ms, .. } => self.wait_out(claim, *for_ms),
             Outcome::Unavailable => self.retry(claim, None),
             Outcome::Rejected { .. } => self.next_channel(claim, Reason::ProviderRejected),
         }
@@ -76,6 +77,16 @@ impl<'m> Draft<'m> {
         let expires_at = claim.touch.expires_at;
         let at = at.map_or(expires_at, |at| at.min(expires_at));
         self.go_back(claim, claim.from, at);
+    }
+
+    /// Looks at the touch again once its provider would take it; that is no try of the channel,
+    /// since nothing failed. One that would expire meanwhile goes to the next channel at once.
+    fn wait_out(&mut self, claim: &'m Claim, for_ms: i64) {
+        let at = self.now.plus_ms(for_ms.max(PAUSE_MIN_MS));
+        match at < claim.touch.expires_at {
+            true => self.go_back(claim, claim.from, at),
+            false => self.next_channel(claim, Reason::ProviderRejected),
+        }
     }
 
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {

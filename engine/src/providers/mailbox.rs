@@ -133,7 +133,7 @@ mod tests {
     use actors::clock::SystemClock;
     use schedules::channel::Channel;
     use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId};
-    use schedules::template::{Rendered, Template};
+    use schedules::template::{Approved, Rendered, Template};
     use schedules::time::Timestamp;
 
     use super::*;
@@ -148,6 +148,7 @@ mod tests {
             body: "Olá".to_owned(),
             variables: Vec::new(),
             ttl_ms: 0,
+            approved: Approved::default(),
         };
         let reminder = ReminderId {
             enrollment: EnrollmentId(1),
@@ -171,6 +172,7 @@ mod tests {
                 subject: None,
                 body: "Olá".to_owned(),
                 parameters: Vec::new(),
+                buttons: Vec::new(),
             },
             deadline_at: Timestamp::from_unix_ms(0),
         }
