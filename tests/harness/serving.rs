@@ -14,6 +14,14 @@ const LOOKS_MAX: u64 = 10_000;
 /// # Panics
 /// When it does not come up.
 pub fn start(folder: &Path) -> (Running, String) {
+    start_with(folder, &[])
+}
+
+/// As [`start`], with more arguments.
+///
+/// # Panics
+/// As [`start`].
+pub fn start_with(folder: &Path, more: &[&str]) -> (Running, String) {
     let log = folder.join("log");
     let setting = format!("store.path={}", folder.join("regua.db").display());
     let arguments = [
@@ -23,7 +31,7 @@ pub fn start(folder: &Path) -> (Running, String) {
         "--set",
         "serve.listen=127.0.0.1:0",
     ];
-    let arguments = [&arguments[..], &["--set", "log.format=json"]].concat();
+    let arguments = [&arguments[..], &["--set", "log.format=json"], more].concat();
     let mut engine = Running::start(&arguments, &log);
     let mut address = None;
     let up = binary::observe(LOOKS_MAX, || {

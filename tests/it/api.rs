@@ -21,8 +21,12 @@ struct Engine {
 
 impl Engine {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let (running, address) = serving::start(folder.path());
+        let (running, address) = serving::start_with(folder.path(), arguments);
         let mut token = None;
         binary::observe(LOOKS_MAX, || {
             token = first_token(folder.path());
@@ -348,4 +352,33 @@ fn what_lets_reminders_go_on_says_when_it_happened() {
     }
     let then = Some("2026-01-01T00:00:00Z");
     assert_eq!(say(then, "contact.opted_in", phone()).status, 202);
+}
+
+#[test]
+fn a_sender_names_a_provider_that_its_tenant_may_use() {
+    let trial = ["kind=mailbox", "tenants=ten_2"].map(|it| format!("providers.trial.{it}"));
+    let engine = Engine::start_with(&["--set", &trial[0], "--set", &trial[1]]);
+    let put = |tenant: &str, provider: &str| {
+        let pace = json!({ "per_second": 100, "burst": 100 });
+        let sender = json!({ "channel": "sms", "provider": provider, "pace": pace });
+        let path = format!("/v1/tenants/{tenant}/senders");
+        let answer = engine.admin.put(&path, &sender);
+        (answer.status, answer.text)
+    };
+    let tenants = [engine.tenant(), engine.tenant()];
+    assert_eq!(tenants, ["ten_1", "ten_2"]);
+    let refused = put("ten_1", "trial");
+    assert_eq!(refused.0, 422, "{}", refused.1);
+    assert!(
+        refused.1.contains("there is no such provider"),
+        "{}",
+        refused.1
+    );
+    // Whether it is another tenant's or nobody's is not told.
+    assert_eq!(put("ten_1", "nobodys"), refused);
+    let senders = || engine.numbers("SELECT count(*) FROM senders");
+    assert_eq!(senders(), 0);
+    assert_eq!(put("ten_2", "trial").0, 200);
+    assert_eq!(put("ten_1", "mailbox").0, 200);
+    assert_eq!(senders(), 2);
 }

@@ -20,7 +20,6 @@ use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
 use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
-use crate::providers::mailbox::Mailbox;
 use crate::providers::registry::Registry;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
@@ -149,8 +148,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mailbox = Mailbox::new(store.clone(), Arc::clone(&clock), config.mailbox);
-    let gateway = Arc::new(Registry::default().with("mailbox", mailbox));
+    let gateway = Registry::configured(config, &store, &clock);
+    let offers = Arc::new(gateway.offers());
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
         lease: config.node.lease_times(),
@@ -165,11 +164,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             token.expose()
         )?;
     }
-    let engine = Engine::start(store, gateway, Arc::clone(&clock), pace)?;
+    let engine = Engine::start(store, Arc::new(gateway), Arc::clone(&clock), pace)?;
     let api = Api {
         store: engine.store.clone(),
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
+        offers,
         clock,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
     };

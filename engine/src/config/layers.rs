@@ -19,7 +19,10 @@ const PREFIX: &str = "REGUA_";
 /// (`REGUA_SERVICE_HOST`) must not be taken for settings.
 const NESTING: &str = "__";
 
-/// The keys that hold secrets.
+/// The section whose parts are sections with names of their own.
+const NAMED_SECTION: &str = "providers";
+
+/// The keys that hold secrets: those of `providers` in each of its parts.
 const SECRET_KEYS: &[(&str, &str)] = &[("store", "url")];
 
 /// Where settings come from, besides the defaults.
@@ -119,7 +122,7 @@ fn environment_layer(environment: &[(OsString, OsString)], problems: &mut Vec<Pr
             continue;
         };
         match value.to_str() {
-            Some(value) => insert(&mut layer, section, key, value),
+            Some(value) => insert(&mut layer, section, key, NESTING, value),
             None => problems.push(Problem::new(name, not("utf-8 text"))),
         }
     }
@@ -137,7 +140,7 @@ fn override_layer(overrides: &[String], problems: &mut Vec<Problem>) -> Table {
                     ProblemKind::HideSecret,
                 ));
             }
-            Some(((section, key), value)) => insert(&mut layer, section, key, value),
+            Some(((section, key), value)) => insert(&mut layer, section, key, ".", value),
             None => problems.push(Problem::new("--set", not("SECTION.KEY=VALUE"))),
         }
     }
@@ -146,14 +149,34 @@ fn override_layer(overrides: &[String], problems: &mut Vec<Problem>) -> Table {
 
 /// Compares as [`insert`] does, which reads capitals like small letters.
 fn is_secret(section: &str, key: &str) -> bool {
+    let key = match key.rsplit_once('.') {
+        Some((_, key)) if section.eq_ignore_ascii_case(NAMED_SECTION) => key,
+        _ => key,
+    };
     SECRET_KEYS
         .iter()
         .any(|secret| secret.0.eq_ignore_ascii_case(section) && secret.1.eq_ignore_ascii_case(key))
 }
 
-fn insert(layer: &mut Table, section: &str, key: &str, value: &str) {
+/// Puts a value under its section and key, or under section, name and key.
+fn insert(layer: &mut Table, section: &str, key: &str, nesting: &str, value: &str) {
+    let section = section.to_ascii_lowercase();
+    match key.split_once(nesting) {
+        Some((name, key)) if section == NAMED_SECTION => {
+            let parts = layer
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(parts) = parts {
+                insert_at(parts, name.to_ascii_lowercase(), key, value);
+            }
+        }
+        _ => insert_at(layer, section, key, value),
+    }
+}
+
+fn insert_at(layer: &mut Table, section: String, key: &str, value: &str) {
     let section = layer
-        .entry(section.to_ascii_lowercase())
+        .entry(section)
         .or_insert_with(|| Value::Table(Table::new()));
     if let Value::Table(section) = section {
         section.insert(key.to_ascii_lowercase(), Value::String(value.to_owned()));

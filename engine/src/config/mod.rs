@@ -11,6 +11,7 @@ mod problem;
 mod reading;
 mod secret;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -18,13 +19,15 @@ use actors::lease::LeaseTimes;
 use serde::Serialize;
 
 use crate::providers::mailbox::MailboxBehaviour;
+use crate::providers::settings::{self, ProviderSettings};
 
 pub use layers::Sources;
 pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use secret::Secret;
 
-use reading::{Section, read_section};
+pub(crate) use reading::Section;
+use reading::{read_named, read_section};
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -40,6 +43,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// How the provider behaves that sends nothing.
     pub mailbox: MailboxBehaviour,
+    /// The configured ways out, by the names that senders use.
+    pub providers: BTreeMap<String, ProviderSettings>,
     /// What it says about itself.
     pub log: LogConfig,
 }
@@ -112,23 +117,24 @@ impl Config {
         let node = read_section(&mut root, "node", &mut problems, read_node);
         let serve = read_section(&mut root, "serve", &mut problems, read_serve);
         let mailbox = read_section(&mut root, "mailbox", &mut problems, read_mailbox);
+        let providers = read_named(&mut root, "providers", &mut problems, settings::read);
         let log = read_section(&mut root, "log", &mut problems, read_log);
         problems.extend(
             root.keys()
                 .map(|key| Problem::new(key, ProblemKind::KnowKey)),
         );
-        match (store, node, serve, mailbox, log) {
-            (Some(store), Some(node), Some(serve), Some(mailbox), Some(log))
-                if problems.is_empty() =>
-            {
-                Ok(Self {
-                    store,
-                    node,
-                    serve,
-                    mailbox,
-                    log,
-                })
-            }
+        let read = || {
+            Some(Self {
+                store: store?,
+                node: node?,
+                serve: serve?,
+                mailbox: mailbox?,
+                providers: providers?,
+                log: log?,
+            })
+        };
+        match read() {
+            Some(config) if problems.is_empty() => Ok(config),
             _ => Err(Problems(problems)),
         }
     }

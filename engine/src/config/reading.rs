@@ -1,5 +1,6 @@
 //! Takes keys out of a section one by one; what is left over in the end nobody knows.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
@@ -10,9 +11,12 @@ use super::layers::read_text;
 use super::problem::{Problem, ProblemKind};
 use super::secret::Secret;
 
+/// The longest name of a section, in characters.
+const SECTION_NAME_MAX: usize = 40;
+
 /// A section that is being read. A `None` from one of its methods has left its problem behind.
-pub(super) struct Section<'a> {
-    name: &'static str,
+pub(crate) struct Section<'a> {
+    name: String,
     table: Table,
     problems: &'a mut Vec<Problem>,
 }
@@ -20,19 +24,76 @@ pub(super) struct Section<'a> {
 /// Takes a section out of the settings, reads it and refuses what is left of it.
 pub(super) fn read_section<T>(
     root: &mut Table,
-    name: &'static str,
+    name: &str,
     problems: &mut Vec<Problem>,
     read: impl FnOnce(&mut Section<'_>) -> Option<T>,
 ) -> Option<T> {
-    let table = match root.remove(name) {
-        Some(Value::Table(table)) => table,
+    let table = take_table(root, name, name, problems)?;
+    read_table(name.to_owned(), table, problems, read)
+}
+
+/// Takes a section out of the settings whose parts are sections with names of their own, and reads
+/// each of them.
+pub(super) fn read_named<T>(
+    root: &mut Table,
+    name: &str,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&mut Section<'_>) -> Option<T>,
+) -> Option<BTreeMap<String, T>> {
+    let mut tables = take_table(root, name, name, problems)?;
+    let keys: Vec<String> = tables.keys().cloned().collect();
+    let mut found = Some(BTreeMap::new());
+    for key in keys {
+        let path = format!("{name}.{key}");
+        if !is_section_name(&key) {
+            let expected = "named by small letters, digits, - and single _".to_owned();
+            problems.push(Problem::new(&path, ProblemKind::ReadValue { expected }));
+            found = None;
+            continue;
+        }
+        let table = take_table(&mut tables, &key, &path, problems);
+        let value = table.and_then(|table| read_table(path, table, problems, &read));
+        found = found.zip(value).map(|(mut found, value)| {
+            found.insert(key, value);
+            found
+        });
+    }
+    found
+}
+
+/// Says whether a section can be named so: what the environment can spell as well, but for `-`.
+fn is_section_name(name: &str) -> bool {
+    let is_sign = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('_')
+        && !name.contains("__")
+        && name.len() <= SECTION_NAME_MAX
+        && name.chars().all(is_sign)
+}
+
+fn take_table(
+    from: &mut Table,
+    key: &str,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Table> {
+    match from.remove(key) {
+        Some(Value::Table(table)) => Some(table),
         Some(_) => {
             let expected = "a section".to_owned();
-            problems.push(Problem::new(name, ProblemKind::ReadValue { expected }));
-            return None;
+            problems.push(Problem::new(path, ProblemKind::ReadValue { expected }));
+            None
         }
-        None => Table::new(),
-    };
+        None => Some(Table::new()),
+    }
+}
+
+fn read_table<T>(
+    name: String,
+    table: Table,
+    problems: &mut Vec<Problem>,
+    read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+) -> Option<T> {
     let mut section = Section {
         name,
         table,
@@ -48,18 +109,63 @@ pub(super) fn read_section<T>(
 
 impl Section<'_> {
     /// Leaves a problem behind.
-    pub(super) fn refuse(&mut self, key: &str, kind: ProblemKind) {
+    pub(crate) fn refuse(&mut self, key: &str, kind: ProblemKind) {
         self.problems
             .push(Problem::new(&format!("{}.{key}", self.name), kind));
     }
 
     /// Forgets the keys that were not read.
-    pub(super) fn forget_rest(&mut self) {
+    pub(crate) fn forget_rest(&mut self) {
         self.table.clear();
     }
 
+    /// Takes something that may be left out.
+    pub(crate) fn optional<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.table.contains_key(key) {
+            read(self, key).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
+    /// Takes a yes or no, which the environment spells as text.
+    pub(crate) fn flag(&mut self, key: &str, default: bool) -> Option<bool> {
+        match self.table.remove(key) {
+            Some(Value::Boolean(flag)) => Some(flag),
+            Some(Value::String(text)) if text == "true" => Some(true),
+            Some(Value::String(text)) if text == "false" => Some(false),
+            Some(_) => self.misread(key, "true or false"),
+            None => Some(default),
+        }
+    }
+
+    /// Takes a list of texts, which the environment separates by commas, each read as something
+    /// else; there is at least one.
+    pub(crate) fn list<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<Vec<T>> {
+        let texts: Vec<String> = match self.table.remove(key) {
+            Some(Value::String(text)) => text.split(',').map(|it| it.trim().to_owned()).collect(),
+            Some(Value::Array(values)) => values
+                .into_iter()
+                .map(|value| match value {
+                    Value::String(text) => text,
+                    // No element is empty.
+                    _ => String::new(),
+                })
+                .collect(),
+            Some(_) => return self.misread(key, expected),
+            None => return self.refused(key, ProblemKind::FindValue),
+        };
+        let read: Result<Vec<T>, _> = texts.iter().map(|text| text.parse()).collect();
+        let read = read.ok().filter(|read| !read.is_empty());
+        read.or_else(|| self.misread(key, expected))
+    }
+
     /// Takes a text that is not empty.
-    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
         match self.table.remove(key) {
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
             Some(Value::String(_)) | None => self.refused(key, ProblemKind::FindValue),
@@ -68,13 +174,13 @@ impl Section<'_> {
     }
 
     /// Takes a text that can be read as something else.
-    pub(super) fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
+    pub(crate) fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
         let text = self.text(key)?;
         text.parse().ok().or_else(|| self.misread(key, expected))
     }
 
     /// Takes one of a few words.
-    pub(super) fn choice(
+    pub(crate) fn choice(
         &mut self,
         key: &str,
         words: &'static [&'static str],
@@ -85,7 +191,7 @@ impl Section<'_> {
     }
 
     /// Takes a whole number, which the environment spells as text.
-    pub(super) fn whole<T: TryFrom<i64>>(
+    pub(crate) fn whole<T: TryFrom<i64>>(
         &mut self,
         key: &str,
         range: RangeInclusive<i64>,
@@ -106,7 +212,7 @@ impl Section<'_> {
     }
 
     /// Takes a secret, stated in place or, under the same key with `_file`, by the name of a file.
-    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+    pub(crate) fn secret(&mut self, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         match (
             self.table.contains_key(key),

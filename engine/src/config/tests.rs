@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use schedules::id::TenantId;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {
@@ -329,4 +331,54 @@ fn what_is_printed_reads_back_as_the_same_settings() {
 fn an_override_without_section_key_and_value_is_refused() {
     let sources = overrides(&["node", "node=1", "arbiters=1"]);
     assert_eq!(problems(&sources), ["RG-CONFIG-004 --set"; 3]);
+}
+
+#[test]
+fn a_provider_has_a_name_of_its_own_in_every_source() {
+    let file = TestFile::with(
+        "providers.toml",
+        b"[providers.trial]\nkind = \"mailbox\"\ntenants = [\"ten_7\"]",
+    );
+    let sources = Sources {
+        file: Some(file.0.clone()),
+        environment: environment(&[
+            ("REGUA_PROVIDERS__TRIAL__TENANTS", "ten_1, ten_2"),
+            ("REGUA_PROVIDERS__SPARE__KIND", "mailbox"),
+        ])
+        .environment,
+        overrides: vec!["providers.third-1.kind=mailbox".to_owned()],
+    };
+    let config = Config::load(&sources).expect("settings");
+    let names: Vec<&String> = config.providers.keys().collect();
+    assert_eq!(names, ["spare", "third-1", "trial"]);
+    let tenants = config.providers["trial"].tenants.clone().expect("tenants");
+    assert_eq!(Vec::from_iter(tenants), [TenantId(1), TenantId(2)]);
+    assert_eq!(config.providers["spare"].tenants, None);
+    let printed = TestFile::with(
+        "providers2.toml",
+        config.to_toml().expect("toml").as_bytes(),
+    );
+    assert_eq!(Config::load(&printed.as_settings()), Ok(config));
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_provider_is_told() {
+    let file = TestFile::with(
+        "bad_providers.toml",
+        b"[providers]\nflat = 1\n[providers.Mail]\nkind = \"mailbox\"\n\
+          [providers.a__b]\nkind = \"mailbox\"\n[providers.c]\nkind = \"pigeon\"\nspeed = 1\n\
+          [providers.d]\nkind = \"mailbox\"\ntenants = []\nextra = 1\n\
+          [providers.e]\nkind = \"mailbox\"\ntenants = [\"con_1\"]\n[providers.f]",
+    );
+    let expected = [
+        "RG-CONFIG-004 providers.Mail",
+        "RG-CONFIG-004 providers.a__b",
+        "RG-CONFIG-004 providers.c.kind",
+        "RG-CONFIG-004 providers.d.tenants",
+        "RG-CONFIG-003 providers.d.extra",
+        "RG-CONFIG-004 providers.e.tenants",
+        "RG-CONFIG-005 providers.f.kind",
+        "RG-CONFIG-004 providers.flat",
+    ];
+    assert_eq!(problems(&file.as_settings()), expected);
 }

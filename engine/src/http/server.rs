@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::problem::Problem;
 use super::{caller, health, v1};
 use crate::doors::Doors;
+use crate::providers::registry::Offers;
 use crate::store::Store;
 
 /// How long a client may take to send its headers.
@@ -41,6 +42,8 @@ pub struct Api {
     pub node: Arc<Node>,
     /// The way in.
     pub doors: Doors,
+    /// What the providers offer, and to whom.
+    pub offers: Arc<Offers>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
     /// The turns of uploads: each holds a file in memory.

@@ -2,3 +2,4 @@
 
 pub mod mailbox;
 pub mod registry;
+pub mod settings;

@@ -1,36 +1,141 @@
 //! The configured providers, by the names that senders use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use actors::clock::Clock;
 use actors::machine::effect::HandOver;
 use actors::machine::input::Outcome;
 use actors::ports::Gateway;
 use async_trait::async_trait;
+use schedules::channel::Channel;
+use schedules::id::TenantId;
+
+use super::mailbox::Mailbox;
+use super::settings::ProviderKind;
+use crate::config::Config;
+use crate::store::Store;
+
+/// The provider that is there without being configured.
+const MAILBOX: &str = "mailbox";
 
 /// Finds each message's provider.
 #[derive(Clone, Default)]
 pub struct Registry {
     providers: BTreeMap<String, Arc<dyn Gateway>>,
+    offers: Offers,
+}
+
+/// What each provider offers, and to whom: what a tenant's sender is checked against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offers(BTreeMap<String, Offer>);
+
+/// What a provider offers, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The channels whose messages it can carry.
+    pub channels: &'static [Channel],
+    /// Who may use it; every tenant when `None`.
+    pub tenants: Option<BTreeSet<TenantId>>,
+}
+
+/// Why a tenant cannot send on a channel by a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOffered {
+    /// There is none of this name, or none for this tenant.
+    #[error("there is no such provider")]
+    Unknown,
+    /// It does not carry the channel.
+    #[error("the provider does not carry the channel")]
+    Channel,
+}
+
+impl NotOffered {
+    /// Returns the stable name of the reason, for outcomes.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_provider",
+            Self::Channel => "provider_without_channel",
+        }
+    }
+}
+
+impl Offers {
+    /// Checks that a tenant may send on a channel by the provider of a name. To a tenant that may
+    /// not use it, a provider looks like one that does not exist.
+    ///
+    /// # Errors
+    /// [`NotOffered`].
+    pub fn check(
+        &self,
+        tenant: TenantId,
+        channel: Channel,
+        provider: &str,
+    ) -> Result<(), NotOffered> {
+        let is_for = |offer: &&Offer| match &offer.tenants {
+            Some(tenants) => tenants.contains(&tenant),
+            None => true,
+        };
+        let offer = self.0.get(provider).filter(is_for);
+        let offer = offer.ok_or(NotOffered::Unknown)?;
+        let carries = offer.channels.contains(&channel);
+        carries.then_some(()).ok_or(NotOffered::Channel)
+    }
 }
 
 impl Registry {
-    /// Returns the registry with one more provider.
+    /// Makes the configured providers, and the mailbox where no other has its name.
+    pub fn configured(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Self {
+        let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
+        let mut registry = Self::default().with(MAILBOX, mailbox());
+        for (name, settings) in &config.providers {
+            let gateway = match &settings.kind {
+                ProviderKind::Mailbox => mailbox(),
+            };
+            let offer = Offer {
+                channels: settings.kind.channels(),
+                tenants: settings.tenants.clone(),
+            };
+            registry = registry.with_offer(name, gateway, offer);
+        }
+        registry
+    }
+
+    /// Returns the registry with one more provider, for every tenant and channel.
     #[must_use]
-    pub fn with(mut self, name: &str, gateway: impl Gateway + 'static) -> Self {
+    pub fn with(self, name: &str, gateway: impl Gateway + 'static) -> Self {
+        let offer = Offer {
+            channels: &Channel::ALL,
+            tenants: None,
+        };
+        self.with_offer(name, gateway, offer)
+    }
+
+    /// Returns the registry with one more provider, or another in its place.
+    #[must_use]
+    pub fn with_offer(mut self, name: &str, gateway: impl Gateway + 'static, offer: Offer) -> Self {
         self.providers.insert(name.to_owned(), Arc::new(gateway));
+        self.offers.0.insert(name.to_owned(), offer);
         self
+    }
+
+    /// Returns what the providers offer.
+    pub fn offers(&self) -> Offers {
+        self.offers.clone()
     }
 }
 
 #[async_trait]
 impl Gateway for Registry {
     async fn hand_over(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome {
-        match self.providers.get(&message.provider) {
-            Some(gateway) => gateway.hand_over(message, begin).await,
-            // The sender names a provider that this node does not have: another try is as useless.
-            None => Outcome::Rejected {
-                code: "unknown_provider".to_owned(),
+        let name = &message.provider;
+        let offered = self.offers.check(message.tenant, message.channel, name);
+        let gateway = self.providers.get(name).ok_or(NotOffered::Unknown);
+        match offered.and(gateway) {
+            Ok(gateway) => gateway.hand_over(message, begin).await,
+            // The sender names what this node does not have for it: another try is as useless.
+            Err(why) => Outcome::Rejected {
+                code: why.code().to_owned(),
             },
         }
     }

@@ -11,6 +11,7 @@ use schedules::template::Template;
 use serde::{Deserialize, Serialize};
 
 use super::super::caller::Caller;
+use super::super::problem::Problem;
 use super::super::server::Api;
 use super::{Answer, Id, answer, edit, resource};
 use crate::access::Scope;
@@ -63,9 +64,26 @@ put!(rules, RulePack, Manage, Setting::Rules);
 put!(calendar, Calendar, Manage, Setting::Calendar);
 put!(charges, Option<ChargeRule>, Manage, Setting::Charges);
 put!(retry, RetryPolicy, Manage, Setting::Retry);
-put!(sender, Sender, Manage, Setting::Sender);
 put!(template, Template, Manage, Setting::Template);
 // Whoever could give himself credits would not need any.
 put!(credits, Bought, Admin, |of: Bought| Setting::CreditsBought(
     of.bought
 ));
+
+/// Puts a sender, which must name a provider that carries its channel for this tenant.
+async fn sender(
+    caller: Caller,
+    api: web::Data<Api>,
+    tenant: web::Path<Id<TenantId>>,
+    request: HttpRequest,
+    body: web::Json<Sender>,
+) -> Answer {
+    caller.may(Scope::Manage, Some(tenant.0))?;
+    let sender = body.into_inner();
+    let offered = api.offers.check(tenant.0, sender.channel, &sender.provider);
+    offered.map_err(|why| Problem::invalid(why.to_string()))?;
+    let edit = edit(&request, &caller, &api, &sender)?;
+    let setting = Setting::Sender(sender);
+    let changed = api.doors.put_setting(tenant.0, edit, setting).await?;
+    answer(HttpResponse::Ok(), &Changed { changed })
+}

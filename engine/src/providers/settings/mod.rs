@@ -1,0 +1,62 @@
+//! The settings of the providers: one file a kind, each `[providers.NAME]` read as one of them.
+
+use std::collections::BTreeSet;
+
+use schedules::channel::Channel;
+use schedules::id::TenantId;
+use serde::{Serialize, Serializer};
+
+use crate::config::Section;
+
+/// The kinds of providers, as `kind` spells them.
+const KINDS: &[&str] = &["mailbox"];
+
+/// One way out, as it was configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProviderSettings {
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: ProviderKind,
+    /// Who may use it; every tenant when `None`.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
+    pub tenants: Option<BTreeSet<TenantId>>,
+}
+
+/// What a provider is, with the settings of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// Keeps what it would send.
+    Mailbox,
+}
+
+impl ProviderKind {
+    /// Returns the channels whose messages it can carry.
+    pub const fn channels(&self) -> &'static [Channel] {
+        match self {
+            Self::Mailbox => &Channel::ALL,
+        }
+    }
+}
+
+/// Reads one provider. Which keys are unknown depends on its kind.
+pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
+    let kind = match section.choice("kind", KINDS) {
+        Some(_) => Some(ProviderKind::Mailbox),
+        None => {
+            section.forget_rest();
+            None
+        }
+    };
+    let tenants = section.optional("tenants", |section, key| {
+        section.list(key, "a list of tenants, such as ten_1")
+    });
+    Some(ProviderSettings {
+        kind: kind?,
+        tenants: tenants?.map(BTreeSet::from_iter),
+    })
+}
+
+fn by_name<S: Serializer>(tenants: &Option<BTreeSet<TenantId>>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(tenants.iter().flatten().map(TenantId::to_string))
+}
