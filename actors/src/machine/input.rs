@@ -337,6 +337,8 @@ pub enum Abandoned {
     TrustLost,
     /// The node was shutting down.
     Draining,
+    /// The provider failed again and again, and is left alone for a while.
+    CircuitOpen,
 }
 
 impl Abandoned {
@@ -347,6 +349,7 @@ impl Abandoned {
             Abandoned::TooLate => "too_late",
             Abandoned::TrustLost => "trust_lost",
             Abandoned::Draining => "draining",
+            Abandoned::CircuitOpen => "circuit_open",
         }
     }
 }

@@ -14,6 +14,11 @@ use crate::ports::{Cursor, Returned};
 /// The shortest pause before a hand-over that did not begin is tried again, jitter aside,
 /// whatever the tenant's policy says.
 const PAUSE_MIN_MS: i64 = SECOND_MS;
+/// The longest pause before it, where the engine itself was what it waited for.
+const PAUSE_MAX_MS: i64 = MINUTE_MS;
+/// The longest pause before it, where its provider is left alone: that may last for hours, and each
+/// look is a row.
+const CIRCUIT_PAUSE_MAX_MS: i64 = 15 * MINUTE_MS;
 
 impl<'m> Draft<'m> {
     /// Follows one outcome; one that is known already changes nothing.
@@ -53,6 +58,9 @@ impl<'m> Draft<'m> {
             Outcome::Abandoned {
                 why: Abandoned::Stopped,
             } => self.go_back(claim, claim.from, self.now),
+            Outcome::Abandoned {
+                why: Abandoned::CircuitOpen,
+            } => self.wait_for_provider(claim),
             Outcome::Abandoned { .. } => self.put_off(claim),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
             Outcome::Held { for_ms, .. } => self.wait_out(claim, *for_ms),
@@ -64,19 +72,32 @@ impl<'m> Draft<'m> {
     /// Looks at the touch again after a pause that grows with its tries: what a slow provider, or a
     /// node that is leaving, could not begin in time, it could not begin any sooner at once.
     fn put_off(&mut self, claim: &'m Claim) {
+        // At its expiry the gates pass it over.
+        let expires_at = claim.touch.expires_at;
+        let at = self.after_a_pause(claim, PAUSE_MAX_MS);
+        let at = at.map_or(expires_at, |at| at.min(expires_at));
+        self.go_back(claim, claim.from, at);
+    }
+
+    /// Waits for a provider that is left alone, as long as the touch can wait; then it is the next
+    /// channel's turn.
+    fn wait_for_provider(&mut self, claim: &'m Claim) {
+        match self.after_a_pause(claim, CIRCUIT_PAUSE_MAX_MS) {
+            Some(at) if at < claim.touch.expires_at => self.go_back(claim, claim.from, at),
+            _ => self.next_channel(claim, Reason::RetriesExhausted),
+        }
+    }
+
+    fn after_a_pause(&self, claim: &Claim, longest_ms: i64) -> Option<Timestamp> {
         let policy = &self.machine.walks.tenant().retry;
         let patient = RetryPolicy {
             first_ms: policy.first_ms.max(PAUSE_MIN_MS),
             // Tries of other touches count as well: the pause must not outgrow this one's day.
-            longest_ms: policy.longest_ms.clamp(PAUSE_MIN_MS, MINUTE_MS),
+            longest_ms: policy.longest_ms.clamp(PAUSE_MIN_MS, longest_ms),
             tries_max: u16::MAX,
         };
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
-        let at = patient.next_at(self.now, claim.attempt.try_no, seed, None);
-        // At its expiry the gates pass it over.
-        let expires_at = claim.touch.expires_at;
-        let at = at.map_or(expires_at, |at| at.min(expires_at));
-        self.go_back(claim, claim.from, at);
+        patient.next_at(self.now, claim.attempt.try_no, seed, None)
     }
 
     /// Looks at the touch again once its provider would take it; that is no try of the channel,

@@ -16,6 +16,7 @@ use schedules::id::AttemptId;
 use schedules::mix::mixed;
 use serde::Serialize;
 
+use super::provider::{Answer, Provider};
 use crate::store::{Letter, Store, StoreError};
 
 /// How the mailbox behaves.
@@ -99,6 +100,13 @@ impl Gateway for Mailbox {
     }
 }
 
+#[async_trait]
+impl Provider for Mailbox {
+    async fn send(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Answer {
+        self.hand_over(message, begin).await.into()
+    }
+}
+
 /// Returns what a failing store makes of an attempt: only where nobody knows whether the letter is
 /// kept must it never be tried again.
 fn lost(attempt: AttemptId, error: &StoreError) -> Outcome {
@@ -132,51 +140,10 @@ fn hash(attempt: AttemptId, seed: u64) -> u64 {
 mod tests {
     use actors::clock::SystemClock;
     use schedules::channel::Channel;
-    use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId};
-    use schedules::template::{Approved, Rendered, Template};
-    use schedules::time::Timestamp;
 
+    use super::super::fixture;
     use super::*;
     use crate::store::SqliteSettings;
-
-    fn message() -> HandOver {
-        let template = Template {
-            code: "lembrete".to_owned(),
-            channel: Channel::Sms,
-            version: 1,
-            subject: None,
-            body: "Olá".to_owned(),
-            variables: Vec::new(),
-            ttl_ms: 0,
-            approved: Approved::default(),
-        };
-        let reminder = ReminderId {
-            enrollment: EnrollmentId(1),
-            step_no: 0,
-            occurrence: 0,
-        };
-        HandOver {
-            attempt: AttemptId {
-                reminder,
-                try_no: 0,
-            },
-            tenant: TenantId(1),
-            boleto: BoletoId(1),
-            contact: ContactId(1),
-            campaign: CampaignId(1),
-            channel: Channel::Sms,
-            provider: "mailbox".to_owned(),
-            to: "+5511987651234".to_owned(),
-            template: Arc::new(template),
-            rendered: Rendered {
-                subject: None,
-                body: "Olá".to_owned(),
-                parameters: Vec::new(),
-                buttons: Vec::new(),
-            },
-            deadline_at: Timestamp::from_unix_ms(0),
-        }
-    }
 
     #[tokio::test]
     async fn a_letter_that_was_not_kept_is_tried_again() {
@@ -188,14 +155,16 @@ mod tests {
         let store = Store::read_sqlite(&settings).await.expect("a store");
         let clock = Arc::new(SystemClock::start());
         let mailbox = Mailbox::new(store.clone(), clock, MailboxBehaviour::default());
-        let outcome = mailbox.hand_over(&message(), &|| true).await;
+        let outcome = mailbox
+            .hand_over(&fixture::message(Channel::Sms), &|| true)
+            .await;
         assert_eq!(outcome, Outcome::Unavailable);
         store.close().await;
     }
 
     #[test]
     fn only_a_letter_that_may_be_kept_is_of_unknown_outcome() {
-        let attempt = message().attempt;
+        let attempt = fixture::message(Channel::Sms).attempt;
         assert_eq!(lost(attempt, &StoreError::Unknown), Outcome::Unknown);
         for error in [
             StoreError::Unreachable,

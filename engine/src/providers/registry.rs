@@ -11,8 +11,10 @@ use async_trait::async_trait;
 use schedules::channel::Channel;
 use schedules::id::TenantId;
 
+use super::breaker::{Breaker, Turns};
 use super::mailbox::Mailbox;
-use super::settings::ProviderKind;
+use super::provider::Provider;
+use super::settings::{ProviderKind, ProviderSettings};
 use crate::config::Config;
 use crate::store::Store;
 
@@ -24,6 +26,7 @@ const MAILBOX: &str = "mailbox";
 pub struct Registry {
     providers: BTreeMap<String, Arc<dyn Gateway>>,
     offers: Offers,
+    turns: BTreeMap<String, Arc<Turns>>,
 }
 
 /// What each provider offers, and to whom: what a tenant's sender is checked against.
@@ -89,16 +92,27 @@ impl Registry {
         let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
         let mut registry = Self::default().with(MAILBOX, mailbox());
         for (name, settings) in &config.providers {
-            let gateway = match &settings.kind {
-                ProviderKind::Mailbox => mailbox(),
+            registry = match &settings.kind {
+                ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
             };
-            let offer = Offer {
-                channels: settings.kind.channels(),
-                tenants: settings.tenants.clone(),
-            };
-            registry = registry.with_offer(name, gateway, offer);
         }
         registry
+    }
+
+    fn behind_breaker(
+        mut self,
+        name: &str,
+        settings: &ProviderSettings,
+        provider: impl Provider + 'static,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let breaker = Breaker::new(name, provider, settings.circuit(), Arc::clone(clock));
+        self.turns.insert(name.to_owned(), breaker.turns());
+        let offer = Offer {
+            channels: settings.kind.channels(),
+            tenants: settings.tenants.clone(),
+        };
+        self.with_offer(name, breaker, offer)
     }
 
     /// Returns the registry with one more provider, for every tenant and channel.
@@ -119,6 +133,11 @@ impl Registry {
         self
     }
 
+    /// Returns how often the circuits of each configured provider opened and closed.
+    pub const fn turns(&self) -> &BTreeMap<String, Arc<Turns>> {
+        &self.turns
+    }
+
     /// Returns what the providers offer.
     pub fn offers(&self) -> Offers {
         self.offers.clone()
@@ -137,6 +156,49 @@ impl Gateway for Registry {
             Err(why) => Outcome::Rejected {
                 code: why.code().to_owned(),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    /// A gateway that takes everything.
+    struct Takes;
+
+    #[async_trait]
+    impl Gateway for Takes {
+        async fn hand_over(&self, _: &HandOver, _: &(dyn Fn() -> bool + Sync)) -> Outcome {
+            let provider_ref = String::new();
+            Outcome::Accepted { provider_ref }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_goes_only_by_a_provider_that_its_tenant_may_use_for_its_channel() {
+        let offer = |tenant| Offer {
+            channels: &[Channel::Email],
+            tenants: Some(BTreeSet::from([TenantId(tenant)])),
+        };
+        let registry = Registry::default()
+            .with_offer("ours", Takes, offer(1))
+            .with_offer("theirs", Takes, offer(2));
+        let cases = [
+            ("ours", Channel::Email, None),
+            ("ours", Channel::Sms, Some("provider_without_channel")),
+            ("theirs", Channel::Email, Some("unknown_provider")),
+            ("nobodys", Channel::Email, Some("unknown_provider")),
+        ];
+        for (provider, channel, refusal) in cases {
+            let mut message = fixture::message(channel);
+            message.provider = provider.to_owned();
+            let code = match registry.hand_over(&message, &|| true).await {
+                Outcome::Rejected { code } => Some(code),
+                _ => None,
+            };
+            assert_eq!(code.as_deref(), refusal, "{provider} {channel}");
         }
     }
 }

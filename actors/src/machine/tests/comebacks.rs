@@ -188,6 +188,44 @@ fn a_provider_that_holds_for_no_time_does_not_make_a_storm() {
 }
 
 #[test]
+fn a_provider_that_is_left_alone_costs_no_tries_and_few_looks() {
+    let (mut machine, mut claim) = claimed();
+    let (mut now, channel) = (at(7, 9, 0), claim.channel);
+    let mut looks = 0;
+    while now < at(7, 11, 0) {
+        let changes = abandon(&mut machine, &claim, Abandoned::CircuitOpen, now);
+        let back = came_back(&changes);
+        assert_eq!((back.failed, back.to.channel_tries), (None, 0));
+        now = back.to.next_at.unwrap();
+        let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+        claim = claims(&changes)[0].clone();
+        assert_eq!(claim.channel, channel);
+        looks += 1;
+    }
+    assert!(looks < 20, "{looks}");
+}
+
+#[test]
+fn a_provider_that_is_left_alone_for_too_long_leaves_the_touch_to_the_next_channel() {
+    let (mut machine, claim) = claimed();
+    let now = at(7, 9, 0);
+    let claim = alter(&mut machine, &claim, |claim| {
+        claim.touch.expires_at = now.plus_ms(2 * SECOND_MS);
+        claim.from.touch = Some(claim.touch);
+    });
+    assert_eq!(claim.channel, Channel::Whatsapp);
+    let changes = abandon(&mut machine, &claim, Abandoned::CircuitOpen, now);
+    assert_eq!(came_back(&changes).to.next_at, Some(now));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+    let claim = claims(&changes)[0].clone();
+    assert_eq!(claim.channel, Channel::Email);
+    // There is no other channel to wait for.
+    let changes = abandon(&mut machine, &claim, Abandoned::CircuitOpen, now);
+    let back = came_back(&changes);
+    assert_eq!(back.failed, Some(Reason::RetriesExhausted));
+}
+
+#[test]
 fn a_touch_without_a_key_left_has_failed_for_good() {
     let outcomes = [
         Outcome::Abandoned {

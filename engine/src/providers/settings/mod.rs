@@ -6,6 +6,7 @@ use schedules::channel::Channel;
 use schedules::id::TenantId;
 use serde::{Serialize, Serializer};
 
+use super::circuit::CircuitLimits;
 use crate::config::Section;
 
 /// The kinds of providers, as `kind` spells them.
@@ -17,6 +18,10 @@ pub struct ProviderSettings {
     /// What it is.
     #[serde(flatten)]
     pub kind: ProviderKind,
+    /// After so many failures in a row it is left alone.
+    pub circuit_failures: u32,
+    /// For how long, in milliseconds, before a message tries it again.
+    pub circuit_pause_ms: i64,
     /// Who may use it; every tenant when `None`.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
     pub tenants: Option<BTreeSet<TenantId>>,
@@ -39,20 +44,34 @@ impl ProviderKind {
     }
 }
 
+impl ProviderSettings {
+    /// Returns when it is left alone.
+    pub const fn circuit(&self) -> CircuitLimits {
+        CircuitLimits {
+            failures_max: self.circuit_failures,
+            pause_ms: self.circuit_pause_ms,
+        }
+    }
+}
+
 /// Reads one provider. Which keys are unknown depends on its kind.
 pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
     let kind = match section.choice("kind", KINDS) {
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();
-            None
+            return None;
         }
     };
+    let circuit_failures = section.whole("circuit_failures", 1..=1_000, Some(5));
+    let circuit_pause_ms = section.whole("circuit_pause_ms", 100..=3_600_000, Some(30_000));
     let tenants = section.optional("tenants", |section, key| {
         section.list(key, "a list of tenants, such as ten_1")
     });
     Some(ProviderSettings {
         kind: kind?,
+        circuit_failures: circuit_failures?,
+        circuit_pause_ms: circuit_pause_ms?,
         tenants: tenants?.map(BTreeSet::from_iter),
     })
 }
