@@ -23,7 +23,13 @@ const NESTING: &str = "__";
 const NAMED_SECTION: &str = "providers";
 
 /// The keys that hold secrets: those of `providers` in each of its parts.
-const SECRET_KEYS: &[(&str, &str)] = &[("store", "url")];
+const SECRET_KEYS: &[(&str, &str)] = &[
+    ("store", "url"),
+    ("providers", "token"),
+    ("providers", "apikey"),
+    ("providers", "credential"),
+    ("providers", "signing_key"),
+];
 
 /// Where settings come from, besides the defaults.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +65,7 @@ pub(super) fn merged(sources: &Sources) -> (Table, Vec<Problem>) {
 }
 
 /// Reads a file as text, up to the limit.
-pub(super) fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?
         .take(FILE_BYTES_MAX + 1)

@@ -4,6 +4,9 @@ use actors::machine::effect::HandOver;
 use actors::machine::input::Outcome;
 use async_trait::async_trait;
 
+/// The code under which the runbook explains that an account or its credentials are no good.
+pub const BROKEN: &str = "RG-PROVIDER-010";
+
 /// A way out that may fail.
 #[async_trait]
 pub trait Provider: Send + Sync {

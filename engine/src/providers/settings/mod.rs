@@ -1,16 +1,25 @@
 //! The settings of the providers: one file a kind, each `[providers.NAME]` read as one of them.
 
+pub mod egress;
+pub mod evolution;
+pub mod header;
+pub mod http_sms;
+pub mod whatsapp;
+
 use std::collections::BTreeSet;
 
 use schedules::channel::Channel;
 use schedules::id::TenantId;
 use serde::{Serialize, Serializer};
 
+use self::evolution::EvolutionSettings;
+use self::http_sms::HttpSmsSettings;
+use self::whatsapp::WhatsappSettings;
 use super::circuit::CircuitLimits;
 use crate::config::Section;
 
 /// The kinds of providers, as `kind` spells them.
-const KINDS: &[&str] = &["mailbox"];
+const KINDS: &[&str] = &["mailbox", "whatsapp", "evolution", "http_sms"];
 
 /// One way out, as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +42,12 @@ pub struct ProviderSettings {
 pub enum ProviderKind {
     /// Keeps what it would send.
     Mailbox,
+    /// A number of the WhatsApp Cloud API.
+    Whatsapp(WhatsappSettings),
+    /// An instance of the Evolution API.
+    Evolution(EvolutionSettings),
+    /// An SMS gateway over HTTP.
+    HttpSms(HttpSmsSettings),
 }
 
 impl ProviderKind {
@@ -40,6 +55,8 @@ impl ProviderKind {
     pub const fn channels(&self) -> &'static [Channel] {
         match self {
             Self::Mailbox => &Channel::ALL,
+            Self::Whatsapp(_) | Self::Evolution(_) => &[Channel::Whatsapp],
+            Self::HttpSms(_) => &[Channel::Sms],
         }
     }
 }
@@ -57,6 +74,9 @@ impl ProviderSettings {
 /// Reads one provider. Which keys are unknown depends on its kind.
 pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
     let kind = match section.choice("kind", KINDS) {
+        Some("whatsapp") => WhatsappSettings::read(section).map(ProviderKind::Whatsapp),
+        Some("evolution") => EvolutionSettings::read(section).map(ProviderKind::Evolution),
+        Some("http_sms") => HttpSmsSettings::read(section).map(ProviderKind::HttpSms),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();
