@@ -5,6 +5,7 @@ mod commands;
 mod differential;
 mod doors;
 mod kills;
+mod providers;
 mod simulation;
 mod store;
 mod tidy;

@@ -7,12 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use schedules::time::{DAY_MS, HOUR_MS, SECOND_MS};
+use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// The least distance between two messages to one contact, in milliseconds (pair rate limit).
 const PAIR_MS: i64 = 6 * SECOND_MS;
 /// The span over which contacts are counted, in milliseconds (messaging limit).
 const SPAN_MS: i64 = DAY_MS;
+/// The shortest wait of a message that found no room for its contact, in milliseconds: a crowd that
+/// waits for the same place must not come back for it every second.
+const FULL_MS_MIN: i64 = 15 * MINUTE_MS;
 /// How long a contact is remembered where contacts are not counted, in milliseconds: for the
 /// refusals of a pair.
 const PAIR_SPAN_MS: i64 = HOUR_MS;
@@ -75,7 +78,7 @@ impl Limits {
                 .by_time
                 .first()
                 .map_or(now_ms, |(sent_ms, _)| *sent_ms);
-            return Err(oldest_ms + SPAN_MS - now_ms);
+            return Err((oldest_ms + SPAN_MS - now_ms).max(FULL_MS_MIN));
         }
         let refusals = before.map_or(0, |contact| contact.refusals);
         let contact = Contact {
@@ -192,9 +195,9 @@ mod tests {
         // Who is counted already costs nothing, and is counted from its last message on.
         assert_eq!(sent(&limits, ANA, later), Ok(()));
         assert_eq!(sent(&limits, cid, later), Err(DAY_MS + 1_000 - later));
-        assert_eq!(sent(&limits, cid, DAY_MS + 999), Err(1));
+        assert_eq!(sent(&limits, cid, DAY_MS + 999), Err(FULL_MS_MIN));
         assert_eq!(sent(&limits, cid, DAY_MS + 1_000), Ok(()));
-        assert_eq!(sent(&limits, BIA, DAY_MS + 1_001), Err(later - 1_001));
+        assert_eq!(sent(&limits, BIA, DAY_MS + 1_001), Err(FULL_MS_MIN));
     }
 
     #[test]
