@@ -14,4 +14,5 @@ pub mod imports;
 pub mod providers;
 pub mod store;
 pub mod telemetry;
+pub mod unsubscribe;
 pub mod why;

@@ -8,3 +8,4 @@ pub mod gateway;
 pub mod http;
 pub mod scene;
 pub mod serving;
+pub mod smtp;

@@ -13,10 +13,10 @@ use tests::{behind, serving};
 const LOOKS_MAX: u64 = 10_000;
 
 /// An engine with its first token.
-struct Engine {
-    folder: TempDir,
+pub(crate) struct Engine {
+    pub(crate) folder: TempDir,
     _running: Running,
-    admin: Client,
+    pub(crate) admin: Client,
 }
 
 impl Engine {
@@ -24,7 +24,7 @@ impl Engine {
         Self::start_with(&[])
     }
 
-    fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let (running, address) = serving::start_with(folder.path(), arguments);
         let mut token = None;
@@ -40,11 +40,11 @@ impl Engine {
         }
     }
 
-    fn numbers(&self, sql: &str) -> i64 {
+    pub(crate) fn numbers(&self, sql: &str) -> i64 {
         behind::number(&self.folder.path().join("regua.db"), sql)
     }
 
-    fn tenant(&self) -> String {
+    pub(crate) fn tenant(&self) -> String {
         let new = json!({ "name": "Escola Aurora", "document": "12.ABC.345/01DE-35" });
         let created = self.admin.post("/v1/tenants", &new);
         assert_eq!(created.status, 201, "{}", created.text);
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// Returns somebody with a token of the tenant.
-    fn of(&self, tenant: &str, scopes: &str) -> Client {
+    pub(crate) fn of(&self, tenant: &str, scopes: &str) -> Client {
         let new = json!({ "name": "integração", "tenant": tenant, "scopes": scopes });
         let made = self.admin.post("/v1/tokens", &new);
         assert_eq!(made.status, 201, "{}", made.text);
@@ -70,7 +70,7 @@ fn first_token(folder: &Path) -> Option<String> {
     line.split_whitespace().last().map(str::to_owned)
 }
 
-fn ok(answer: &Answer) -> Value {
+pub(crate) fn ok(answer: &Answer) -> Value {
     assert!((200..300).contains(&answer.status), "{}", answer.text);
     answer.json()
 }
@@ -93,11 +93,11 @@ fn campaign() -> Value {
 }
 
 /// Rules that hold nothing: the story is not about the time of day at which the test runs.
-fn no_rules() -> Value {
+pub(crate) fn no_rules() -> Value {
     json!({ "name": "nenhuma", "version": 2, "rules": [] })
 }
 
-fn today_plus(days: u64) -> String {
+pub(crate) fn today_plus(days: u64) -> String {
     let zone = chrono_tz::America::Sao_Paulo;
     let today = chrono::Utc::now().with_timezone(&zone).date_naive();
     (today + chrono::Days::new(days)).to_string()

@@ -22,6 +22,7 @@ use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
 use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
+use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry;
 
@@ -102,7 +103,9 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let import = || error.downcast_ref::<ImportError>().map(ImportError::code);
     let demo = || error.downcast_ref().and_then(DemoError::code);
     let bench = || error.downcast_ref().and_then(BenchError::code);
+    let provider = || error.downcast_ref::<SetUpError>().map(SetUpError::code);
     let engine = store.or_else(boot).or_else(listen).or_else(import);
+    let engine = engine.or_else(provider);
     engine.or_else(demo).or_else(bench)
 }
 
@@ -150,8 +153,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (opt_outs, said) = opt_outs();
-    let gateway = Registry::configured(config, &store, &clock, &opt_outs);
+    let gateway = Registry::configured(config, &store, &clock, &opt_outs)?;
     let offers = Arc::new(gateway.offers());
+    let links = config.unsubscribe.clone().map(Arc::new);
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
         lease: config.node.lease_times(),
@@ -175,6 +179,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         node: Arc::clone(&engine.node),
         doors: engine.doors.clone(),
         offers,
+        links,
         clock,
         uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
     };

@@ -29,6 +29,8 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("providers", "apikey"),
     ("providers", "credential"),
     ("providers", "signing_key"),
+    ("providers", "password"),
+    ("unsubscribe", "key"),
 ];
 
 /// Where settings come from, besides the defaults.
@@ -97,7 +99,7 @@ fn parse(name: &str, text: &str) -> Result<Table, Problem> {
 /// Lets the upper layer win, key by key.
 ///
 /// A section that states another `kind` replaces the one below: keys of the former kind would
-/// be unknown to it.
+/// be unknown to it. One that is the first to state a `kind` does not.
 fn put_on_top(below: &mut Table, above: Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
@@ -112,9 +114,10 @@ fn put_on_top(below: &mut Table, above: Table) {
 }
 
 fn changes_kind(below: &Table, above: &Table) -> bool {
-    above
-        .get("kind")
-        .is_some_and(|kind| below.get("kind") != Some(kind))
+    let (below, above) = (below.get("kind"), above.get("kind"));
+    below
+        .zip(above)
+        .is_some_and(|(below, above)| below != above)
 }
 
 fn environment_layer(environment: &[(OsString, OsString)], problems: &mut Vec<Problem>) -> Table {

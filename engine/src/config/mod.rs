@@ -16,10 +16,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use actors::lease::LeaseTimes;
+use schedules::link::check_link;
 use serde::Serialize;
 
 use crate::providers::mailbox::MailboxBehaviour;
 use crate::providers::settings::{self, ProviderSettings};
+use crate::unsubscribe::{KEY_BYTES_MIN, Links};
 
 pub use layers::Sources;
 pub use levels::Levels;
@@ -46,6 +48,9 @@ pub struct Config {
     pub mailbox: MailboxBehaviour,
     /// The configured ways out, by the names that senders use.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// The links by which contacts end messages; messages have none when it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<Links>,
     /// What it says about itself.
     pub log: LogConfig,
 }
@@ -119,6 +124,7 @@ impl Config {
         let serve = read_section(&mut root, "serve", &mut problems, read_serve);
         let mailbox = read_section(&mut root, "mailbox", &mut problems, read_mailbox);
         let providers = read_named(&mut root, "providers", &mut problems, settings::read);
+        let unsubscribe = read_section(&mut root, "unsubscribe", &mut problems, read_unsubscribe);
         let log = read_section(&mut root, "log", &mut problems, read_log);
         problems.extend(
             root.keys()
@@ -131,6 +137,7 @@ impl Config {
                 serve: serve?,
                 mailbox: mailbox?,
                 providers: providers?,
+                unsubscribe: unsubscribe?,
                 log: log?,
             })
         };
@@ -222,6 +229,26 @@ fn read_mailbox(section: &mut Section<'_>) -> Option<MailboxBehaviour> {
         section.refuse("rejected", ProblemKind::AgreeFaults);
     }
     Some(behaviour)
+}
+
+/// Reads an address and a key, or neither.
+fn read_unsubscribe(section: &mut Section<'_>) -> Option<Option<Links>> {
+    let base_url = section.optional("base_url", Section::text);
+    let key = section.optional_secret("key");
+    let (base_url, key) = match (base_url?, key?) {
+        (Some(base_url), Some(key)) => (base_url, key),
+        (None, None) => return Some(None),
+        (Some(_), None) => return section.refused("key", ProblemKind::FindValue),
+        (None, Some(_)) => return section.refused("base_url", ProblemKind::FindValue),
+    };
+    let base_url = base_url.trim_end_matches('/').to_owned();
+    if check_link(&base_url).is_err() {
+        return section.misread("base_url", "a plain https address");
+    }
+    if key.expose().len() < KEY_BYTES_MIN {
+        return section.misread("key", "32 bytes long at least");
+    }
+    Some(Some(Links { base_url, key }))
 }
 
 fn read_log(section: &mut Section<'_>) -> Option<LogConfig> {

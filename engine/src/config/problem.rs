@@ -54,6 +54,11 @@ pub enum ProblemKind {
     /// More faults than messages.
     #[error("the shares of 10000 messages are more than all of them together")]
     AgreeFaults,
+    /// Mail over a network in the clear.
+    #[error(
+        "mail goes in the clear to this machine alone, unless `insecure = true` says otherwise"
+    )]
+    SecureMail,
 }
 
 impl ProblemKind {
@@ -70,6 +75,7 @@ impl ProblemKind {
             Self::ReadSecretFile => "RG-CONFIG-008",
             Self::AgreeLeaseTimes => "RG-CONFIG-009",
             Self::AgreeFaults => "RG-CONFIG-010",
+            Self::SecureMail => "RG-CONFIG-011",
         }
     }
 }

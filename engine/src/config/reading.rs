@@ -136,14 +136,6 @@ impl Section<'_> {
         }
     }
 
-    /// Takes a secret that may be left out.
-    pub(crate) fn optional_secret(&mut self, key: &str) -> Option<Option<Secret>> {
-        match self.has(key) || self.has(&format!("{key}_file")) {
-            true => self.secret(key).map(Some),
-            false => Some(None),
-        }
-    }
-
     /// Forgets the keys that were not read.
     pub(crate) fn forget_rest(&mut self) {
         self.table.clear();
@@ -204,6 +196,19 @@ impl Section<'_> {
         }
     }
 
+    /// Takes the name of a file whose text can be read as something else.
+    pub(crate) fn file<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Path, &str) -> Option<T>,
+    ) -> Option<T> {
+        let path = self.text(key)?;
+        let text = read_text(Path::new(&path)).ok();
+        let found = text.and_then(|text| read(Path::new(&path), &text));
+        found.or_else(|| self.misread(key, expected))
+    }
+
     /// Takes a text that can be read as something else.
     pub(crate) fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
         let text = self.text(key)?;
@@ -242,6 +247,18 @@ impl Section<'_> {
             .or_else(|| self.misread(key, &expected))
     }
 
+    /// Takes a secret that may be left out; see [`Section::secret`].
+    pub(crate) fn optional_secret(&mut self, key: &str) -> Option<Option<Secret>> {
+        let is_stated = [key, &format!("{key}_file")]
+            .iter()
+            .any(|key| self.table.contains_key(*key));
+        if is_stated {
+            self.secret(key).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
     /// Takes a secret, stated in place or, under the same key with `_file`, by the name of a file.
     pub(crate) fn secret(&mut self, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
@@ -267,7 +284,7 @@ impl Section<'_> {
         }
     }
 
-    fn misread<T>(&mut self, key: &str, expected: &str) -> Option<T> {
+    pub(super) fn misread<T>(&mut self, key: &str, expected: &str) -> Option<T> {
         self.refused(
             key,
             ProblemKind::ReadValue {
@@ -276,7 +293,7 @@ impl Section<'_> {
         )
     }
 
-    fn refused<T>(&mut self, key: &str, kind: ProblemKind) -> Option<T> {
+    pub(super) fn refused<T>(&mut self, key: &str, kind: ProblemKind) -> Option<T> {
         self.refuse(key, kind);
         None
     }

@@ -7,4 +7,5 @@ mod caller;
 pub mod health;
 mod problem;
 pub mod server;
+mod unsubscribe;
 mod v1;

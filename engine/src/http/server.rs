@@ -13,10 +13,11 @@ use actors::supervision::node::Node;
 use tokio::sync::Semaphore;
 
 use super::problem::Problem;
-use super::{caller, health, v1};
+use super::{caller, health, unsubscribe, v1};
 use crate::doors::Doors;
 use crate::providers::registry::Offers;
 use crate::store::Store;
+use crate::unsubscribe::Links;
 
 /// How long a client may take to send its headers.
 const HEADERS_MAX: Duration = Duration::from_secs(5);
@@ -44,6 +45,8 @@ pub struct Api {
     pub doors: Doors,
     /// What the providers offer, and to whom.
     pub offers: Arc<Offers>,
+    /// What makes the links of messages and reads them, where it is configured.
+    pub links: Option<Arc<Links>>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
     /// The turns of uploads: each holds a file in memory.
@@ -73,6 +76,7 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(unknown_path))
         .app_data(web::QueryConfig::default().error_handler(bad_query))
         .configure(health::endpoints)
+        .configure(unsubscribe::endpoints)
         .service(
             web::scope("/v1")
                 .configure(v1::endpoints)

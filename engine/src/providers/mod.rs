@@ -11,6 +11,7 @@ pub mod opt_outs;
 pub mod provider;
 pub mod registry;
 pub mod settings;
+pub mod smtp;
 pub mod whatsapp;
 
 #[cfg(test)]

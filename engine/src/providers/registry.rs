@@ -18,6 +18,7 @@ use super::mailbox::Mailbox;
 use super::opt_outs::OptOuts;
 use super::provider::Provider;
 use super::settings::{ProviderKind, ProviderSettings};
+use super::smtp::{SetUpError, Smtp};
 use super::whatsapp::Whatsapp;
 use crate::config::Config;
 use crate::store::Store;
@@ -94,14 +95,18 @@ impl Registry {
     /// Makes the configured providers, and the mailbox where no other has its name.
     ///
     /// What they hear of opt-outs goes to `opt_outs`.
+    ///
+    /// # Errors
+    /// [`SetUpError`].
     pub fn configured(
         config: &Config,
         store: &Store,
         clock: &Arc<dyn Clock>,
         opt_outs: &OptOuts,
-    ) -> Self {
+    ) -> Result<Self, SetUpError> {
         let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
         let mut registry = Self::default().with(MAILBOX, mailbox());
+        let links = config.unsubscribe.clone().map(Arc::new);
         for (name, settings) in &config.providers {
             registry = match &settings.kind {
                 ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
@@ -118,9 +123,13 @@ impl Registry {
                     let provider = HttpSms::new(name, gateway, Arc::clone(clock));
                     registry.behind_breaker(name, settings, provider, clock)
                 }
+                ProviderKind::Smtp(smtp) => {
+                    let smtp = Smtp::new(smtp.clone(), links.clone(), Arc::clone(clock))?;
+                    registry.behind_breaker(name, settings, smtp, clock)
+                }
             };
         }
-        registry
+        Ok(registry)
     }
 
     fn behind_breaker(

@@ -6,3 +6,4 @@ mod http_serve;
 mod http_settings;
 mod http_sms;
 mod http_whatsapp;
+mod smtp;

@@ -189,9 +189,13 @@ fn a_provider_that_holds_for_no_time_does_not_make_a_storm() {
 
 #[test]
 fn a_provider_that_is_left_alone_costs_no_tries_and_few_looks() {
-    let (mut machine, mut claim) = claimed();
-    let (mut now, channel) = (at(7, 9, 0), claim.channel);
-    let mut looks = 0;
+    let mut machine = machine();
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(7, 12, 0));
+    let mut now = at(7, 9, 0);
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+    let mut claim = claims(&changes)[0].clone();
+    let (channel, mut looks) = (claim.channel, 0);
     while now < at(7, 11, 0) {
         let changes = abandon(&mut machine, &claim, Abandoned::CircuitOpen, now);
         let back = came_back(&changes);

@@ -4,6 +4,7 @@ pub mod egress;
 pub mod evolution;
 pub mod header;
 pub mod http_sms;
+pub mod smtp;
 pub mod whatsapp;
 
 use std::collections::BTreeSet;
@@ -14,12 +15,13 @@ use serde::{Serialize, Serializer};
 
 use self::evolution::EvolutionSettings;
 use self::http_sms::HttpSmsSettings;
+use self::smtp::SmtpSettings;
 use self::whatsapp::WhatsappSettings;
 use super::circuit::CircuitLimits;
 use crate::config::Section;
 
 /// The kinds of providers, as `kind` spells them.
-const KINDS: &[&str] = &["mailbox", "whatsapp", "evolution", "http_sms"];
+const KINDS: &[&str] = &["mailbox", "whatsapp", "evolution", "http_sms", "smtp"];
 
 /// One way out, as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +50,8 @@ pub enum ProviderKind {
     Evolution(EvolutionSettings),
     /// An SMS gateway over HTTP.
     HttpSms(HttpSmsSettings),
+    /// E-mail by a server that takes it from us.
+    Smtp(SmtpSettings),
 }
 
 impl ProviderKind {
@@ -57,6 +61,7 @@ impl ProviderKind {
             Self::Mailbox => &Channel::ALL,
             Self::Whatsapp(_) | Self::Evolution(_) => &[Channel::Whatsapp],
             Self::HttpSms(_) => &[Channel::Sms],
+            Self::Smtp(_) => &[Channel::Email],
         }
     }
 }
@@ -77,6 +82,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
         Some("whatsapp") => WhatsappSettings::read(section).map(ProviderKind::Whatsapp),
         Some("evolution") => EvolutionSettings::read(section).map(ProviderKind::Evolution),
         Some("http_sms") => HttpSmsSettings::read(section).map(ProviderKind::HttpSms),
+        Some("smtp") => smtp::read(section).map(ProviderKind::Smtp),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();

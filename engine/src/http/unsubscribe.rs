@@ -1,0 +1,103 @@
+//! `/u/…`: where the links of messages lead. The link is all that whoever comes needs.
+//!
+//! To look changes nothing: mail servers follow links to see where they lead. A mailbox provider
+//! posts in its user's name (RFC 8058), and so does the form on the page.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, RETRY_AFTER,
+};
+use actix_web::{HttpResponse, web};
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::server::Api;
+use crate::doors::Told;
+use crate::facts::{ContactName, Fact, Saying};
+use crate::unsubscribe::Whose;
+
+/// Who says it, for the audit.
+const SOURCE: &str = "unsubscribe";
+/// A page loads nothing, and its form leads back here.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
+
+const ASK: &str = "<p>Você não quer mais receber estes lembretes neste canal?</p>\
+    <form method=\"post\"><button>Não quero mais receber</button></form>";
+const DONE: &str = "<p>Pronto: você não receberá mais estes lembretes neste canal.</p>\
+    <p>Uma mensagem que já estava a caminho ainda pode chegar.</p>";
+const NO_LINK: &str = "<p>Este link não é válido. Confira se ele foi copiado por inteiro.</p>";
+const LATER: &str = "<p>Não foi possível agora. Tente de novo em instantes.</p>";
+
+pub(super) fn endpoints(app: &mut web::ServiceConfig) {
+    let other = web::to(async || Err::<&str, _>(Problem::not_allowed()));
+    app.service(
+        web::resource("/u/{token}")
+            .get(ask)
+            .post(leave)
+            .default_service(other),
+    );
+}
+
+async fn ask(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
+    match whose(&api, &token) {
+        Some(_) => page(StatusCode::OK, ASK),
+        None => page(StatusCode::NOT_FOUND, NO_LINK),
+    }
+}
+
+async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
+    let Some(whose) = whose(&api, &token) else {
+        return page(StatusCode::NOT_FOUND, NO_LINK);
+    };
+    let now = api.clock.now();
+    let fact = Fact {
+        tenant: whose.tenant,
+        // Of its own each time: who came back by an opt-in may leave again by the same link.
+        event_id: Uuid::new_v4().to_string(),
+        source: SOURCE.to_owned(),
+        occurred_at: now,
+        received_at: now,
+        saying: Saying::ContactOptedOut {
+            contact: ContactName::Id(whose.contact),
+            channel: Some(whose.channel),
+        },
+    };
+    let doors = api.doors.clone();
+    // To its end, also when the caller hangs up: what is durable takes its effect.
+    let told = actix_web::rt::spawn(async move { doors.tell(&[fact]).await });
+    match told.await.map(|told| told.map(|all| all.first().copied())) {
+        Ok(Ok(Some(Told::Unknown | Told::Parked | Told::Conflict) | None)) => {
+            page(StatusCode::NOT_FOUND, NO_LINK)
+        }
+        Ok(Ok(Some(_))) => page(StatusCode::OK, DONE),
+        Ok(Err(error)) => {
+            tracing::error!(code = error.code(), %error, "opt-out by link failed");
+            page(StatusCode::SERVICE_UNAVAILABLE, LATER)
+        }
+        Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, LATER),
+    }
+}
+
+fn whose(api: &Api, token: &str) -> Option<Whose> {
+    api.links.as_ref()?.read(token)
+}
+
+fn page(status: StatusCode, text: &str) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((RETRY_AFTER, 1));
+    }
+    response
+        .content_type(ContentType::html())
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .body(format!(
+            "<!doctype html><html lang=\"pt-BR\"><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\">\
+             <meta name=\"robots\" content=\"noindex\"><title>Lembretes</title>\
+             <style>body{{font:1.1em sans-serif;max-width:30em;margin:3em auto;padding:0 1em}}\
+             button{{font:inherit;padding:.5em 1em}}</style>{text}</html>"
+        ))
+}

@@ -1,0 +1,231 @@
+//! E-mail over SMTP.
+//!
+//! A hand-over begins when the content is about to be asked for: the connection is open by then,
+//! and the server has taken sender and recipient. Before the content nothing was handed over; from
+//! its first byte to the answer nobody knows.
+
+mod dial;
+mod letter;
+mod line;
+mod pool;
+mod reply;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::clock::Clock;
+use actors::machine::effect::HandOver;
+use actors::machine::input::{Abandoned, Outcome};
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+pub use dial::SetUpError;
+
+use self::dial::{Dialler, NoLine};
+use self::letter::Letter;
+use self::line::Broken;
+use self::pool::{Pool, Session};
+use super::provider::{Answer, Health, Provider};
+use super::settings::smtp::SmtpSettings;
+use crate::unsubscribe::Links;
+
+/// How long a message waits for others to leave it a connection. A claim lasts hardly longer.
+const TURN_MAX: Duration = Duration::from_secs(2);
+/// The server ends the connection (RFC 5321, section 3.8).
+const CLOSING: u16 = 421;
+
+/// A server that takes e-mail from us.
+pub struct Smtp {
+    settings: SmtpSettings,
+    links: Option<Arc<Links>>,
+    dialler: Dialler,
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+}
+
+/// The server does not wait for a message's content.
+enum NotReady {
+    /// There is no connection any more.
+    Broken(Broken),
+    /// It refused the message or us; the connection is good.
+    Refused(Answer),
+}
+
+impl From<Broken> for NotReady {
+    fn from(why: Broken) -> Self {
+        Self::Broken(why)
+    }
+}
+
+impl Smtp {
+    /// Prepares for a server; nothing is sent to it yet.
+    ///
+    /// # Errors
+    /// [`SetUpError`].
+    pub fn new(
+        settings: SmtpSettings,
+        links: Option<Arc<Links>>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetUpError> {
+        Ok(Self {
+            dialler: Dialler::new(settings.clone())?,
+            pool: Pool::of(settings.connections_max, Arc::clone(&clock)),
+            settings,
+            links,
+            clock,
+        })
+    }
+
+    fn letter(&self, message: &HandOver) -> Result<Letter, &'static str> {
+        let links = self.links.as_deref();
+        letter::write(message, &self.settings, links, self.clock.now())
+    }
+
+    /// Gets to where the server waits for the content, or says what came in between.
+    async fn ready(&self, letter: &Letter) -> Result<Session, Answer> {
+        while let Some(session) = self.pool.take() {
+            // The server may have hung up on any line that was kept.
+            if let Some(found) = self.addressed(session, letter).await {
+                return found;
+            }
+        }
+        let session = match self.dialler.dial().await {
+            Ok(line) => Session::on(line),
+            Err(why) => return Err(no_line(&why)),
+        };
+        let found = self.addressed(session, letter).await;
+        found.unwrap_or_else(|| Err(Outcome::Unavailable.into()))
+    }
+
+    /// Says from whom and to whom. Nothing is returned when the connection broke.
+    async fn addressed(
+        &self,
+        mut session: Session,
+        letter: &Letter,
+    ) -> Option<Result<Session, Answer>> {
+        match self.address(&mut session, letter).await {
+            Ok(()) => Some(Ok(session)),
+            Err(NotReady::Refused(answer)) => {
+                self.pool.keep(session);
+                Some(Err(answer))
+            }
+            Err(NotReady::Broken(why)) => {
+                tracing::debug!(error = %why, "connection to the mail server ended");
+                None
+            }
+        }
+    }
+
+    async fn address(&self, session: &mut Session, letter: &Letter) -> Result<(), NotReady> {
+        if session.is_dirty && !session.line.ask("RSET").await?.is(2) {
+            return Err(Broken::Closed.into());
+        }
+        session.is_dirty = true;
+        let from = &self.settings.from.mailbox().email;
+        let mail = session.line.ask(&format!("MAIL FROM:<{from}>")).await?;
+        if mail.code == CLOSING {
+            return Err(Broken::Closed.into());
+        }
+        if !mail.is(2) {
+            return Err(NotReady::Refused(mail.refusal_of_us()));
+        }
+        let to = letter.to.as_str();
+        let rcpt = session.line.ask(&format!("RCPT TO:<{to}>")).await?;
+        if rcpt.code == CLOSING {
+            return Err(Broken::Closed.into());
+        }
+        if !rcpt.is(2) {
+            return Err(NotReady::Refused(rcpt.refusal()));
+        }
+        Ok(())
+    }
+
+    /// Sends the content. `has_left` says from where on nobody knows what becomes of it.
+    async fn deliver(
+        &self,
+        mut session: Session,
+        letter: &Letter,
+        has_left: &mut bool,
+    ) -> Result<Answer, Broken> {
+        let data = session.line.ask("DATA").await?;
+        if data.code != 354 {
+            return Ok(self.refused(session, &data));
+        }
+        *has_left = true;
+        session.line.send(&letter::stuffed(&letter.bytes)).await?;
+        let end = session.line.reply().await?;
+        session.is_dirty = false;
+        match end.code {
+            200..300 => {
+                self.pool.keep(session);
+                let provider_ref = letter.id.clone();
+                Ok(Outcome::Accepted { provider_ref }.into())
+            }
+            400.. => Ok(self.refused(session, &end)),
+            _ => Err(Broken::Gibberish),
+        }
+    }
+
+    fn refused(&self, session: Session, reply: &reply::Reply) -> Answer {
+        if reply.code != CLOSING {
+            self.pool.keep(session);
+        }
+        reply.refusal()
+    }
+}
+
+#[async_trait]
+impl Provider for Smtp {
+    async fn send(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Answer {
+        let letter = match self.letter(message) {
+            Ok(letter) => letter,
+            Err(code) => return never(code),
+        };
+        let Ok(Some(_turn)) = timeout(TURN_MAX, self.pool.turn()).await else {
+            return abandoned(Abandoned::TooLate);
+        };
+        let wait = Duration::from_millis(self.settings.ready_timeout_ms);
+        let session = match timeout(wait, self.ready(&letter)).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(answer)) => return answer,
+            Err(_) => return Outcome::Unavailable.into(),
+        };
+        if !begin() {
+            self.pool.keep(session);
+            return abandoned(Abandoned::Stopped);
+        }
+        let wait = Duration::from_millis(self.settings.answer_timeout_ms);
+        let mut has_left = false;
+        let delivered = timeout(wait, self.deliver(session, &letter, &mut has_left)).await;
+        match delivered {
+            Ok(Ok(answer)) => answer,
+            _ if has_left => Outcome::Unknown.into(),
+            _ => Outcome::Unavailable.into(),
+        }
+    }
+}
+
+/// Tells why there is no line, and returns what that comes to.
+fn no_line(why: &NoLine) -> Answer {
+    let answer = why.answer();
+    match answer.health {
+        // Nobody but the operator can mend it.
+        Health::Broken => tracing::warn!(error = %why, "mail server lets nobody in"),
+        _ => tracing::debug!(error = %why, "no connection to the mail server"),
+    }
+    answer
+}
+
+/// Returns what a message comes to that can never be sent; the server was not asked.
+fn never(code: &str) -> Answer {
+    Answer {
+        outcome: Outcome::Rejected {
+            code: code.to_owned(),
+        },
+        health: Health::Unasked,
+    }
+}
+
+fn abandoned(why: Abandoned) -> Answer {
+    Outcome::Abandoned { why }.into()
+}
