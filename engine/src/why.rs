@@ -132,6 +132,9 @@ fn became(step: &str, outcome: &Outcome) -> String {
         Outcome::Accepted { .. } => "aceita pelo provedor".to_owned(),
         Outcome::Rejected { code } => format!("recusada pelo provedor ({code})"),
         Outcome::Throttled { .. } => "adiada: o provedor pediu paciência".to_owned(),
+        Outcome::Held { code, .. } => {
+            format!("adiada: ainda não pode sair por este canal ({code})")
+        }
         Outcome::Unavailable => "adiada: o provedor não respondeu".to_owned(),
         Outcome::Unknown => {
             "resultado desconhecido: não será repetida, para não chegar duas vezes".to_owned()

@@ -298,8 +298,8 @@ CREATE TABLE outcomes (
     occurrence BIGINT NOT NULL,
     try_no BIGINT NOT NULL,
     known_at BIGINT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('accepted', 'rejected', 'throttled', 'unavailable',
-        'unknown', 'abandoned')),
+    kind TEXT NOT NULL CHECK (kind IN ('accepted', 'rejected', 'throttled', 'held',
+        'unavailable', 'unknown', 'abandoned')),
     counts BIGINT NOT NULL CHECK (counts IN (0, 1)),
     detail TEXT NOT NULL,
     PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)

@@ -11,9 +11,11 @@ use crate::code::{CodeError, check_code};
 use crate::rule::MandatoryText;
 use crate::time::{HOUR_MS, SECOND_MS};
 
+mod approved;
 mod text;
 mod values;
 
+pub use approved::{Approved, BUTTONS_MAX, LANGUAGE, PaymentButton, RenderedButton};
 use text::Piece;
 pub use values::{VALUE_CHARS_MAX, Values};
 
@@ -53,6 +55,9 @@ pub struct Template {
     /// cannot do without it.
     #[serde(default)]
     pub ttl_ms: i64,
+    /// How `WhatsApp` registered it.
+    #[serde(default, skip_serializing_if = "Approved::is_default")]
+    pub approved: Approved,
 }
 
 /// A value a template may use. The list is closed: there is no other way to data.
@@ -120,6 +125,21 @@ pub enum TemplateError {
     /// [`WHATSAPP_TTL_MS`] on that channel.
     #[error("template has a time to live out of range")]
     TimeToLiveOutOfRange,
+    /// A name, a language or buttons of another channel's than `WhatsApp`.
+    #[error("template has what only WhatsApp approves")]
+    NothingToApprove,
+    /// The name under which it was approved is no plain name.
+    #[error("template has an approved name that is none")]
+    ApprovedName,
+    /// The language is none like `pt_BR`.
+    #[error("template has a language that is none")]
+    Language,
+    /// More than [`BUTTONS_MAX`].
+    #[error("template has too many buttons")]
+    TooManyButtons,
+    /// A button that is there twice.
+    #[error("template has a button twice")]
+    RepeatedButton,
     /// There is no value for a declared variable.
     #[error("template variable {0} has no value")]
     MissingValue(Variable),
@@ -151,6 +171,8 @@ pub struct Rendered {
     pub body: String,
     /// The values of the declared variables, in their order, for providers that render themselves.
     pub parameters: Vec<String>,
+    /// The payment buttons, in their order.
+    pub buttons: Vec<RenderedButton>,
 }
 
 impl fmt::Debug for Rendered {
@@ -262,6 +284,10 @@ impl Template {
         if !ttl_ms.contains(&self.ttl_ms) {
             return Err(TemplateError::TimeToLiveOutOfRange);
         }
+        if self.channel != Channel::Whatsapp && !self.approved.is_default() {
+            return Err(TemplateError::NothingToApprove);
+        }
+        self.approved.validate()?;
         self.validate_variables()?;
         if let Some(subject) = &self.subject {
             self.validate_text(subject, SUBJECT_CHARS_MAX, char::is_control)?;
@@ -290,7 +316,20 @@ impl Template {
             subject,
             body,
             parameters,
+            buttons: self.approved.render(values)?,
         })
+    }
+
+    /// Returns the variables that the text and the buttons need.
+    pub fn needs(&self) -> impl Iterator<Item = Variable> {
+        let buttons = self.approved.buttons.iter();
+        let buttons = buttons.map(|button| button.variable());
+        self.variables.iter().copied().chain(buttons)
+    }
+
+    /// Returns the name under which `WhatsApp` approved it.
+    pub fn approved_name(&self) -> &str {
+        self.approved.name.as_deref().unwrap_or(&self.code)
     }
 
     /// Says whether the text contains a mandatory text, however its variables are spaced.

@@ -97,9 +97,18 @@ impl Running {
     /// # Panics
     /// When it cannot be started.
     pub fn start(arguments: &[&str], log: &Path) -> Self {
+        Self::start_in(arguments, &[], log)
+    }
+
+    /// As [`Running::start`], with variables of the environment.
+    ///
+    /// # Panics
+    /// As [`Running::start`].
+    pub fn start_in(arguments: &[&str], environment: &[(&str, &str)], log: &Path) -> Self {
         let out = std::fs::File::create(log.with_extension("out")).expect("a file");
         let log = std::fs::File::create(log).expect("a log");
         let mut command = command(arguments);
+        command.envs(environment.iter().copied());
         command.stdout(out).stderr(log);
         Self(command.spawn().expect("the binary runs"))
     }

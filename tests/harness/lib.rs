@@ -4,6 +4,7 @@ pub mod behind;
 pub mod binary;
 pub mod chance;
 pub mod database;
+pub mod gateway;
 pub mod http;
 pub mod paths;
 pub mod scene;

@@ -22,6 +22,14 @@ pub fn start(folder: &Path) -> (Running, String) {
 /// # Panics
 /// As [`start`].
 pub fn start_with(folder: &Path, more: &[&str]) -> (Running, String) {
+    start_in(folder, more, &[])
+}
+
+/// As [`start_with`], with variables of the environment.
+///
+/// # Panics
+/// As [`start`].
+pub fn start_in(folder: &Path, more: &[&str], environment: &[(&str, &str)]) -> (Running, String) {
     let log = folder.join("log");
     let setting = format!("store.path={}", folder.join("regua.db").display());
     let arguments = [
@@ -32,7 +40,7 @@ pub fn start_with(folder: &Path, more: &[&str]) -> (Running, String) {
         "serve.listen=127.0.0.1:0",
     ];
     let arguments = [&arguments[..], &["--set", "log.format=json"], more].concat();
-    let mut engine = Running::start(&arguments, &log);
+    let mut engine = Running::start_in(&arguments, environment, &log);
     let mut address = None;
     let up = binary::observe(LOOKS_MAX, || {
         address = listen(&log);

@@ -15,7 +15,7 @@ use engine::doors::Told;
 use engine::facts::{ContactName, Saying};
 use engine::store::{Import, NewBoleto, Point, Setting};
 use schedules::channel::Channel;
-use schedules::template::Template;
+use schedules::template::{Approved, Template};
 use tests::database::Database;
 use tests::scene::{
     START, Scene, accepted, boleto, edit, new_tenant, opted_out, reference, reopened,
@@ -97,6 +97,7 @@ impl Door {
             body: "Seu boleto vence logo.".to_owned(),
             variables: Vec::new(),
             ttl_ms: 0,
+            approved: Approved::default(),
         };
         let put =
             database

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId};
-use schedules::template::{Rendered, Template};
+use schedules::template::{Approved, Rendered, Template};
 use schedules::time::Timestamp;
 
 use super::*;
@@ -93,11 +93,13 @@ impl Desk {
                 body: "Vence hoje.".into(),
                 variables: Vec::new(),
                 ttl_ms: 0,
+                approved: Approved::default(),
             }),
             rendered: Rendered {
                 subject: None,
                 body: "Vence hoje.".into(),
                 parameters: Vec::new(),
+                buttons: Vec::new(),
             },
             deadline_at: self.world.clock.now().plus_ms(60_000),
         })

@@ -9,7 +9,7 @@ use schedules::id::{BoletoId, CampaignId, ContactId, TenantId};
 use schedules::pace::Pace;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
-use schedules::template::{Template, Variable};
+use schedules::template::{Approved, Template, Variable};
 use schedules::time::{HOUR_MS, Timestamp};
 use schedules::verdict::{ContactEvents, Feed};
 
@@ -100,6 +100,7 @@ fn template(channel: Channel) -> Template {
         } else {
             0
         },
+        approved: Approved::default(),
     }
 }
 

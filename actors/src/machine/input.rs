@@ -305,6 +305,14 @@ pub enum Outcome {
         /// For how long, in milliseconds, when it said so.
         retry_after_ms: Option<i64>,
     },
+    /// The message may not go out for a while; certainly nothing was taken. The touch is looked at
+    /// again after it, or on the next channel when it would be too late by then.
+    Held {
+        /// For how long, in milliseconds.
+        for_ms: i64,
+        /// Why, for `why` records; never personal data.
+        code: String,
+    },
     /// The provider could not be reached, and certainly took nothing.
     Unavailable,
     /// Nobody knows whether the provider took it. Never sent again by itself.
@@ -323,6 +331,7 @@ impl Outcome {
             Outcome::Accepted { .. } => "accepted",
             Outcome::Rejected { .. } => "rejected",
             Outcome::Throttled { .. } => "throttled",
+            Outcome::Held { .. } => "held",
             Outcome::Unavailable => "unavailable",
             Outcome::Unknown => "unknown",
             Outcome::Abandoned { .. } => "abandoned",

@@ -63,6 +63,7 @@ impl<'m> Draft<'m> {
             } => self.wait_for_provider(claim),
             Outcome::Abandoned { .. } => self.put_off(claim),
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
+            Outcome::Held { for_ms, .. } => self.wait_out(claim, *for_ms),
             Outcome::Unavailable => self.retry(claim, None),
             Outcome::Rejected { .. } => self.next_channel(claim, Reason::ProviderRejected),
         }
@@ -97,6 +98,16 @@ impl<'m> Draft<'m> {
         };
         let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
         patient.next_at(self.now, claim.attempt.try_no, seed, None)
+    }
+
+    /// Looks at the touch again once its provider would take it; that is no try of the channel,
+    /// since nothing failed. One that would expire meanwhile goes to the next channel at once.
+    fn wait_out(&mut self, claim: &'m Claim, for_ms: i64) {
+        let at = self.now.plus_ms(for_ms.max(PAUSE_MIN_MS));
+        match at < claim.touch.expires_at {
+            true => self.go_back(claim, claim.from, at),
+            false => self.next_channel(claim, Reason::ProviderRejected),
+        }
     }
 
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {

@@ -18,14 +18,13 @@ pub(super) struct Sources<'m> {
 }
 
 impl Sources<'_> {
-    /// Returns the values of the variables that `template` declares, as far as there are any.
+    /// Returns the values of the variables that `template` needs, as far as there are any.
     pub(super) fn values(&self, template: &Template, now: Timestamp) -> Values {
         template
-            .variables
-            .iter()
+            .needs()
             .fold(Values::default(), |values, variable| {
-                match self.value(*variable, now) {
-                    Some(value) => values.with(*variable, &value),
+                match self.value(variable, now) {
+                    Some(value) => values.with(variable, &value),
                     None => values,
                 }
             })

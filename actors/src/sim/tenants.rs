@@ -13,7 +13,7 @@ use schedules::recurrence::Recurrence;
 use schedules::retry::RetryPolicy;
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::send_window::{SendWindow, Stretch};
-use schedules::template::Template;
+use schedules::template::{Approved, Template};
 use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use schedules::verdict::{ContactEvents, Feed};
 
@@ -122,6 +122,7 @@ fn template(channel: Channel) -> Template {
             Channel::Whatsapp => MINUTE_MS,
             Channel::Email => 0,
         },
+        approved: Approved::default(),
     }
 }
 

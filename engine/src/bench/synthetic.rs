@@ -10,7 +10,7 @@ use schedules::pace::Pace;
 use schedules::plan::{PlanInput, Progress, next_touch};
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
-use schedules::template::{Template, Variable};
+use schedules::template::{Approved, Template, Variable};
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp, resolve_local};
 use schedules::verdict::{ContactEvents, Feed};
 
@@ -69,6 +69,7 @@ pub fn template(channel: Channel) -> Template {
         } else {
             0
         },
+        approved: Approved::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actors::clock::{Clock, SystemClock};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::config::ConfigArgs;
 use super::import::SendError;
@@ -23,6 +23,7 @@ use crate::http::health::{self, ListenError};
 use crate::http::limits::Limits;
 use crate::http::server::{self, Api, UPLOADS_MAX};
 use crate::imports::csv::ImportError;
+use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
 use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
@@ -157,7 +158,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let store = open(&config.store).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let gateway = Registry::configured(config, &store, &clock)?;
+    let (opt_outs, said) = opt_outs();
+    let gateway = Registry::configured(config, &store, &clock, &opt_outs)?;
     let offers = Arc::new(gateway.offers());
     let links = config.unsubscribe.clone().map(Arc::new);
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
@@ -176,6 +178,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let engine = Engine::start(store, Arc::new(gateway), Arc::clone(&clock), pace)?;
     let limits = Arc::new(Limits::new(&config.limits, &clock));
+    let (stops_telling, until) = oneshot::channel();
+    let telling = said.tell(engine.doors.clone(), Arc::clone(&clock), until);
+    let telling = tokio::spawn(telling);
     let api = Api {
         limits,
         store: engine.store.clone(),
@@ -197,6 +202,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     tracing::info!("draining");
     handle.stop(true).await;
     health.await??;
+    // What came back last may say an opt-out, too.
+    engine.node.drain().await;
+    drop(stops_telling);
+    telling.await?;
     engine.stop().await;
     tracing::info!("engine has stopped");
     Ok(())

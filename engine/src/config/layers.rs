@@ -25,6 +25,10 @@ const NAMED_SECTION: &str = "providers";
 /// The keys that hold secrets: those of `providers` in each of its parts.
 const SECRET_KEYS: &[(&str, &str)] = &[
     ("store", "url"),
+    ("providers", "token"),
+    ("providers", "apikey"),
+    ("providers", "credential"),
+    ("providers", "signing_key"),
     ("providers", "password"),
     ("unsubscribe", "key"),
 ];
@@ -91,7 +95,7 @@ pub fn secret_files(sources: &Sources) -> Vec<(String, PathBuf)> {
 }
 
 /// Reads a file as text, up to the limit.
-pub(super) fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?
         .take(FILE_BYTES_MAX + 1)

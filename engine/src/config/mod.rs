@@ -28,6 +28,7 @@ pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
 pub use secret::Secret;
 
+pub(crate) use layers::read_text;
 pub(crate) use reading::Section;
 use reading::{read_named, read_section};
 

@@ -114,6 +114,28 @@ impl Section<'_> {
             .push(Problem::new(&format!("{}.{key}", self.name), kind));
     }
 
+    /// Leaves a problem behind where a value is not what it should be.
+    pub(crate) fn check(&mut self, key: &str, holds: bool, expected: &str) {
+        if !holds {
+            let expected = expected.to_owned();
+            self.refuse(key, ProblemKind::ReadValue { expected });
+        }
+    }
+
+    /// Says whether a key is stated.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Takes a table.
+    pub(crate) fn table(&mut self, key: &str) -> Option<Table> {
+        match self.table.remove(key) {
+            Some(Value::Table(table)) => Some(table),
+            Some(_) => self.misread(key, "a table"),
+            None => self.refused(key, ProblemKind::FindValue),
+        }
+    }
+
     /// Forgets the keys that were not read.
     pub(crate) fn forget_rest(&mut self) {
         self.table.clear();
@@ -152,6 +174,7 @@ impl Section<'_> {
                 .into_iter()
                 .map(|value| match value {
                     Value::String(text) => text,
+                    Value::Integer(number) => number.to_string(),
                     // No element is empty.
                     _ => String::new(),
                 })

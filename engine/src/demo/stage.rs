@@ -10,7 +10,7 @@ use schedules::id::{CampaignId, TenantId};
 use schedules::pace::Pace;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
-use schedules::template::{Template, Variable};
+use schedules::template::{Approved, Template, Variable};
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::DemoError;
@@ -209,6 +209,7 @@ fn template(code: &str, channel: Channel, subject: &str, body: &str) -> Template
         } else {
             0
         },
+        approved: Approved::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use schedules::channel::Channel;
 use schedules::id::{
     AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId,
 };
-use schedules::template::{Rendered, Template};
+use schedules::template::{Approved, Rendered, Template};
 use schedules::time::Timestamp;
 
 /// Returns a message of tenant 1 to contact 1.
@@ -21,6 +21,7 @@ pub(super) fn message(channel: Channel) -> HandOver {
         body: "Olá".to_owned(),
         variables: Vec::new(),
         ttl_ms: 0,
+        approved: Approved::default(),
     };
     let reminder = ReminderId {
         enrollment: EnrollmentId(1),
@@ -48,6 +49,7 @@ pub(super) fn message(channel: Channel) -> HandOver {
             subject,
             body: "Olá".to_owned(),
             parameters: Vec::new(),
+            buttons: Vec::new(),
         },
         deadline_at: Timestamp::from_unix_ms(0),
     }

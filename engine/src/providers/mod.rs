@@ -3,11 +3,16 @@
 
 pub mod breaker;
 pub mod circuit;
+pub mod egress;
+pub mod evolution;
+pub mod http_sms;
 pub mod mailbox;
+pub mod opt_outs;
 pub mod provider;
 pub mod registry;
 pub mod settings;
 pub mod smtp;
+pub mod whatsapp;
 
 #[cfg(test)]
 mod fixture;

@@ -4,6 +4,9 @@ use actors::machine::effect::HandOver;
 use actors::machine::input::Outcome;
 use async_trait::async_trait;
 
+/// The code under which the runbook explains that an account or its credentials are no good.
+pub const BROKEN: &str = "RG-PROVIDER-010";
+
 /// A way out that may fail.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -46,9 +49,10 @@ impl From<Outcome> for Answer {
     /// Takes from the outcome what it says of the provider.
     fn from(outcome: Outcome) -> Self {
         let health = match outcome {
-            Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::Throttled { .. } => {
-                Health::Well
-            }
+            Outcome::Accepted { .. }
+            | Outcome::Rejected { .. }
+            | Outcome::Throttled { .. }
+            | Outcome::Held { .. } => Health::Well,
             Outcome::Unavailable | Outcome::Unknown => Health::Failed,
             Outcome::Abandoned { .. } => Health::Unasked,
         };

@@ -12,10 +12,14 @@ use schedules::channel::Channel;
 use schedules::id::TenantId;
 
 use super::breaker::{Breaker, Turns};
+use super::evolution::Evolution;
+use super::http_sms::HttpSms;
 use super::mailbox::Mailbox;
+use super::opt_outs::OptOuts;
 use super::provider::Provider;
 use super::settings::{ProviderKind, ProviderSettings};
 use super::smtp::{SetUpError, Smtp};
+use super::whatsapp::Whatsapp;
 use crate::config::Config;
 use crate::store::Store;
 
@@ -90,12 +94,15 @@ impl Offers {
 impl Registry {
     /// Makes the configured providers, and the mailbox where no other has its name.
     ///
+    /// What they hear of opt-outs goes to `opt_outs`.
+    ///
     /// # Errors
     /// [`SetUpError`].
     pub fn configured(
         config: &Config,
         store: &Store,
         clock: &Arc<dyn Clock>,
+        opt_outs: &OptOuts,
     ) -> Result<Self, SetUpError> {
         let mailbox = || Mailbox::new(store.clone(), Arc::clone(clock), config.mailbox);
         let mut registry = Self::default().with(MAILBOX, mailbox());
@@ -103,6 +110,19 @@ impl Registry {
         for (name, settings) in &config.providers {
             registry = match &settings.kind {
                 ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
+                ProviderKind::Whatsapp(number) => {
+                    let (opt_outs, of) = (opt_outs.clone(), Arc::clone(clock));
+                    let provider = Whatsapp::new(name, number, opt_outs, of);
+                    registry.behind_breaker(name, settings, provider, clock)
+                }
+                ProviderKind::Evolution(instance) => {
+                    let provider = Evolution::new(name, instance, Arc::clone(clock));
+                    registry.behind_breaker(name, settings, provider, clock)
+                }
+                ProviderKind::HttpSms(gateway) => {
+                    let provider = HttpSms::new(name, gateway, Arc::clone(clock));
+                    registry.behind_breaker(name, settings, provider, clock)
+                }
                 ProviderKind::Smtp(smtp) => {
                     let smtp = Smtp::new(smtp.clone(), links.clone(), Arc::clone(clock))?;
                     registry.behind_breaker(name, settings, smtp, clock)

@@ -17,6 +17,7 @@ mod plan_properties;
 mod plan_snapshots;
 mod recurrence_brute;
 mod rules;
+mod template_approved;
 mod template_attacks;
 mod verdict_cases;
 mod verdict_gates;

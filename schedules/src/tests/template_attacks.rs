@@ -7,7 +7,8 @@ use crate::channel::Channel;
 use crate::code::CodeError;
 use crate::rule::MandatoryText;
 use crate::template::{
-    Rendered, SMS_CHARS_MAX, Template, TemplateError, Values, Variable, WHATSAPP_CHARS_MAX,
+    Approved, Rendered, SMS_CHARS_MAX, Template, TemplateError, Values, Variable,
+    WHATSAPP_CHARS_MAX,
 };
 use crate::time::HOUR_MS;
 
@@ -20,6 +21,7 @@ fn template(channel: Channel, body: &str, variables: &[Variable]) -> Template {
         body: body.to_owned(),
         variables: variables.to_vec(),
         ttl_ms: HOUR_MS,
+        approved: Approved::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use engine::facts::{Fact, Saying};
 use engine::store::{Edit, Import, NewBoleto, NewCampaign, Setting, SqliteSettings, Store};
 use schedules::cadence::{Cadence, Step};
 use schedules::channel::Channel;
-use schedules::template::{Template, Variable};
+use schedules::template::{Approved, Template, Variable};
 use schedules::time::DAY_MS;
 use tempfile::TempDir;
 use tests::binary::{self, Running};
@@ -86,6 +86,7 @@ async fn fill(folder: &Path) {
         body: "Seu boleto {{reference}} vence logo.".to_owned(),
         variables: vec![Variable::Reference],
         ttl_ms: 0,
+        approved: Approved::default(),
     };
     let put = store.put_setting(tenant, edit("template"), Setting::Template(template));
     put.await.expect("a template");

@@ -301,7 +301,7 @@ impl Generator {
 
     /// What becomes of an attempt, at times of one that has its outcome.
     fn outcome(&mut self, attempt: &AttemptRow, row: &EnrollmentRow) -> Vec<Change> {
-        let outcome = match self.chance.range(0, 9) {
+        let outcome = match self.chance.range(0, 10) {
             0..5 => Outcome::Accepted {
                 provider_ref: format!("ref {}", self.now.unix_ms()),
             },
@@ -313,6 +313,10 @@ impl Generator {
                 retry_after_ms: Some(5_000),
             },
             8 => Outcome::Unavailable,
+            9 => Outcome::Held {
+                for_ms: 86_400_000,
+                code: "131049".to_owned(),
+            },
             _ => Outcome::Abandoned {
                 why: Abandoned::Stopped,
             },

@@ -327,6 +327,7 @@ impl Generator {
                 body: format!("Olá {}", self.now.unix_ms()),
                 variables: Vec::new(),
                 ttl_ms: 0,
+                approved: schedules::template::Approved::default(),
             }),
             // A tenant is metered from its beginning, or not at all.
             5.. if metered => Setting::CreditsBought(self.chance.range(1, 20)),

@@ -17,7 +17,7 @@ use schedules::channel::Channel;
 use schedules::id::{
     AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId,
 };
-use schedules::template::{Rendered, Template};
+use schedules::template::{Approved, Rendered, Template};
 use schedules::time::Timestamp;
 use tempfile::TempDir;
 use tests::smtp::{Fault, PASSWORD, Protection, SmtpServer, Stage, USERNAME};
@@ -32,6 +32,7 @@ fn message(n: i64, to: &str) -> HandOver {
         body: "Olá".to_owned(),
         variables: Vec::new(),
         ttl_ms: 0,
+        approved: Approved::default(),
     };
     let reminder = ReminderId {
         enrollment: EnrollmentId(n),
@@ -55,6 +56,7 @@ fn message(n: i64, to: &str) -> HandOver {
             subject: Some("Seu boleto vence amanhã".to_owned()),
             body: "Olá, Ana.\n\nSão R$ 10,00.\n.\n".to_owned(),
             parameters: Vec::new(),
+            buttons: Vec::new(),
         },
         deadline_at: Timestamp::from_unix_ms(1_800_000_000_000),
     }

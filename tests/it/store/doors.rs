@@ -9,7 +9,7 @@ use engine::store::{
 use schedules::channel::Channel;
 use schedules::id::{CampaignId, TenantId};
 use schedules::rule::RulePack;
-use schedules::template::Template;
+use schedules::template::{Approved, Template};
 use tests::database::Database;
 use tests::scene::{START, Scene, attempt, boleto, edit, new_tenant, reference, two_steps};
 
@@ -109,6 +109,7 @@ fn template(body: &str) -> Setting {
         body: body.to_owned(),
         variables: Vec::new(),
         ttl_ms: 0,
+        approved: Approved::default(),
     })
 }
 

@@ -12,7 +12,7 @@ use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, Why};
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
 use schedules::reference::Reference;
-use schedules::template::{Rendered, Values, Variable};
+use schedules::template::{PaymentButton, Rendered, RenderedButton, Values, Variable};
 use tests::scene::START;
 
 const CANARIES: [&str; 6] = [
@@ -170,6 +170,10 @@ fn what_is_rendered_is_formatted_without_personal_data() {
         subject: Some("Joana".to_owned()),
         body: "Joana, pague em https://pay.example".to_owned(),
         parameters: vec!["joana.souza".to_owned()],
+        buttons: vec![RenderedButton {
+            button: PaymentButton::Link,
+            value: "https://pay.example/joana".to_owned(),
+        }],
     });
 }
 

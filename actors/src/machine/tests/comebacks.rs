@@ -1,6 +1,6 @@
 //! When a hand-over that did not begin is looked at again.
 
-use schedules::time::SECOND_MS;
+use schedules::time::{DAY_MS, SECOND_MS};
 
 use super::*;
 
@@ -129,6 +129,64 @@ fn what_is_put_off_to_its_expiry_is_passed_over_there() {
     assert!(skipped && effects.is_empty());
 }
 
+fn held(for_ms: i64) -> Outcome {
+    Outcome::Held {
+        for_ms,
+        code: "131049".into(),
+    }
+}
+
+#[test]
+fn what_its_provider_holds_is_looked_at_again_right_after_it_and_no_try_is_lost() {
+    let (mut machine, claim) = claimed();
+    // No policy for failures shortens it.
+    machine.walks.tenant_mut().retry = RetryPolicy {
+        tries_max: 1,
+        ..RetryPolicy::default()
+    };
+    let (now, day_and_more) = (at(7, 9, 0), DAY_MS + SECOND_MS);
+    let claim = alter(&mut machine, &claim, |claim| {
+        claim.touch.expires_at = now.plus_ms(2 * DAY_MS);
+        claim.from.touch = Some(claim.touch);
+    });
+    let home = returned(&claim, held(day_and_more), now);
+    let (changes, _) = step_with(&mut machine, &[home], now);
+    let back = came_back(&changes);
+    assert_eq!(back.failed, None);
+    assert_eq!(back.to.next_at, Some(now.plus_ms(day_and_more)));
+    let place = (back.to.channel_from, back.to.channel_tries, back.to.try_no);
+    assert_eq!(place, (claim.from.channel_from, 0, 1));
+}
+
+#[test]
+fn what_would_be_held_beyond_its_expiry_goes_to_the_next_channel_at_once() {
+    let (mut machine, claim) = claimed();
+    let now = at(7, 9, 0);
+    let for_ms = claim.touch.expires_at.since(now);
+    let home = returned(&claim, held(for_ms), now);
+    let (changes, _) = step_with(&mut machine, &[home], now);
+    assert_eq!(came_back(&changes).to.next_at, Some(now));
+    let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+    let claim = &claims(&changes)[0];
+    assert_ne!(claim.channel, Channel::Whatsapp);
+    // The last channel has no other after it.
+    let home = returned(claim, held(i64::MAX), now);
+    let (changes, _) = step_with(&mut machine, &[home], now);
+    assert_eq!(came_back(&changes).failed, Some(Reason::ProviderRejected));
+}
+
+#[test]
+fn a_provider_that_holds_for_no_time_does_not_make_a_storm() {
+    for for_ms in [i64::MIN, 0, 1] {
+        let (mut machine, claim) = claimed();
+        let now = at(7, 9, 0);
+        let home = returned(&claim, held(for_ms), now);
+        let (changes, _) = step_with(&mut machine, &[home], now);
+        let next_at = came_back(&changes).to.next_at;
+        assert_eq!(next_at, Some(now.plus_ms(SECOND_MS)), "{for_ms}");
+    }
+}
+
 #[test]
 fn a_provider_that_is_left_alone_costs_no_tries_and_few_looks() {
     let mut machine = machine();
@@ -181,6 +239,7 @@ fn a_touch_without_a_key_left_has_failed_for_good() {
             why: Abandoned::TooLate,
         },
         Outcome::Unavailable,
+        held(1_000),
         Outcome::Rejected { code: "550".into() },
     ];
     for outcome in outcomes {

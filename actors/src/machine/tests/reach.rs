@@ -1,7 +1,7 @@
 //! Which channel a due reminder takes, and why one that cannot be used is passed over.
 
 use schedules::rule::{Rule, RuleBody};
-use schedules::template::{Template, Variable};
+use schedules::template::{PaymentButton, Template, Variable};
 
 use super::super::values::Sources;
 use super::*;
@@ -90,6 +90,18 @@ fn a_line_is_grouped_for_reading_and_a_pix_code_stays_as_it_is() {
         rendered.map(|it| it.body).as_deref(),
         Ok("03399.53465 54100.072310 78760.701017 1 15650000034353 00020126")
     );
+}
+
+#[test]
+fn a_boleto_that_lacks_what_a_button_needs_has_no_letter_on_that_channel() {
+    let mut settings = settings_over(&CHANNELS);
+    let whatsapp = |one: &&mut Template| one.channel == Channel::Whatsapp;
+    let template = settings.templates.iter_mut().find(whatsapp).unwrap();
+    template.approved.buttons = vec![PaymentButton::Boleto, PaymentButton::Link];
+    // It has neither line nor link.
+    let changes = decided(settings, |_| ());
+    let claimed = claimed_channel(&changes);
+    assert!(claimed.is_some() && claimed != Some(Channel::Whatsapp));
 }
 
 #[test]

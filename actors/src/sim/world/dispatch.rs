@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use schedules::id::AttemptId;
 use schedules::mix::mixed;
-use schedules::time::SECOND_MS;
+use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use super::owner::SLOW_MS;
 use super::{At, Event, HandedOver, World};
@@ -181,7 +181,7 @@ impl World {
         let quick_ms = self.rng.range(5, 400);
         let (taken, outcome, after_ms) = match self.rng.per_mille(self.faults.provider) {
             false => (true, accepted, quick_ms),
-            true => match self.rng.range(0, 8) {
+            true => match self.rng.range(0, 9) {
                 0 => {
                     let code = "refused".to_owned();
                     (false, Outcome::Rejected { code }, quick_ms)
@@ -190,10 +190,15 @@ impl World {
                     let retry_after_ms = Some(self.rng.range(1, 90) * SECOND_MS);
                     (false, Outcome::Throttled { retry_after_ms }, quick_ms)
                 }
-                2..=4 => (false, Outcome::Unavailable, quick_ms),
-                5 => (true, Outcome::Unknown, timeout_ms),
-                6 => (false, Outcome::Unknown, timeout_ms),
-                7 => (true, Outcome::Unknown, quick_ms),
+                2 => {
+                    let for_ms = self.rng.range(1, 48 * 60) * MINUTE_MS;
+                    let code = "held".to_owned();
+                    (false, Outcome::Held { for_ms, code }, quick_ms)
+                }
+                3..=5 => (false, Outcome::Unavailable, quick_ms),
+                6 => (true, Outcome::Unknown, timeout_ms),
+                7 => (false, Outcome::Unknown, timeout_ms),
+                8 => (true, Outcome::Unknown, quick_ms),
                 _ => (true, accepted, self.rng.range(SECOND_MS, timeout_ms)),
             },
         };

@@ -1,6 +1,11 @@
 //! The settings of the providers: one file a kind, each `[providers.NAME]` read as one of them.
 
+pub mod egress;
+pub mod evolution;
+pub mod header;
+pub mod http_sms;
 pub mod smtp;
+pub mod whatsapp;
 
 use std::collections::BTreeSet;
 
@@ -8,12 +13,15 @@ use schedules::channel::Channel;
 use schedules::id::TenantId;
 use serde::{Serialize, Serializer};
 
+use self::evolution::EvolutionSettings;
+use self::http_sms::HttpSmsSettings;
 use self::smtp::SmtpSettings;
+use self::whatsapp::WhatsappSettings;
 use super::circuit::CircuitLimits;
 use crate::config::Section;
 
 /// The kinds of providers, as `kind` spells them.
-const KINDS: &[&str] = &["mailbox", "smtp"];
+const KINDS: &[&str] = &["mailbox", "whatsapp", "evolution", "http_sms", "smtp"];
 
 /// One way out, as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +44,12 @@ pub struct ProviderSettings {
 pub enum ProviderKind {
     /// Keeps what it would send.
     Mailbox,
+    /// A number of the WhatsApp Cloud API.
+    Whatsapp(WhatsappSettings),
+    /// An instance of the Evolution API.
+    Evolution(EvolutionSettings),
+    /// An SMS gateway over HTTP.
+    HttpSms(HttpSmsSettings),
     /// E-mail by a server that takes it from us.
     Smtp(SmtpSettings),
 }
@@ -45,6 +59,8 @@ impl ProviderKind {
     pub const fn channels(&self) -> &'static [Channel] {
         match self {
             Self::Mailbox => &Channel::ALL,
+            Self::Whatsapp(_) | Self::Evolution(_) => &[Channel::Whatsapp],
+            Self::HttpSms(_) => &[Channel::Sms],
             Self::Smtp(_) => &[Channel::Email],
         }
     }
@@ -63,6 +79,9 @@ impl ProviderSettings {
 /// Reads one provider. Which keys are unknown depends on its kind.
 pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
     let kind = match section.choice("kind", KINDS) {
+        Some("whatsapp") => WhatsappSettings::read(section).map(ProviderKind::Whatsapp),
+        Some("evolution") => EvolutionSettings::read(section).map(ProviderKind::Evolution),
+        Some("http_sms") => HttpSmsSettings::read(section).map(ProviderKind::HttpSms),
         Some("smtp") => smtp::read(section).map(ProviderKind::Smtp),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {

@@ -1,7 +1,7 @@
 //! What is accepted here can be sent later: the rules of rendering hold at import already.
 
 use schedules::channel::Channel;
-use schedules::template::{Template, TemplateError, Values, Variable};
+use schedules::template::{Approved, Template, TemplateError, Values, Variable};
 
 use super::*;
 
@@ -25,6 +25,7 @@ fn render(variable: Variable, value: &str) -> Result<String, TemplateError> {
         body: format!("{{{{{variable}}}}}"),
         variables: vec![variable],
         ttl_ms: 0,
+        approved: Approved::default(),
     };
     let rendered = template.render(&Values::default().with(variable, value))?;
     Ok(rendered.body)
