@@ -106,9 +106,7 @@ impl Setting {
                 let rows = conn.rows(&NEWEST_OF_CODE, args![tenant.0, template.code.as_str()]);
                 super::templates::tag(rows.await?)
             }
-            Self::Profile(_) | Self::CreditsBought(_) | Self::FeedSilence(_) => {
-                Ok(Tag::of([]))
-            }
+            Self::Profile(_) | Self::CreditsBought(_) | Self::FeedSilence(_) => Ok(Tag::of([])),
         }
     }
 }

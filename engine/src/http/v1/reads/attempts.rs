@@ -92,7 +92,7 @@ impl Became {
         let kind = outcome.as_str();
         let (provider_ref, code) = match outcome {
             Outcome::Accepted { provider_ref } => (Some(provider_ref), None),
-            Outcome::Rejected { code } => (None, Some(code)),
+            Outcome::Rejected { code } | Outcome::Held { code, .. } => (None, Some(code)),
             Outcome::Abandoned { why } => (None, Some(why.as_str().to_owned())),
             Outcome::Throttled { .. } | Outcome::Unavailable | Outcome::Unknown => (None, None),
         };
