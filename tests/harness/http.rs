@@ -1,6 +1,6 @@
 //! A caller of the API that sees every byte: one connection, one request.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -60,6 +60,31 @@ impl Answer {
     pub fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// Sends bytes, and returns everything that comes back until the connection ends.
+///
+/// # Panics
+/// When there is no connection, or it stays open for longer than any answer may take.
+pub fn raw(address: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(ANSWER_MAX)).expect("a limit");
+    // Who refuses a request need not read all of it.
+    stream.write_all(bytes).unwrap_or_default();
+    to_the_end(&mut stream)
+}
+
+/// Reads what comes until the connection ends.
+///
+/// # Panics
+/// When it stays open for longer than any answer may take.
+pub fn to_the_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        let is_open = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!is_open, "the connection stays open");
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Says whether the bytes end where their head says that the answer does.

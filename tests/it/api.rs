@@ -92,11 +92,6 @@ impl Engine {
         std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
     }
 
-    /// Says whether the process has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.running.has_ended()
-    }
-
     pub(crate) fn tenant(&self) -> String {
         let new = json!({ "name": "Escola Aurora", "document": "12.ABC.345/01DE-35" });
         let created = self.admin.post("/v1/tenants", &new);

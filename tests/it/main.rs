@@ -1,6 +1,7 @@
 //! One integration binary; a module per story.
 
 mod api;
+mod attacks;
 mod commands;
 mod differential;
 mod doors;

@@ -8,10 +8,11 @@ use actix_web::ResponseError;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
 use super::problem::Problem;
+use super::unread::Held;
 
 /// The longest path with its query, in bytes.
 const TARGET_BYTES_MAX: usize = 8 * 1024;
@@ -34,9 +35,10 @@ const TOLD: [(&str, &str); 5] = [
 
 /// Refuses a head that is too long, and completes every answer.
 pub(super) async fn within(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let unread = Held::of(&mut request);
     let mut response = match bounded(&request) {
         Ok(()) => next.call(request).await?,
         Err(problem) => request.into_response(problem.error_response()),
@@ -48,7 +50,7 @@ pub(super) async fn within(
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    Ok(response)
+    Ok(unread.until_sent(response))
 }
 
 fn bounded(request: &ServiceRequest) -> Result<(), Problem> {
@@ -65,6 +67,9 @@ fn bounded(request: &ServiceRequest) -> Result<(), Problem> {
         let detail = "the headers are too many or too long";
         return Err(Problem::new(status, "headers_too_large", detail));
     }
+    if names_another_host(request) {
+        return Err(Problem::malformed("the request names two hosts"));
+    }
     if has_control(request.path()) {
         return Err(Problem::not_found());
     }
@@ -76,6 +81,15 @@ fn length(headers: &HeaderMap) -> usize {
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len());
     lengths.sum()
+}
+
+/// Says whether the target names another host than the header: whoever stands in between may have
+/// gone by the one or the other (RFC 9112, section 3.2.2).
+fn names_another_host(request: &ServiceRequest) -> bool {
+    let header = request.headers().get(HOST);
+    let header = header.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let target = request.uri().authority();
+    target.is_some_and(|host| !host.as_str().eq_ignore_ascii_case(header))
 }
 
 /// Says whether a path has a control character once it is decoded: nothing here is named so.

@@ -12,6 +12,7 @@ mod once;
 mod problem;
 mod route;
 pub mod server;
+mod unread;
 mod unsubscribe;
 mod v1;
 

@@ -6,6 +6,7 @@
 //! up, and its answer is kept. What comes to nothing by the engine's own fault is not an answer:
 //! it may be made again at once.
 
+use std::future::{Future, Ready, ready};
 use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody as _};
@@ -17,7 +18,6 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use schedules::id::TenantId;
 use schedules::time::DAY_MS;
-use std::future::{Future, Ready, ready};
 use uuid::Uuid;
 
 use super::body::Fingerprint;
@@ -186,4 +186,51 @@ fn replay(answer: Remembered) -> Answer {
     } else {
         response.body(answer.body)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(response: HttpResponse) -> Option<(u16, String)> {
+        let (_, kept) = remembered(response);
+        kept.map(|kept| (kept.status, kept.body))
+    }
+
+    #[test]
+    fn what_the_engine_failed_at_is_no_answer_and_what_cannot_be_is_one() {
+        for problem in [
+            Problem::interrupted(),
+            Problem::busy("for now"),
+            Problem::rate_limited(1),
+        ] {
+            assert_eq!(kept(problem.error_response()), None);
+        }
+        let refused = kept(Problem::not_found().error_response());
+        assert!(refused.is_some_and(|(status, body)| status == 404 && body.contains("not_found")));
+        let gone = HttpResponse::NoContent().finish();
+        assert_eq!(kept(gone), Some((204, String::new())));
+    }
+
+    #[test]
+    fn an_answer_with_a_secret_leaves_only_what_is_told_again() {
+        let mut response = HttpResponse::Created().body("a secret");
+        let again = ToldAgain(Problem::conflict("made before"));
+        response.extensions_mut().insert(again);
+        let (response, kept) = remembered(response);
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let body = response.into_body().try_into_bytes();
+        assert_eq!(body.ok().as_deref(), Some(b"a secret".as_slice()));
+        let kept = kept.expect("something is kept");
+        assert_eq!(kept.status, 409);
+        assert!(kept.body.contains("made before") && !kept.body.contains("secret"));
+    }
+
+    #[test]
+    fn an_answer_is_told_again_as_it_was_given() {
+        let given = HttpResponse::Created().json("made");
+        let (_, kept) = remembered(given);
+        let (_, again) = remembered(replay(kept.clone().expect("kept")).expect("an answer"));
+        assert_eq!(again, kept);
+    }
 }

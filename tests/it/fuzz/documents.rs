@@ -120,7 +120,7 @@ fn texts_of_messages_are_read_or_refused_and_never_panic() {
             body: spoiled(chance, &good),
             variables: variables.clone(),
             ttl_ms: 0,
-            approved: None,
+            approved: Default::default(),
         };
         template.validate().is_ok()
     });

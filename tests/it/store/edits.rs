@@ -65,7 +65,7 @@ fn settings(n: u32) -> [Setting; 6] {
             body: format!("Lembrete {n}."),
             variables: Vec::new(),
             ttl_ms: 0,
-            approved: None,
+            approved: Default::default(),
         }),
     ]
 }

@@ -132,7 +132,7 @@ fn template(code: &str, channel: Channel) -> Setting {
         body: "Seu boleto vence logo.".to_owned(),
         variables: Vec::new(),
         ttl_ms: 0,
-        approved: None,
+        approved: Default::default(),
     })
 }
 

@@ -56,7 +56,7 @@ fn template() -> Template {
         body: "Olá! O boleto {{reference}} de {{amount}} vence em {{due_on}}.".to_owned(),
         variables: vec![Variable::Reference, Variable::Amount, Variable::DueOn],
         ttl_ms: 0,
-        approved: None,
+        approved: Default::default(),
     }
 }
 

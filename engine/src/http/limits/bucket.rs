@@ -1,4 +1,5 @@
-//! Buckets of requests, one a key: full at first, emptied by requests, filled again at an even pace.
+//! Buckets of requests, one a key: full at first, emptied by requests, and filled again at an even
+//! pace.
 //!
 //! The cell rate algorithm is governor's; here stands where its states lie, and that they cannot
 //! become more than so many.

@@ -35,7 +35,7 @@ pub struct Limits {
     /// In the order of [`Scope::ALL`].
     by_scope: [Buckets<TokenId, Ticks>; 5],
     strangers: Buckets<IpAddr, Ticks>,
-    /// Hashes of tokens that were found good.
+    /// Tokens that were found good, as [`named`].
     known: Mutex<HashSet<String>>,
     one_at_a_time: Semaphore,
 }
@@ -114,7 +114,7 @@ impl Limits {
 
     /// Waits until a token may be looked up for a peer.
     pub(super) async fn turn(&self, peer: IpAddr, token: &Token) -> Turn<'_> {
-        let is_known = self.known().contains(&token.hash().to_text());
+        let is_known = self.known().contains(&named(token));
         let wait_s = match is_known {
             true => None,
             false => self.strangers.take(&network(peer)).wait_s,
@@ -129,17 +129,23 @@ impl Limits {
 
     /// Remembers a token that was found good.
     pub(super) fn found_good(&self, token: &Token) {
-        let mut known = self.known();
-        if known.len() >= KNOWN_MAX {
+        let (mut known, name) = (self.known(), named(token));
+        // Whoever is forgotten is found good again.
+        if known.len() >= KNOWN_MAX && !known.contains(&name) {
             known.clear();
         }
-        known.insert(token.hash().to_text());
+        known.insert(name);
     }
 
     fn known(&self) -> MutexGuard<'_, HashSet<String>> {
         // Nothing that can panic runs under the lock.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns what stands for a token: its prefix, and a hash of its secret.
+fn named(token: &Token) -> String {
+    format!("{}_{}", token.prefix(), token.hash().to_text())
 }
 
 /// Returns what stands for a peer: a site has a whole /64 of addresses (RFC 4291, section 2.5.4).
