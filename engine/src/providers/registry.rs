@@ -104,7 +104,7 @@ impl Registry {
             registry = match &settings.kind {
                 ProviderKind::Mailbox => registry.behind_breaker(name, settings, mailbox(), clock),
                 ProviderKind::Smtp(smtp) => {
-                    let smtp = Smtp::new(smtp.clone(), links.clone(), Arc::clone(clock))?;
+                    let smtp = Smtp::new(*smtp.clone(), links.clone(), Arc::clone(clock))?;
                     registry.behind_breaker(name, settings, smtp, clock)
                 }
             };

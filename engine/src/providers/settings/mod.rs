@@ -37,7 +37,7 @@ pub enum ProviderKind {
     /// Keeps what it would send.
     Mailbox,
     /// E-mail by a server that takes it from us.
-    Smtp(SmtpSettings),
+    Smtp(Box<SmtpSettings>),
 }
 
 impl ProviderKind {
@@ -63,7 +63,7 @@ impl ProviderSettings {
 /// Reads one provider. Which keys are unknown depends on its kind.
 pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
     let kind = match section.choice("kind", KINDS) {
-        Some("smtp") => smtp::read(section).map(ProviderKind::Smtp),
+        Some("smtp") => smtp::read(section).map(|it| ProviderKind::Smtp(it.into())),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();
