@@ -23,7 +23,7 @@ pub const PASSWORD: &str = "s3nha-do-correio";
 /// Longer than anything that is awaited may take.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 /// How far apart the bytes of a slow answer are.
-const DRIP_EVERY: Duration = Duration::from_millis(50);
+const DRIP_EVERY: Duration = Duration::from_millis(200);
 /// The longest line that is read, in bytes.
 const LINE_MAX: usize = 64 * 1024;
 

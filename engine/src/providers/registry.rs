@@ -124,7 +124,7 @@ impl Registry {
                     registry.behind_breaker(name, settings, provider, clock)
                 }
                 ProviderKind::Smtp(smtp) => {
-                    let smtp = Smtp::new(smtp.clone(), links.clone(), Arc::clone(clock))?;
+                    let smtp = Smtp::new(*smtp.clone(), links.clone(), Arc::clone(clock))?;
                     registry.behind_breaker(name, settings, smtp, clock)
                 }
             };

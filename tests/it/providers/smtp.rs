@@ -76,8 +76,8 @@ fn settings(server: &SmtpServer, folder: &TempDir, more: &[&str]) -> Vec<String>
         format!("port={}", server.address.port()),
         format!("ca_file={}", ca_file.display()),
         "from=Escola Aurora <cobranca@escola.example>".to_owned(),
-        "ready_timeout_ms=2000".to_owned(),
-        "answer_timeout_ms=2000".to_owned(),
+        "ready_timeout_ms=6000".to_owned(),
+        "answer_timeout_ms=6000".to_owned(),
         "tls=none".to_owned(),
     ];
     // Of two that are about the same key, the later wins.
@@ -107,7 +107,7 @@ fn smtp_of(overrides: Vec<String>, environment: &[(&str, &str)]) -> Smtp {
         panic!("another kind")
     };
     let links = config.unsubscribe.clone().map(Arc::new);
-    Smtp::new(settings, links, Arc::new(SystemClock::start())).expect("a provider")
+    Smtp::new(*settings, links, Arc::new(SystemClock::start())).expect("a provider")
 }
 
 /// Hands a message over, and returns its outcome, what it says of the server, and how often it was
@@ -288,8 +288,12 @@ async fn a_line_that_breaks_leaves_nothing_unknown_before_the_content_and_everyt
         (Stage::Data, Outcome::Unavailable, 1),
         (Stage::Content, Outcome::Unknown, 1),
     ];
-    let quick = ["ready_timeout_ms=300", "answer_timeout_ms=300"];
     for (stage, outcome, begun) in stages {
+        // What is waited for here is waited for in vain.
+        let wait = match begun {
+            0 => "ready_timeout_ms=300",
+            _ => "answer_timeout_ms=1000",
+        };
         for fault in [
             Fault::HangUp,
             Fault::Silence,
@@ -299,7 +303,7 @@ async fn a_line_that_breaks_leaves_nothing_unknown_before_the_content_and_everyt
         ] {
             let server = SmtpServer::start(Protection::None);
             server.fault(stage, fault.clone());
-            let smtp = smtp(&server, &quick);
+            let smtp = smtp(&server, &[wait]);
             let told = send(&smtp, &anyone()).await;
             let expected = match (stage, &fault) {
                 // A refusal is an answer.
@@ -388,8 +392,19 @@ async fn no_more_lines_are_opened_than_were_allowed() {
     let (told, watched) = tokio::join!(all, watch);
     watched.expect("it was seen");
     assert_eq!(server.seen().connections, 2);
-    for ((outcome, ..), message) in told.iter().zip(&messages) {
-        assert_eq!(*outcome, accepted(message));
-    }
-    assert_eq!(server.seen().mails.len(), 6);
+    // Who waited for too long did not begin.
+    let too_late = Outcome::Abandoned {
+        why: Abandoned::TooLate,
+    };
+    let taken = told
+        .iter()
+        .zip(&messages)
+        .filter(|((outcome, ..), message)| {
+            let is_taken = *outcome == accepted(message);
+            assert!(is_taken || *outcome == too_late, "{outcome:?}");
+            is_taken
+        });
+    let taken = taken.count();
+    assert!(taken >= 2);
+    assert_eq!(server.seen().mails.len(), taken);
 }

@@ -51,7 +51,7 @@ pub enum ProviderKind {
     /// An SMS gateway over HTTP.
     HttpSms(HttpSmsSettings),
     /// E-mail by a server that takes it from us.
-    Smtp(SmtpSettings),
+    Smtp(Box<SmtpSettings>),
 }
 
 impl ProviderKind {
@@ -82,7 +82,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<ProviderSettings> {
         Some("whatsapp") => WhatsappSettings::read(section).map(ProviderKind::Whatsapp),
         Some("evolution") => EvolutionSettings::read(section).map(ProviderKind::Evolution),
         Some("http_sms") => HttpSmsSettings::read(section).map(ProviderKind::HttpSms),
-        Some("smtp") => smtp::read(section).map(ProviderKind::Smtp),
+        Some("smtp") => smtp::read(section).map(|it| ProviderKind::Smtp(it.into())),
         Some(_) => Some(ProviderKind::Mailbox),
         None => {
             section.forget_rest();

@@ -323,7 +323,7 @@ mod tests {
         let ProviderKind::Smtp(settings) = config.providers["mail"].kind.clone() else {
             panic!("another kind")
         };
-        settings
+        *settings
     }
 
     fn problems(more: &[(&str, &str)]) -> Vec<String> {
