@@ -6,4 +6,5 @@ mod http_serve;
 mod http_settings;
 mod http_sms;
 mod http_whatsapp;
+mod opt_outs;
 mod smtp;

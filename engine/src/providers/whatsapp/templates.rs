@@ -61,3 +61,40 @@ impl Templates {
 fn key(message: &HandOver) -> (TenantId, String) {
     (message.tenant, message.template.code.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use schedules::channel::Channel;
+
+    use super::super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn a_paused_template_is_used_again_after_its_pause_and_another_only_with_its_next_version() {
+        let (templates, message) = (Templates::default(), fixture::message(Channel::Whatsapp));
+        templates.stop(&message, 132_015, Some(1_000), 50);
+        assert_eq!(templates.refusal(&message, 1_049), Some(132_015));
+        assert_eq!(templates.refusal(&message, 1_050), None);
+        assert_eq!(templates.refusal(&message, 0), None, "it is forgotten");
+        templates.stop(&message, 132_001, None, 0);
+        assert_eq!(templates.refusal(&message, i64::MAX), Some(132_001));
+        let mut next = fixture::message(Channel::Whatsapp);
+        let mut template = (*next.template).clone();
+        template.version += 1;
+        next.template = Arc::new(template);
+        assert_eq!(templates.refusal(&next, 1), None);
+    }
+
+    #[test]
+    fn no_more_templates_are_remembered_than_allowed() {
+        let (templates, mut message) = (Templates::default(), fixture::message(Channel::Whatsapp));
+        for tenant in 0..=10_000 {
+            message.tenant = TenantId(tenant);
+            templates.stop(&message, 132_001, None, 0);
+        }
+        assert_eq!(templates.stopped().len(), 1);
+        assert_eq!(templates.refusal(&message, 0), Some(132_001));
+    }
+}
