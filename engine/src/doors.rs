@@ -14,8 +14,8 @@ use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
 use crate::store::{
-    Edit, Import, ImportOutcome, ImportPart, InFlight, NewBoleto, NewCampaign, PartOutcome, SHARDS,
-    Setting, Standing, Store, StoreError,
+    Edit, Import, ImportOutcome, ImportPart, InFlight, NewBoleto, NewCampaign, PartOutcome,
+    Registered, Registration, SHARDS, Setting, Standing, Store, StoreError,
 };
 
 /// The doors of one node.
@@ -101,7 +101,7 @@ impl Doors {
         boletos: Vec<NewBoleto>,
     ) -> Result<ImportOutcome, StoreError> {
         let outcome = self.store.import_boletos(tenant, import, boletos).await?;
-        self.imported(tenant, &outcome);
+        self.imported(tenant, &outcome.matched);
         Ok(outcome)
     }
 
@@ -116,13 +116,27 @@ impl Doors {
         boletos: Vec<NewBoleto>,
     ) -> Result<PartOutcome, StoreError> {
         let part = self.store.import_part(tenant, part, boletos).await?;
-        self.imported(tenant, &part.outcome);
+        self.imported(tenant, &part.outcome.matched);
         Ok(part)
     }
 
+    /// Finds or adds contacts ahead of their boletos.
+    ///
+    /// # Errors
+    /// As [`Store::register_contacts`]; after [`StoreError::Unknown`] the same may be given again.
+    pub async fn register(
+        &self,
+        tenant: TenantId,
+        registration: Registration,
+    ) -> Result<Registered, StoreError> {
+        let registered = self.store.register_contacts(tenant, registration).await?;
+        self.imported(tenant, &registered.matched);
+        Ok(registered)
+    }
+
     /// Takes back what a stop had waited for, and tells the owner.
-    fn imported(&self, tenant: TenantId, outcome: &ImportOutcome) {
-        for subject in &outcome.matched {
+    fn imported(&self, tenant: TenantId, matched: &[Subject]) {
+        for subject in matched {
             self.node.withdraw(tenant, *subject);
         }
         self.node.hint(tenant);

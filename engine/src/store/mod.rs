@@ -48,6 +48,7 @@ pub use doors::import::{
 };
 pub use doors::import_job::{ImportEnd, ImportName, ImportPart, PartOutcome, RefusedLine};
 pub use doors::in_flight::{InFlight, Standing};
+pub use doors::register::{Registered, Registration};
 pub use doors::tenant::{Edit, NewTenant, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};

@@ -7,7 +7,7 @@ use tests::http::{Answer, Client};
 use super::{Engine, campaign};
 
 /// Every path and method that needs a token.
-const PATHS: [(&str, &str); 24] = [
+const PATHS: [(&str, &str); 25] = [
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/aaaaaaaaaaaa"),
@@ -29,6 +29,7 @@ const PATHS: [(&str, &str); 24] = [
     ("POST", "/v1/tenants/ten_1/campaigns/cam_1/launch"),
     ("POST", "/v1/tenants/ten_1/events"),
     ("GET", "/v1/tenants/ten_1/why/NF-1"),
+    ("POST", "/v1/tenants/ten_1/contacts"),
     ("GET", "/v1/tenants/ten_1/imports"),
     ("GET", "/v1/tenants/ten_1/imports/imp_1"),
     ("GET", "/v1/tenants/ten_1/imports/imp_1/refusals"),

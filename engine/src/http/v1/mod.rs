@@ -1,6 +1,7 @@
 //! Version 1 of the API: one file a family of paths.
 
 mod campaigns;
+mod contacts;
 mod events;
 mod imports;
 mod settings;
@@ -36,6 +37,7 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
         .configure(settings::endpoints)
         .configure(campaigns::endpoints)
         .configure(imports::endpoints)
+        .configure(contacts::endpoints)
         .configure(events::endpoints)
         .configure(why::endpoints);
 }

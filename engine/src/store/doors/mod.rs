@@ -11,6 +11,7 @@ pub(super) mod import_job;
 mod import_rows;
 pub(super) mod in_flight;
 mod parked;
+pub(super) mod register;
 mod resolve;
 pub(super) mod tenant;
 mod valid;
