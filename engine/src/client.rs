@@ -21,6 +21,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How long an upload may take: longer than the engine lets it.
 const UPLOAD_MAX: Duration = Duration::from_secs(20 * 60);
+/// How much of a text of the engine is shown.
+const TEXT_CHARS_MAX: usize = 300;
 /// The largest page of refusals.
 const PAGE: u32 = 1_000;
 
@@ -227,12 +229,18 @@ impl Client {
         match serde_json::from_slice(&body) {
             Ok(Problem { error, detail }) => Err(ClientError::Refused {
                 status,
-                error,
-                detail,
+                error: plain(&error),
+                detail: plain(&detail),
             }),
             Err(_) => Err(ClientError::NotUnderstood { status }),
         }
     }
+}
+
+/// Returns what may be shown of a text that came over the wire: no terminal follows it.
+pub fn plain(text: &str) -> String {
+    let shown = text.chars().filter(|c| !c.is_control());
+    shown.take(TEXT_CHARS_MAX).collect()
 }
 
 /// Says whether an address is of this machine.
@@ -302,5 +310,11 @@ mod tests {
                 .any(|it| refused(it).may_pass())
         );
         assert!(!ClientError::NotUnderstood { status: 200 }.may_pass());
+    }
+
+    #[test]
+    fn what_an_engine_says_cannot_command_a_terminal() {
+        assert_eq!(plain("busy\u{1b}[2J\r\n later"), "busy[2J later");
+        assert_eq!(plain(&"x".repeat(1_000)).len(), TEXT_CHARS_MAX);
     }
 }

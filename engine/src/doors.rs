@@ -18,7 +18,7 @@ use crate::facts::{Fact, FactAnswer};
 use crate::store::reads::Tag;
 use crate::store::{
     Edit, Import, ImportOutcome, ImportPart, InFlight, Kept, NewBoleto, NewCampaign, PartOutcome,
-    SHARDS, Setting, Standing, Store, StoreError,
+    Registered, Registration, SHARDS, Setting, Standing, Store, StoreError,
 };
 
 pub use self::engine::ToldAll;
@@ -129,7 +129,7 @@ impl Doors {
         boletos: Vec<NewBoleto>,
     ) -> Result<ImportOutcome, StoreError> {
         let outcome = self.store.import_boletos(tenant, import, boletos).await?;
-        self.imported(tenant, &outcome);
+        self.imported(tenant, &outcome.matched);
         Ok(outcome)
     }
 
@@ -144,13 +144,27 @@ impl Doors {
         boletos: Vec<NewBoleto>,
     ) -> Result<PartOutcome, StoreError> {
         let part = self.store.import_part(tenant, part, boletos).await?;
-        self.imported(tenant, &part.outcome);
+        self.imported(tenant, &part.outcome.matched);
         Ok(part)
     }
 
+    /// Finds or adds contacts ahead of their boletos.
+    ///
+    /// # Errors
+    /// As [`Store::register_contacts`]; after [`StoreError::Unknown`] the same may be given again.
+    pub async fn register(
+        &self,
+        tenant: TenantId,
+        registration: Registration,
+    ) -> Result<Registered, StoreError> {
+        let registered = self.store.register_contacts(tenant, registration).await?;
+        self.imported(tenant, &registered.matched);
+        Ok(registered)
+    }
+
     /// Takes back what a stop had waited for, and tells the owner.
-    fn imported(&self, tenant: TenantId, outcome: &ImportOutcome) {
-        for subject in &outcome.matched {
+    fn imported(&self, tenant: TenantId, matched: &[Subject]) {
+        for subject in matched {
             self.node.withdraw(tenant, *subject);
         }
         self.node.hint(tenant);

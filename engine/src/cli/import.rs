@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::serve::report;
 use super::{Ended, runtime};
-use crate::client::{Client, ClientError, Imported};
+use crate::client::{Client, ClientError, Imported, plain};
 use crate::config::Secret;
 use crate::imports::csv::ImportError;
 use crate::telemetry;
@@ -213,13 +213,19 @@ async fn list(client: &Client, tenant: TenantId, job: &str, path: &Path) -> anyh
     while let Some(from) = after {
         let page = client.refusals(tenant, job, from).await?;
         for one in page.refusals {
-            let column = one.column.unwrap_or_default();
-            write(format!("{},{column},{}\r\n", one.line, one.error))?;
+            let column = name(&one.column.unwrap_or_default());
+            write(format!("{},{column},{}\r\n", one.line, name(&one.error)))?;
         }
         after = page.next;
     }
     to.flush().map_err(SendError::WriteRefusals)?;
     Ok(())
+}
+
+/// Returns what can be a name of a column or error: no spreadsheet takes it for a formula.
+fn name(text: &str) -> String {
+    let is_of_names = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    text.chars().filter(is_of_names).collect()
 }
 
 fn tell(imported: &Imported, out: &mut dyn Write) -> io::Result<()> {
@@ -234,7 +240,8 @@ fn tell(imported: &Imported, out: &mut dyn Write) -> io::Result<()> {
         ..
     } = imported;
     let why = broke_off.as_ref().map(|code| format!(" [{code}]"));
-    writeln!(out, "{id}: {state}{}", why.unwrap_or_default())?;
+    let told = format!("{id}: {state}{}", why.unwrap_or_default());
+    writeln!(out, "{}", plain(&told))?;
     writeln!(
         out,
         "{lines} lines: {accepted} new, {unchanged} known, {refused} refused"

@@ -51,7 +51,7 @@ impl Evidence {
     fn add(&mut self, tenant: TenantId, row: &ImportRow, why: &Why, ends_at: Timestamp) {
         let boleto = why.boleto.boleto.id;
         let at_home = self.tenant_zones.get(&tenant).copied().unwrap_or(Tz::UTC);
-        let zones = row.zones(at_home);
+        let zones = row.contact.zones(at_home);
         let touches = touches(row, zones[0]);
         self.zones.insert((tenant, why.boleto.contact), zones);
         for record in &why.attempts {

@@ -77,7 +77,7 @@ impl Cast<'_> {
         let input = PlanInput {
             cadence: self.cadence,
             calendar: self.calendar,
-            zone: row.zones(self.at_home)[0],
+            zone: row.contact.zones(self.at_home)[0],
             due_on: row.due_on,
             amount_centavos: row.amount_centavos,
             progress: Progress::beginning_at(self.begins_at),

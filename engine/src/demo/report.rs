@@ -123,7 +123,7 @@ async fn stories(store: &Store, staged: &[Staged]) -> Result<Vec<Vec<String>>, D
                 continue;
             };
             let told = store.why_boleto(tenant.id, boleto).await?;
-            let zone = row.zones(tenant.zone)[0];
+            let zone = row.contact.zones(tenant.zone)[0];
             // One story for each boleto.
             let place =
                 (0..tellable.len()).find(|at| stories[*at].is_none() && tellable[*at](&told));

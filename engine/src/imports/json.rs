@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::csv::{Column, ImportRow, Located, Once, Row};
+use super::csv::{Column, ImportContact, ImportRow, Located, Once, Row};
 
 /// The most boletos of a request.
 pub const ITEMS_MAX: usize = 1_000;
@@ -54,6 +54,12 @@ pub struct ContactItem {
     pub zones: Vec<String>,
 }
 
+impl fmt::Debug for ContactItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactItem").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for BoletoItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoletoItem").finish_non_exhaustive()
@@ -84,12 +90,33 @@ pub fn rows(
     })
 }
 
+/// Checks contacts that come without a boleto; their fields are named by themselves.
+pub fn contacts(items: &[ContactItem]) -> impl Iterator<Item = Result<ImportContact, ItemRefusal>> {
+    items.iter().map(|item| {
+        let zones = item.zones.join("|");
+        let mut row = Row::default();
+        item.put_into(&mut row, &zones);
+        row.contact().map_err(|(error, column)| ItemRefusal {
+            field: column.map(Column::name),
+            error: error.code(),
+        })
+    })
+}
+
+impl ContactItem {
+    fn put_into<'a>(&'a self, row: &mut Row<'a>, zones: &'a str) {
+        row.put(Column::Name, &self.name);
+        row.put(Column::Phone, stated(&self.phone));
+        row.put(Column::Email, stated(&self.email));
+        row.put(Column::Zones, zones);
+    }
+}
+
 impl BoletoItem {
     fn row(&self, reference_on: NaiveDate, once: &mut Once) -> Result<ImportRow, Located> {
         // As a file would have it: the amount is an amount to the centavo whatever its size.
         let amount = self.amount_centavos.map(decimal).unwrap_or_default();
         let zones = self.contact.zones.join("|");
-        let contact = &self.contact;
         let mut row = Row::default();
         row.put(Column::Reference, &self.reference);
         row.put(Column::Amount, &amount);
@@ -97,10 +124,7 @@ impl BoletoItem {
         row.put(Column::DigitableLine, stated(&self.digitable_line));
         row.put(Column::PixCode, stated(&self.pix_code));
         row.put(Column::PaymentLink, stated(&self.payment_link));
-        row.put(Column::Name, &contact.name);
-        row.put(Column::Phone, stated(&contact.phone));
-        row.put(Column::Email, stated(&contact.email));
-        row.put(Column::Zones, &zones);
+        self.contact.put_into(&mut row, &zones);
         row.read(reference_on).and_then(|row| once.check(row))
     }
 }
@@ -194,7 +218,7 @@ mod tests {
             (amount, "amount_too_large"),
             (amount, "value_missing"),
             (Some("reference"), "value_missing"),
-            (Some("due_on"), "date_malformed"),
+            (Some("due_on"), "due_on_does_not_exist"),
             (None, "contact_point_missing"),
         ];
         assert_eq!(told, expected);

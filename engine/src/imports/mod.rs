@@ -8,7 +8,7 @@ pub mod parts;
 
 use chrono_tz::Tz;
 
-use self::csv::ImportRow;
+use self::csv::{ImportContact, ImportRow};
 use crate::store::{NewBoleto, NewContact};
 
 /// Zones of Brazil, one for each of its wall clocks.
@@ -19,22 +19,33 @@ const BRAZIL: [Tz; 4] = [
     Tz::America__Rio_Branco,
 ];
 
-impl ImportRow {
+impl ImportContact {
     /// Returns the zones that the contact may be in, the likeliest first.
     ///
     /// Where nothing tells, as of somebody with an e-mail address only, it is most likely `at_home`
     /// and may be anywhere in Brazil: what may be sent there must be allowed by every clock.
     pub fn zones(&self, at_home: Tz) -> Vec<Tz> {
-        if !self.contact.zones.is_empty() {
-            return self.contact.zones.clone();
+        if !self.zones.is_empty() {
+            return self.zones.clone();
         }
         let elsewhere = BRAZIL.into_iter().filter(|zone| *zone != at_home);
         std::iter::once(at_home).chain(elsewhere).collect()
     }
 
+    /// Returns the contact as the store takes it, for a tenant that is `at_home`.
+    pub fn contact(&self, at_home: Tz) -> NewContact {
+        NewContact {
+            name: self.name.clone(),
+            phone: self.phone.as_ref().map(Into::into),
+            email: self.email.as_ref().map(Into::into),
+            zones: self.zones(at_home),
+        }
+    }
+}
+
+impl ImportRow {
     /// Returns the row as the store takes it, for a tenant that is `at_home`.
     pub fn boleto(&self, at_home: Tz) -> NewBoleto {
-        let contact = &self.contact;
         NewBoleto {
             reference: self.reference.clone(),
             amount_centavos: self.amount_centavos,
@@ -42,12 +53,7 @@ impl ImportRow {
             digitable_line: self.digitable_line.clone(),
             pix_code: self.pix_code.clone(),
             payment_link: self.payment_link.clone(),
-            contact: NewContact {
-                name: contact.name.clone(),
-                phone: contact.phone.as_ref().map(Into::into),
-                email: contact.email.as_ref().map(Into::into),
-                zones: self.zones(at_home),
-            },
+            contact: self.contact.contact(at_home),
         }
     }
 }

@@ -52,6 +52,7 @@ pub use doors::import::{
 pub use doors::import_job::{ImportEnd, ImportName, ImportPart, PartOutcome, RefusedLine};
 pub use doors::in_flight::{InFlight, Standing};
 pub use doors::launch::{Kept, Seen};
+pub use doors::register::{Registered, Registration};
 pub use doors::tenant::{Edit, NewTenant, Profile, Setting};
 pub use error::StoreError;
 pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, StateCounts};

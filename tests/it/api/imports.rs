@@ -252,3 +252,54 @@ fn boletos_come_in_json_as_they_do_in_a_file() {
     refused(&answer, 400, "malformed");
     assert_eq!(engine.numbers("SELECT count(*) FROM boletos"), 1_001);
 }
+
+#[test]
+fn contacts_are_registered_ahead_of_their_boletos_and_once() {
+    let engine = Engine::start();
+    let (home, client) = tenant(&engine);
+    let path = format!("{home}/contacts");
+    let tenant = home.rsplit('/').next().expect("a tenant");
+    let teller = engine.of(tenant, "facts");
+    let phone = json!({ "phone": "11987651234" });
+    let event = json!({ "id": "o", "type": "contact.opted_out", "data": phone });
+    assert_eq!(
+        ok(&teller.post(&format!("{home}/events"), &event))["outcome"],
+        "parked"
+    );
+    let contacts = json!({ "contacts": [
+        { "name": "Ana Lima", "phone": "(11) 98765-1234" },
+        { "name": "Bia" },
+        { "name": "Ana L.", "phone": "+5511987651234", "email": "ana@x.example" },
+        { "name": "Caio", "email": "caio@x.example", "zones": ["America/Recife"] },
+    ] });
+    let told = ok(&client.post(&path, &contacts));
+    let found = told["contacts"].as_array().expect("contacts");
+    let places: Vec<_> = found.iter().map(|one| one["index"].clone()).collect();
+    assert_eq!(places, [0, 2, 3].map(Value::from));
+    assert_eq!(found[0]["id"], found[1]["id"], "one person");
+    assert_ne!(found[0]["id"], found[2]["id"]);
+    let wrong = json!([{ "index": 1, "error": "contact_point_missing" }]);
+    assert_eq!(told["refusals"], wrong);
+    assert_eq!(
+        ok(&client.post(&path, &contacts)),
+        told,
+        "they are found again"
+    );
+    assert_eq!(engine.numbers("SELECT count(*) FROM contacts"), 2);
+    // Whoever opted out before is opted out from the first.
+    let out = "SELECT count(*) FROM contacts WHERE opted_out_at IS NOT NULL";
+    assert_eq!(engine.numbers(out), 1);
+    // Their boletos find them.
+    let csv = format!(
+        "reference;name;phone;due_on;amount\nA;Ana Lima;11987651234;{};10,00\n",
+        today_plus(20)
+    );
+    assert_eq!(
+        ok(&client.upload(&format!("{home}/boletos"), "f", &csv))["accepted"],
+        1
+    );
+    assert_eq!(engine.numbers("SELECT count(*) FROM contacts"), 2);
+    let many = json!({ "contacts": vec![json!({ "name": "x" }); 1_001] });
+    refused(&client.post(&path, &many), 422, "invalid");
+    assert_eq!(teller.post(&path, &contacts).status, 403);
+}

@@ -19,6 +19,7 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, String)> {
         "reference": "NF-1", "amount_centavos": 1000, "due_on": due,
         "contact": { "name": "Ana", "phone": "11987651234" },
     }] });
+    let contacts = json!({ "contacts": [{ "name": "Ana", "email": "ana@x.example" }] });
     let event = json!({
         "specversion": "1.0", "id": "e-1", "type": "boleto.paid", "time": "2026-03-02T12:00:00Z",
         "data": { "reference": "NF-1" },
@@ -39,6 +40,7 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, String)> {
     vec![
         ("POST", "/boletos", "text/csv", csv),
         ("POST", "/boletos", json, boletos.to_string()),
+        ("POST", "/contacts", json, contacts.to_string()),
         ("POST", "/events", json, event.to_string()),
         ("POST", "/campaigns", json, campaign.to_string()),
         ("PUT", "/campaigns/cam_1", json, campaign.to_string()),

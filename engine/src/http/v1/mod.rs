@@ -1,6 +1,7 @@
 //! Version 1 of the API: one file a family of paths.
 
 mod campaigns;
+mod contacts;
 mod engine;
 mod events;
 mod imports;
@@ -38,6 +39,7 @@ const TABLE: &[&[Route]] = &[
     preview::ROUTES,
     campaigns::ROUTES,
     imports::ROUTES,
+    contacts::ROUTES,
     events::ROUTES,
     why::ROUTES,
 ];

@@ -264,7 +264,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn contact(&self) -> Result<ImportContact, Located> {
+    /// Checks the columns of the contact alone.
+    pub(in crate::imports) fn contact(&self) -> Result<ImportContact, Located> {
         let name = self.name()?;
         let phone = self.parsed(Column::Phone, |text| {
             Phone::parse(text).map_err(RowError::from)

@@ -390,16 +390,11 @@ impl Chunk {
         for (id, row) in landed {
             names.boleto(&self.boletos[*row].reference, *id);
         }
-        // A contact is named once, however many boletos it has here.
-        let mut named = std::collections::BTreeSet::new();
-        for (row, id) in contacts {
-            let contact = &self.boletos[*row].contact;
-            for point in contact.phone.iter().chain(&contact.email) {
-                if named.insert((&point.canonical, *id)) {
-                    names.contact(&point.canonical, *id);
-                }
-            }
-        }
+        names.contacts(
+            contacts
+                .iter()
+                .map(|(row, id)| (&self.boletos[*row].contact, *id)),
+        );
         parked::take_up(conn, self.tenant, names).await
     }
 

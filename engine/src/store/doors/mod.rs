@@ -13,6 +13,7 @@ mod import_rows;
 pub(super) mod in_flight;
 pub(super) mod launch;
 mod parked;
+pub(super) mod register;
 mod resolve;
 pub(super) mod tenant;
 mod valid;

@@ -1,11 +1,14 @@
 //! Facts that came before their subject: matched when it is imported.
 
+use std::collections::BTreeSet;
+
 use actors::machine::effect::Subject;
 use schedules::id::{BoletoId, ContactId, TenantId};
 use schedules::time::Timestamp;
 
 use super::act::{self, Act};
 use super::facts::rounds;
+use super::import::NewContact;
 use super::resolve::{body, parked_boleto, parked_contact};
 use crate::facts::Saying;
 use crate::store::codec::json;
@@ -39,8 +42,20 @@ impl Names {
         self.0.push(row![parked_boleto(reference), id.0, 1_i64]);
     }
 
-    pub(super) fn contact(&mut self, point: &str, id: ContactId) {
-        self.0.push(row![parked_contact(point), id.0, 0_i64]);
+    /// Adds contacts by each of their points, once however often they come.
+    pub(super) fn contacts<'a>(
+        &mut self,
+        contacts: impl Iterator<Item = (&'a NewContact, ContactId)>,
+    ) {
+        let mut named = BTreeSet::new();
+        for (contact, id) in contacts {
+            for point in contact.phone.iter().chain(&contact.email) {
+                if named.insert((&point.canonical, id)) {
+                    let name = parked_contact(&point.canonical);
+                    self.0.push(row![name, id.0, 0_i64]);
+                }
+            }
+        }
     }
 }
 
