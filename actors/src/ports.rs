@@ -200,6 +200,7 @@ pub struct Credits {
 
 /// A tenant's sending identity on a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sender {
     /// The channel.

@@ -40,6 +40,7 @@ pub struct Campaign {
 
 /// The steps of a campaign and what bounds them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cadence {
     /// The steps, in any order; the planner sorts by instant, then by number.
@@ -59,6 +60,7 @@ pub struct Cadence {
 
 /// One step: when, over which channels, with which template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The number, stable over versions of the campaign and never used again for another step.
@@ -78,6 +80,7 @@ pub struct Step {
 
 /// When a step falls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum When {
     /// Once, at a distance from the due date.
@@ -93,6 +96,7 @@ pub enum When {
     /// Again and again by a cron expression, from a distance from the due date on.
     Recurrence {
         /// Five fields (or six with seconds), in the contact's likeliest zone.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         cron: Recurrence,
         /// Days from the due date, as in [`When::Offset`], on whose midnight the recurrence begins.
         /// One that begins up to the due date pauses after it until the grace is over.
@@ -104,6 +108,7 @@ pub enum When {
 
 /// What the days of an offset count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DayUnit {
     /// Every day.
@@ -114,6 +119,7 @@ pub enum DayUnit {
 
 /// Bounds on a boleto; absent bounds always hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Condition {
     /// The least amount, in centavos.

@@ -21,6 +21,7 @@ pub const ADDED_DAYS_MAX: u32 = 3_660;
 
 /// The days on which a tenant, its city and its banks do not work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Calendar {
     /// What people call it, such as `brasil` or `sao-paulo`.
@@ -37,6 +38,7 @@ pub struct Calendar {
     pub open: BTreeSet<NaiveDate>,
     /// Days off of the tenant itself that come back every year, with their names; banks work.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, String>))]
     pub yearly: BTreeMap<MonthDay, String>,
     /// Single days on which the banks of the place are closed, with their names.
     #[serde(default)]
@@ -44,6 +46,7 @@ pub struct Calendar {
     /// Days that come back every year on which the banks of the place are closed, such as the
     /// holidays of its state or city, with their names.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, String>))]
     pub bank_yearly: BTreeMap<MonthDay, String>,
 }
 

@@ -11,6 +11,7 @@ use crate::time::{DAY_MS, Timestamp, day_start};
 
 /// What a cap counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CapScope {
     /// All messages to a contact, over every channel and campaign.
@@ -27,6 +28,7 @@ pub enum CapScope {
 
 /// The stretch of time over which a cap counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CapWindow {
     /// Any stretch of this many milliseconds, half open: (now - ms, now].
@@ -37,6 +39,7 @@ pub enum CapWindow {
 
 /// At most `max` messages of `scope` in `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cap {
     /// What is counted together.

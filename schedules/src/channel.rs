@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A way to reach a contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// WhatsApp, to a phone.

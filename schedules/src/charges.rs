@@ -25,6 +25,7 @@ const MONTH_DAYS: i128 = 30;
 
 /// Whom the tenant contracts with, which decides what the law allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Contract {
     /// A consumer, protected by the CDC.
@@ -35,6 +36,7 @@ pub enum Contract {
 
 /// The terms as written down, unchecked; rates in basis points (100 = 1%).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChargeTerms {
     /// Counts the edits; figures name the version that they come from.
@@ -51,6 +53,7 @@ pub struct ChargeTerms {
 
 /// Terms within the limits of the law, and of what is no slip of the pen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(try_from = "ChargeTerms", into = "ChargeTerms")]
 pub struct ChargeRule(ChargeTerms);
 

@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 
 /// What starts a cooldown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CooldownAfter {
     /// A message to the contact.
@@ -18,6 +19,7 @@ pub enum CooldownAfter {
 
 /// No message to a contact for `lasts_ms` after the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cooldown {
     /// The event.

@@ -32,7 +32,24 @@ macro_rules! identifier {
                     .ok_or(UnreadableId)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                spelt(concat!("^", $prefix, "_-?[0-9]+$"))
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {}
     };
+}
+
+/// Describes the name of an identifier, as people and the API have it.
+#[cfg(feature = "schema")]
+fn spelt(pattern: &str) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+    text.pattern(Some(pattern)).into()
 }
 
 /// The text is not an identifier of the kind that was asked for.
@@ -91,6 +108,16 @@ pub struct AttemptId {
     pub try_no: u16,
 }
 
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for ReminderId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        spelt("^rem_-?[0-9]+(\\.[0-9]+){2}$")
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for ReminderId {}
+
 impl fmt::Display for ReminderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -100,6 +127,16 @@ impl fmt::Display for ReminderId {
         )
     }
 }
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for AttemptId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        spelt("^att_-?[0-9]+(\\.[0-9]+){3}$")
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for AttemptId {}
 
 impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

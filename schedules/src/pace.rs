@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 /// A sender's pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pace {
     /// Messages per second in the long run, at least 1.

@@ -7,6 +7,7 @@ use crate::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 /// A bounded exponential backoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryPolicy {
     /// The wait before the second try, in milliseconds.

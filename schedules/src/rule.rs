@@ -23,6 +23,7 @@ pub const REACH_MS_MAX: i64 = 400 * DAY_MS;
 
 /// A tenant's rules, evaluated together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RulePack {
     /// A name people read, for example `brazil`.
@@ -35,6 +36,7 @@ pub struct RulePack {
 
 /// One rule with the name and version that a `why` record shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// A stable name, for example `cap.contact.day`.
@@ -50,6 +52,7 @@ pub struct Rule {
 
 /// What a rule says: one of seven kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RuleBody {
     /// Messages arrive only inside these stretches of the contact's local day.
@@ -71,6 +74,7 @@ pub enum RuleBody {
 /// A text that every message must contain; it is looked for in the template, with the variables of
 /// both in one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MandatoryText {
     /// The text, literally as in the template's body; it may hold `{{variable}}`s.
@@ -79,6 +83,7 @@ pub struct MandatoryText {
 
 /// A barred channel (the channels stand in [`Rule::channels`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Suppression {
     /// Why, for people.
@@ -87,6 +92,7 @@ pub struct Suppression {
 
 /// Nothing goes out before local midnight of `until_on` in the tenant's zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Moratorium {
     /// The first day on which messages may go out again.
@@ -97,6 +103,7 @@ pub struct Moratorium {
 
 /// How the send window treats a contact whose zone is not certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "policy")]
 pub enum ZoneUncertainty {
     /// The window must hold in every zone the contact may be in.

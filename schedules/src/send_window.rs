@@ -21,16 +21,20 @@ pub type MinuteOfDay = u16;
 
 /// One stretch of a local day, half open: `from` is inside, `until` is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stretch {
     /// First minute inside.
+    #[cfg_attr(feature = "schema", schema(value_type = u16))]
     pub from: MinuteOfDay,
     /// First minute outside again, at most 1440.
+    #[cfg_attr(feature = "schema", schema(value_type = u16))]
     pub until: MinuteOfDay,
 }
 
 /// The stretches in which messages may reach a contact, per weekday and on holidays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendWindow {
     /// Index 0 is Monday, 6 is Sunday; no stretch means closed.

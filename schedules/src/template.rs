@@ -36,6 +36,7 @@ pub const WHATSAPP_TTL_MS: RangeInclusive<i64> = 30 * SECOND_MS..=12 * HOUR_MS;
 
 /// The text of a step on one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Template {
     /// The code by which steps name it; one template per code and channel.
@@ -62,6 +63,7 @@ pub struct Template {
 
 /// A value a template may use. The list is closed: there is no other way to data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Variable {
     /// The contact's name.

@@ -61,6 +61,7 @@ pub enum Ruling {
 
 /// The rule that decided, by name and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RuleRef {
     /// [`crate::rule::Rule::code`].
     pub code: String,

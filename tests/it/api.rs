@@ -3,6 +3,7 @@
 mod edits;
 mod imports;
 mod launch;
+mod openapi;
 mod reads;
 mod repeats;
 mod strangers;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 use schedules::id::{TenantId, UnreadableId};
 use schedules::time::Timestamp;
@@ -13,7 +14,8 @@ use super::token::{Prefix, Token};
 const NAME_MAX: usize = 100;
 
 /// A service token. The first one that a node made for itself has the number 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, pattern = "^tok_-?[0-9]+$")]
 pub struct TokenId(pub i64);
 
 impl FromStr for TokenId {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// One kind of thing that a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +52,8 @@ impl fmt::Display for Scope {
 }
 
 /// A set of scopes; its text is their names between commas, such as `read,facts`.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, ToSchema)]
+#[schema(value_type = String)]
 pub struct Scopes(u8);
 
 /// The text is not a set of scopes.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -42,7 +43,8 @@ pub enum MalformedToken {
 pub struct NoRandomness;
 
 /// The public part of a token: it names the token, in lists, in logs and to the store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, pattern = "^[a-z0-9]{12}$")]
 pub struct Prefix(String);
 
 impl Prefix {

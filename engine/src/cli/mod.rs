@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod document;
 mod import;
+mod openapi;
 mod phone;
 mod serve;
 mod token;
@@ -79,6 +80,8 @@ enum Command {
     /// Reads recurrences.
     #[command(subcommand)]
     Cron(cron::Command),
+    /// Prints what the API is, as an OpenAPI 3.1 document.
+    Openapi(openapi::Command),
     /// Shows the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -152,6 +155,7 @@ impl Command {
             Self::Document(command) => command.run(out),
             Self::Phone(command) => command.run(out),
             Self::Cron(command) => command.run(out),
+            Self::Openapi(command) => command.run(out),
             Self::Config(command) => command.run(out, err),
         }
     }

@@ -6,9 +6,11 @@
 mod body;
 mod bounds;
 mod caller;
+mod doc;
 pub mod health;
 pub mod limits;
 mod once;
+pub mod openapi;
 mod problem;
 mod route;
 pub mod server;

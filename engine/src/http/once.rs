@@ -27,9 +27,9 @@ use super::server::Api;
 use crate::store::{Claimed, Remembered, Repeatable};
 
 /// The header under which a caller makes a request again.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// The longest key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
+pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// What a handler answers.
 pub(super) type Answer = Result<HttpResponse, Problem>;

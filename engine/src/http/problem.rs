@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::access::{Denied, Prefix};
 use crate::imports::csv::ImportError;
@@ -27,8 +28,9 @@ pub(super) struct Problem {
     allow: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,

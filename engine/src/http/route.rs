@@ -11,9 +11,11 @@ use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, ResponseError, web};
 use schedules::id::TenantId;
+use utoipa::openapi::path::HttpMethod;
 
 use super::body;
 use super::caller::Caller;
+use super::doc::Doc;
 use super::limits::Counted;
 use super::problem::Problem;
 use super::server::Api;
@@ -43,8 +45,12 @@ pub struct Route {
     pub wanted: Scope,
     /// What will do instead.
     pub or_wanted: Option<Scope>,
+    /// Every good token will do: what it shows is nobody's.
+    pub for_anyone: bool,
     /// The body is no JSON, but a file that is read as it comes.
-    takes_file: bool,
+    pub(super) takes_file: bool,
+    /// What it takes and answers.
+    pub(super) doc: Option<Doc>,
     handler: fn() -> actix_web::Route,
 }
 
@@ -65,6 +71,15 @@ impl Verb {
             Self::Post => Method::POST,
             Self::Put => Method::PUT,
             Self::Delete => Method::DELETE,
+        }
+    }
+
+    pub(super) const fn documented(self) -> HttpMethod {
+        match self {
+            Self::Get => HttpMethod::Get,
+            Self::Post => HttpMethod::Post,
+            Self::Put => HttpMethod::Put,
+            Self::Delete => HttpMethod::Delete,
         }
     }
 }
@@ -113,7 +128,9 @@ impl Route {
             path,
             wanted,
             or_wanted: None,
+            for_anyone: false,
             takes_file: false,
+            doc: None,
             handler,
         }
     }
@@ -122,6 +139,22 @@ impl Route {
     pub(super) const fn or(self, wanted: Scope) -> Self {
         Self {
             or_wanted: Some(wanted),
+            ..self
+        }
+    }
+
+    /// Lets in whoever has a good token.
+    pub(super) const fn for_anyone(self) -> Self {
+        Self {
+            for_anyone: true,
+            ..self
+        }
+    }
+
+    /// Says what it takes and answers.
+    pub(super) const fn says(self, doc: Doc) -> Self {
+        Self {
+            doc: Some(doc),
             ..self
         }
     }
@@ -193,10 +226,12 @@ async fn admitted(
         return Err(Problem::rate_limited(wait_s));
     }
     let tenant = tenant(request)?;
-    caller.may(route.wanted, tenant).or_else(|denied| {
-        let instead = route.or_wanted.ok_or(denied)?;
-        caller.may(instead, tenant)
-    })?;
+    if !route.for_anyone {
+        caller.may(route.wanted, tenant).or_else(|denied| {
+            let instead = route.or_wanted.ok_or(denied)?;
+            caller.may(instead, tenant)
+        })?;
+    }
     match route.verb {
         // Files are larger, and read by who takes them.
         _ if route.takes_file => Ok(()),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::csv::{Column, ImportContact, ImportRow, Located, Once, Row};
 
@@ -11,7 +12,7 @@ use super::csv::{Column, ImportContact, ImportRow, Located, Once, Row};
 pub const ITEMS_MAX: usize = 1_000;
 
 /// A boleto and whom to remind of it. Its `Debug` text shows neither.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoletoItem {
     /// The tenant's own name of the boleto; once in a request.
@@ -37,7 +38,7 @@ pub struct BoletoItem {
 }
 
 /// Whom to remind; at least one of phone and e-mail is needed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactItem {
     /// The name.

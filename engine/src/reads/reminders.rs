@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 use actors::machine::input::Outcome;
 use schedules::channel::Channel;
@@ -19,7 +20,8 @@ const LOOKED_AT_MAX: u32 = 200;
 
 /// Where a reminder stands: `scheduled`, then `dispatching`, then one that is final. What came to
 /// nothing and is tried again is scheduled again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum ReminderState {
     /// It is the next of its enrollment.
     Scheduled,

@@ -14,6 +14,7 @@ use schedules::rule::{RuleBody, RulePack};
 use schedules::time::{Timestamp, day_start};
 use schedules::verdict::{Reason, Ruling, Verdict};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::load::Loaded;
 use super::{Event, World, rehearse};
@@ -39,7 +40,7 @@ pub struct Question {
 }
 
 /// What a campaign would come to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Estimate {
     /// The version of its content.
     pub version: u32,
@@ -64,7 +65,8 @@ pub struct Estimate {
 }
 
 /// The boletos of a tenant, as a campaign sees them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BoletoCounts)]
 pub struct Boletos {
     /// Open ones of contacts that have not opted out, as far as they were looked at.
     pub considered: u64,
@@ -77,7 +79,7 @@ pub struct Boletos {
 }
 
 /// Boletos that are left out for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LeftOutFor {
     /// A stable name.
     pub why: &'static str,
@@ -86,7 +88,8 @@ pub struct LeftOutFor {
 }
 
 /// Messages of a campaign.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MessageCounts)]
 pub struct Messages {
     /// How many.
     pub total: u64,
@@ -101,7 +104,8 @@ pub struct Messages {
 }
 
 /// Messages of a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MessageDay)]
 pub struct Day {
     /// The day, in the tenant's zone.
     pub on: NaiveDate,
@@ -112,7 +116,7 @@ pub struct Day {
 }
 
 /// Whom a cap holds back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OverCap {
     /// The rule's code.
     pub rule: String,
@@ -129,7 +133,7 @@ pub struct OverCap {
 }
 
 /// Reminders that never go out for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Never {
     /// The reason's code.
     pub reason: &'static str,
@@ -140,7 +144,7 @@ pub struct Never {
 }
 
 /// What messages cost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Cost {
     /// In centavos of BRL, of the channels that have a price.
     pub centavos: i64,
@@ -149,7 +153,7 @@ pub struct Cost {
 }
 
 /// Credits that a campaign needs: one a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CreditNeed {
     /// Those of the campaign.
     pub needed: u64,
@@ -160,7 +164,7 @@ pub struct CreditNeed {
 }
 
 /// Something that a person should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// A stable name.
     pub code: &'static str,

@@ -14,6 +14,7 @@ use schedules::id::{BoletoId, CampaignId, ContactId, ReminderId};
 use schedules::time::{Timestamp, day_start};
 use schedules::verdict::{Reason, RuleRef, Ruling};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::load::Loaded;
 use super::{Event, rehearse};
@@ -35,7 +36,7 @@ pub struct Sight {
 }
 
 /// What boletos would get.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Preview {
     /// The version of the campaign's content.
     pub version: u32,
@@ -48,7 +49,7 @@ pub struct Preview {
 }
 
 /// What one boleto would get.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Foreseen {
     /// The boleto.
     pub boleto: String,
@@ -65,7 +66,7 @@ pub struct Foreseen {
 }
 
 /// One thing that happens to a reminder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Happening {
     /// The step.
     pub step: u8,
@@ -76,6 +77,7 @@ pub struct Happening {
     /// The contact's wall clock then.
     pub local: String,
     /// The contact's likeliest zone.
+    #[schema(value_type = String)]
     pub zone: Tz,
     /// `send`, `hold`, `skip` or `cancel`.
     pub ruling: &'static str,
@@ -96,7 +98,8 @@ pub struct Happening {
 }
 
 /// The text of a message.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MessageText)]
 pub struct Text {
     /// The template's code.
     pub template: String,

@@ -15,6 +15,7 @@ pub const LANGUAGE: &str = "pt_BR";
 
 /// How a template is registered where it was approved; other channels have no such thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Approved {
     /// Its name there; the template's code when it is missing.
@@ -30,6 +31,7 @@ pub struct Approved {
 
 /// A button that pays, or copies what pays; its text is `WhatsApp`'s own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentButton {
     /// Copies the digits of the boleto.

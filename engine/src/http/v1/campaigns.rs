@@ -4,8 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use schedules::cadence::{Cadence, Campaign};
 use schedules::id::{CampaignId, TenantId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -19,44 +21,82 @@ use crate::store::NewCampaign;
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/tenants/{tenant}/campaigns", Scope::Manage, || {
         web::to(Once(create))
-    }),
+    })
+    .says(
+        Doc::of("create_campaign", "Makes a campaign, as a draft.")
+            .takes::<Content>()
+            .answers::<Version>()
+            .with(201)
+            .keyed(),
+    ),
     Route::put(
         "/tenants/{tenant}/campaigns/{campaign}",
         Scope::Manage,
         || web::to(Once(replace)),
+    )
+    .says(
+        Doc::of(
+            "edit_campaign",
+            "Gives a campaign a new version of its content.",
+        )
+        .takes::<Content>()
+        .answers::<Version>()
+        .keyed()
+        .matched(),
     ),
     Route::get(
         "/tenants/{tenant}/campaigns/{campaign}/versions/{version}",
         Scope::Read,
         || web::to(read),
-    ),
+    )
+    .says(Doc::of("read_campaign_version", "Shows one version of a campaign.").answers::<Shown>()),
     // Whoever may say that something ends may also hold it.
     Route::post(
         "/tenants/{tenant}/campaigns/{campaign}/{act:pause}",
         Scope::Facts,
         || web::to(act),
+    )
+    .says(
+        Doc::of("{act}_campaign", "Holds a campaign.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
     ),
     Route::post(
         "/tenants/{tenant}/campaigns/{campaign}/{act:resume|archive}",
         Scope::Manage,
         || web::to(act),
+    )
+    .says(
+        Doc::of(
+            "{act}_campaign",
+            "Lets a campaign go on, or ends it for good.",
+        )
+        .takes::<Said>()
+        .answers::<events::Outcome>()
+        .or_later()
+        .or(&[409]),
     ),
 ];
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CampaignContent)]
 #[serde(deny_unknown_fields)]
 struct Content {
     name: String,
     cadence: Cadence,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignEdited)]
 struct Version {
     id: Id<CampaignId>,
     version: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignOfVersion)]
 struct Shown {
     id: Id<CampaignId>,
     version: u32,

@@ -5,8 +5,10 @@
 use actix_web::{HttpResponse, web};
 use schedules::id::{ContactId, TenantId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -15,32 +17,45 @@ use crate::access::Scope;
 use crate::imports::json::{ContactItem, ITEMS_MAX, contacts};
 use crate::store::Registration;
 
-pub(super) const ROUTES: &[Route] = &[Route::post(
-    "/tenants/{tenant}/contacts",
-    Scope::Import,
-    || web::to(Once(register)),
-)];
+pub(super) const ROUTES: &[Route] =
+    &[
+        Route::post("/tenants/{tenant}/contacts", Scope::Import, || {
+            web::to(Once(register))
+        })
+        .says(
+            Doc::of(
+                "register_contacts",
+                "Registers contacts ahead of their boletos.",
+            )
+            .takes::<Content>()
+            .answers::<Registered>()
+            .keyed(),
+        ),
+    ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewContacts)]
 #[serde(deny_unknown_fields)]
 struct Content {
     contacts: Vec<ContactItem>,
 }
 
 /// What became of the contacts, each by its place in the request.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Registered {
     contacts: Vec<Found>,
     refusals: Vec<Refusal>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegisteredContact)]
 struct Found {
     index: usize,
     id: Id<ContactId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedContact)]
 struct Refusal {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,8 +4,10 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -13,8 +15,13 @@ use super::{Answer, answer};
 use crate::access::Scope;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/engine", Scope::Admin, || web::to(read)),
-    Route::post("/engine/{act:pause|resume}", Scope::Admin, || web::to(turn)),
+    Route::get("/engine", Scope::Admin, || web::to(read))
+        .says(Doc::of("read_engine", "Tells whether the whole engine is held.").answers::<Shown>()),
+    Route::post("/engine/{act:pause|resume}", Scope::Admin, || web::to(turn)).says(
+        Doc::of("{act}_engine", "Holds the whole engine, or lets it go on.")
+            .answers::<Outcome>()
+            .or_later(),
+    ),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -24,13 +31,15 @@ enum Act {
     Resume,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EngineState)]
 struct Shown {
     held: bool,
 }
 
 /// What became of the tenants together.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EngineOutcome)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Outcome {
     Resumed {

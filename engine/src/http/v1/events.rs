@@ -8,8 +8,10 @@ use schedules::id::TenantId;
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -23,14 +25,19 @@ use crate::facts::{Fact, Saying};
 /// How far ahead of this node's clock a caller's may be, in milliseconds.
 const AHEAD_MAX_MS: i64 = 60_000;
 
-pub(super) const ROUTES: &[Route] = &[Route::post(
-    "/tenants/{tenant}/events",
-    Scope::Facts,
-    || web::to(take),
-)];
+pub(super) const ROUTES: &[Route] =
+    &[
+        Route::post("/tenants/{tenant}/events", Scope::Facts, || web::to(take)).says(
+            Doc::of("tell_event", "Takes what happened, as a CloudEvent.")
+                .takes::<Event>()
+                .answers::<Outcome>()
+                .or_later()
+                .or(&[409]),
+        ),
+    ];
 
 /// What every event says of itself.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Said {
     /// The event's id, unique for the caller: told again, it changes nothing.
@@ -41,7 +48,7 @@ pub(super) struct Said {
 }
 
 /// An event, in the attributes of CloudEvents 1.0; those that say nothing here are passed over.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Event {
     id: String,
     /// Who says it, among those who speak with this token.
@@ -55,9 +62,10 @@ struct Event {
 }
 
 /// What became of an event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventOutcome)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-enum Outcome {
+pub(super) enum Outcome {
     Duplicate,
     Parked,
     Unchanged,

@@ -12,8 +12,10 @@ use schedules::id::{CampaignId, TenantId};
 use schedules::time::{DAY_MS, Timestamp, day_start};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -39,16 +41,30 @@ pub(super) const ROUTES: &[Route] = &[
         "/tenants/{tenant}/campaigns/{campaign}/estimate",
         Scope::Manage,
         || web::to(make),
+    )
+    .says(
+        Doc::of("estimate_campaign", "Tells what a launch would come to.")
+            .takes::<Wanted>()
+            .answers::<Made>()
+            .or(&[409]),
     ),
     Route::post(
         "/tenants/{tenant}/campaigns/{campaign}/launch",
         Scope::Manage,
         || web::to(launch),
+    )
+    .says(
+        Doc::of("launch_campaign", "Launches a campaign by its estimate.")
+            .takes::<Launch>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
     ),
 ];
 
 /// What an estimate is to count.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = EstimateWanted)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// How many days of the tenant, today included.
@@ -59,7 +75,8 @@ struct Wanted {
     prices: BTreeMap<Channel, i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignEstimate)]
 struct Made {
     campaign: Id<CampaignId>,
     #[serde(flatten)]
@@ -71,7 +88,7 @@ struct Made {
 }
 
 /// A launch.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Launch {
     id: String,

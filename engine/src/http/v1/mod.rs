@@ -6,6 +6,7 @@ mod engine;
 mod events;
 mod imports;
 mod launch;
+mod openapi;
 mod preview;
 mod reads;
 mod settings;
@@ -21,6 +22,7 @@ use actix_web::{HttpRequest, HttpResponseBuilder, web};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -42,6 +44,7 @@ const TABLE: &[&[Route]] = &[
     contacts::ROUTES,
     events::ROUTES,
     why::ROUTES,
+    openapi::ROUTES,
 ];
 
 /// Returns every path below `/v1`.
@@ -52,6 +55,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
     app.app_data(web::Data::new(reads::Exports::default()));
+    app.app_data(web::Data::new(openapi::Document::of_the_table()));
     route::register(app, routes());
 }
 
@@ -88,8 +92,8 @@ fn edit(
 }
 
 /// An identifier as callers see it, for example `ten_7`; the engine's own rows have the number.
-#[derive(Clone, Copy, Debug)]
-struct Id<T>(T);
+#[derive(Clone, Copy, Debug, ToSchema)]
+struct Id<T>(#[schema(inline)] T);
 
 impl<T: Display> Serialize for Id<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

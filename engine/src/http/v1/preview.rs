@@ -6,8 +6,10 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use schedules::id::{BoletoId, CampaignId, TenantId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -29,10 +31,19 @@ pub(super) const ROUTES: &[Route] = &[Route::post(
     "/tenants/{tenant}/campaigns/{campaign}/preview",
     Scope::Read,
     || web::to(show),
+)
+.says(
+    Doc::of(
+        "preview_campaign",
+        "Shows what single boletos would get of a campaign.",
+    )
+    .takes::<Wanted>()
+    .answers::<Shown>(),
 )];
 
 /// What a preview is to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PreviewWanted)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// The version of the campaign's content; the newest when left out.
@@ -49,7 +60,8 @@ struct Wanted {
     sample: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignPreview)]
 struct Shown {
     campaign: Id<CampaignId>,
     #[serde(flatten)]

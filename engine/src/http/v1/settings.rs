@@ -9,8 +9,10 @@ use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use schedules::template::Template;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -22,36 +24,88 @@ use crate::store::Setting;
 pub(super) const ROUTES: &[Route] = &[
     Route::put("/tenants/{tenant}/rules", Scope::Manage, || {
         web::to(Once(rules))
-    }),
+    })
+    .says(
+        Doc::of("put_rules", "Puts the rules of a tenant.")
+            .takes::<RulePack>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
     Route::put("/tenants/{tenant}/calendar", Scope::Manage, || {
         web::to(Once(calendar))
-    }),
+    })
+    .says(
+        Doc::of("put_calendar", "Puts the calendar of a tenant.")
+            .takes::<Calendar>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
     Route::put("/tenants/{tenant}/charges", Scope::Manage, || {
         web::to(Once(charges))
-    }),
+    })
+    .says(
+        Doc::of(
+            "put_charges",
+            "Puts what a tenant charges for delay; null for nothing.",
+        )
+        .takes_or_null::<ChargeRule>()
+        .answers::<Changed>()
+        .keyed()
+        .matched(),
+    ),
     Route::put("/tenants/{tenant}/retry", Scope::Manage, || {
         web::to(Once(retry))
-    }),
+    })
+    .says(
+        Doc::of("put_retry", "Puts how often a tenant's messages are tried.")
+            .takes::<RetryPolicy>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
     Route::put("/tenants/{tenant}/senders", Scope::Manage, || {
         web::to(Once(sender))
-    }),
+    })
+    .says(
+        Doc::of("put_sender", "Puts the sender of a tenant on a channel.")
+            .takes::<Sender>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
     Route::put("/tenants/{tenant}/templates", Scope::Manage, || {
         web::to(Once(template))
-    }),
+    })
+    .says(
+        Doc::of("put_template", "Puts a template of a tenant.")
+            .takes::<Template>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
     // Whoever could give himself credits would not need any.
     Route::post("/tenants/{tenant}/credits", Scope::Admin, || {
         web::to(Once(credits))
-    }),
+    })
+    .says(
+        Doc::of("buy_credits", "Adds credits to a tenant.")
+            .takes::<Bought>()
+            .answers::<Changed>()
+            .keyed()
+            .matched(),
+    ),
 ];
 
 /// Credits that were bought.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Bought {
     bought: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Changed {
     /// False when the request was made before, under the same key.
     pub(super) changed: bool,

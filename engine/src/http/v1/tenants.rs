@@ -10,8 +10,10 @@ use schedules::id::TenantId;
 use schedules::retry::RetryPolicy;
 use schedules::rule::RulePack;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -23,27 +25,68 @@ use crate::facts::Saying;
 use crate::store::{NewTenant, Profile, Setting};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::post("/tenants", Scope::Admin, || web::to(Once(create))),
-    Route::get("/tenants/{tenant}", Scope::Read, || web::to(read)),
+    Route::post("/tenants", Scope::Admin, || web::to(Once(create))).says(
+        Doc::of("create_tenant", "Makes a tenant.")
+            .takes::<New>()
+            .answers::<Created>()
+            .with(201)
+            .keyed(),
+    ),
+    Route::get("/tenants/{tenant}", Scope::Read, || web::to(read))
+        .says(Doc::of("read_tenant", "Shows a tenant with its settings.").answers::<Shown>()),
     Route::put("/tenants/{tenant}/profile", Scope::Manage, || {
         web::to(Once(profile))
-    }),
+    })
+    .says(
+        Doc::of("put_profile", "Puts who a tenant is for its contacts.")
+            .takes::<Who>()
+            .answers::<Changed>()
+            .keyed(),
+    ),
     // Whoever may say that something ends may also hold everything.
     Route::post("/tenants/{tenant}/{act:pause}", Scope::Facts, || {
         web::to(act)
-    }),
+    })
+    .says(
+        Doc::of("{act}_tenant", "Holds all of a tenant.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
+    ),
     Route::post("/tenants/{tenant}/{act:resume}", Scope::Manage, || {
         web::to(act)
-    }),
+    })
+    .says(
+        Doc::of("{act}_tenant", "Lets a tenant go on.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
+    ),
     Route::post(
         "/tenants/{tenant}/channels/{channel}/{act:pause}",
         Scope::Facts,
         || web::to(act_on),
+    )
+    .says(
+        Doc::of("{act}_channel", "Holds a channel of a tenant.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
     ),
     Route::post(
         "/tenants/{tenant}/channels/{channel}/{act:resume}",
         Scope::Manage,
         || web::to(act_on),
+    )
+    .says(
+        Doc::of("{act}_channel", "Lets a channel of a tenant go on.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
     ),
 ];
 
@@ -56,7 +99,8 @@ enum Act {
 }
 
 /// A tenant to begin with.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = NewTenant)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -67,6 +111,7 @@ struct New {
     #[serde(default)]
     address: Option<String>,
     #[serde(default = "sao_paulo")]
+    #[schema(value_type = Option<String>)]
     zone: Tz,
     /// Those of Brazil when left out.
     #[serde(default = "RulePack::brazil")]
@@ -87,12 +132,14 @@ const fn sao_paulo() -> Tz {
     Tz::America__Sao_Paulo
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantCreated)]
 struct Created {
     id: Id<TenantId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantState)]
 struct Shown {
     id: Id<TenantId>,
     name: String,
@@ -142,7 +189,8 @@ fn formatted(document: Option<&str>) -> Result<Option<String>, Problem> {
 }
 
 /// Who a tenant is for its contacts.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = TenantProfile)]
 #[serde(deny_unknown_fields)]
 struct Who {
     name: String,

@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -19,15 +21,46 @@ use crate::store::TokenMade;
 const PAGE: u32 = 100;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tokens", Scope::Admin, || web::to(list)),
-    Route::post("/tokens", Scope::Admin, || web::to(Once(create))),
-    Route::delete("/tokens/{prefix}", Scope::Admin, || web::to(Once(revoke))),
+    Route::get("/tokens", Scope::Admin, || web::to(list)).says(
+        Doc::of(
+            "list_tokens",
+            "Lists the service tokens, without their secrets.",
+        )
+        .asks::<Asked>()
+        .answers::<Page>(),
+    ),
+    Route::post("/tokens", Scope::Admin, || web::to(Once(create))).says(
+        Doc::of(
+            "create_token",
+            "Makes a service token; its secret is shown this once.",
+        )
+        .takes::<New>()
+        .answers::<Shown>()
+        .with(201)
+        .keyed(),
+    ),
+    Route::delete("/tokens/{prefix}", Scope::Admin, || web::to(Once(revoke))).says(
+        Doc::of("revoke_token", "Ends a service token.")
+            .with(204)
+            .keyed(),
+    ),
     Route::post("/tokens/{prefix}/rotate", Scope::Admin, || {
         web::to(Once(rotate))
-    }),
+    })
+    .says(
+        Doc::of(
+            "rotate_token",
+            "Makes a successor of a service token, which ends after a grace.",
+        )
+        .takes::<Rotation>()
+        .answers::<Shown>()
+        .with(201)
+        .keyed(),
+    ),
 ];
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = NewToken)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -40,16 +73,18 @@ struct New {
     expires_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     #[serde(default)]
+    #[param(inline)]
     tenant: Option<Id<TenantId>>,
     #[serde(default)]
+    #[param(inline)]
     after: Option<Id<TokenId>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
     /// How long the old token still opens, in milliseconds; a day when left out.
@@ -61,7 +96,8 @@ const fn day_ms() -> i64 {
     24 * HOUR_MS
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenShown)]
 struct Shown {
     id: Id<TokenId>,
     prefix: String,
@@ -76,7 +112,8 @@ struct Shown {
     token: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenPage)]
 struct Page {
     tokens: Vec<Shown>,
     /// Where the next page begins, if there may be one.

@@ -17,9 +17,11 @@ use chrono_tz::Tz;
 use schedules::id::{ImportId, TenantId};
 use schedules::time::{SECOND_MS, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::caller::Caller;
+use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
@@ -40,23 +42,46 @@ const SILENT_MS: i64 = upload::WHOLE_MAX.as_secs() as i64 * SECOND_MS + 60 * SEC
 const INTERRUPTED: &str = "interrupted";
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::post("/tenants/{tenant}/boletos", Scope::Import, || web::to(take)).with_file(),
+    Route::post("/tenants/{tenant}/boletos", Scope::Import, || web::to(take))
+        .with_file()
+        .says(
+            Doc::of(
+                "import_boletos",
+                "Imports boletos and their contacts, in JSON or as a CSV file.",
+            )
+            .takes::<request::Content>()
+            .answers::<Report>()
+            .keyed(),
+        ),
     // Who brings boletos sees what became of them, and so does who reads.
-    Route::get("/tenants/{tenant}/imports", Scope::Read, || web::to(list)).or(Scope::Import),
+    Route::get("/tenants/{tenant}/imports", Scope::Read, || web::to(list))
+        .or(Scope::Import)
+        .says(
+            Doc::of("list_imports", "Lists what was imported, the newest first.")
+                .asks::<OfImports>()
+                .answers::<Imports>(),
+        ),
     Route::get("/tenants/{tenant}/imports/{import}", Scope::Read, || {
         web::to(show)
     })
-    .or(Scope::Import),
+    .or(Scope::Import)
+    .says(Doc::of("read_import", "Tells what became of an import.").answers::<Shown>()),
     Route::get(
         "/tenants/{tenant}/imports/{import}/refusals",
         Scope::Read,
         || web::to(refusals),
     )
-    .or(Scope::Import),
+    .or(Scope::Import)
+    .says(
+        Doc::of("list_refusals", "Lists what was refused of an import.")
+            .asks::<OfRefusals>()
+            .answers::<Refusals>(),
+    ),
 ];
 
 /// A job as it is told.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Import)]
 struct Shown {
     id: Id<ImportId>,
     /// The key under which the same boletos may be sent again.
@@ -103,7 +128,8 @@ impl Shown {
 }
 
 /// What was refused: of a file by its line, of a request by the place in its list, from 0.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportRefusal)]
 struct Refusal {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -139,7 +165,8 @@ impl Refusal {
 }
 
 /// What became of a file or request.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportReport)]
 struct Report {
     #[serde(flatten)]
     import: Shown,
@@ -219,32 +246,43 @@ fn failed(error: StoreError) -> Problem {
     )
 }
 
-/// Which page of a list.
-#[derive(Deserialize)]
+/// Which page of the jobs.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct Page<T> {
-    after: Option<T>,
+struct OfImports {
+    /// The last job of the page before.
+    #[param(inline)]
+    after: Option<Id<ImportId>>,
     limit: Option<u32>,
 }
 
-impl<T> Page<T> {
-    fn limit(&self) -> Result<u32, Problem> {
-        let limit = self.limit.unwrap_or(PAGE);
-        let usable = (1..=PAGE_MAX).contains(&limit);
-        usable
-            .then_some(limit)
-            .ok_or_else(|| Problem::malformed("the limit is from 1 to 1000"))
-    }
+/// Which page of the refusals.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct OfRefusals {
+    /// The number of the last refusal of the page before.
+    after: Option<u32>,
+    limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+fn usable(limit: Option<u32>) -> Result<u32, Problem> {
+    let limit = limit.unwrap_or(PAGE);
+    let usable = (1..=PAGE_MAX).contains(&limit);
+    usable
+        .then_some(limit)
+        .ok_or_else(|| Problem::malformed("the limit is from 1 to 1000"))
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportPage)]
 struct Imports {
     imports: Vec<Shown>,
     /// What `after` is to be for the next page.
     next: Option<Id<ImportId>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportRefusalPage)]
 struct Refusals {
     refusals: Vec<Refusal>,
     /// What `after` is to be for the next page.
@@ -254,9 +292,9 @@ struct Refusals {
 async fn list(
     api: web::Data<Api>,
     tenant: web::Path<Id<TenantId>>,
-    page: web::Query<Page<Id<ImportId>>>,
+    page: web::Query<OfImports>,
 ) -> Answer {
-    let limit = page.limit()?;
+    let limit = usable(page.limit)?;
     let after = page.after.map(|id| id.0);
     let records = api.store.imports(tenant.0, after, limit).await?;
     let is_full = records.len() == limit as usize;
@@ -278,10 +316,10 @@ async fn show(api: web::Data<Api>, of: web::Path<(Id<TenantId>, Id<ImportId>)>) 
 async fn refusals(
     api: web::Data<Api>,
     of: web::Path<(Id<TenantId>, Id<ImportId>)>,
-    page: web::Query<Page<u32>>,
+    page: web::Query<OfRefusals>,
 ) -> Answer {
     let (tenant, import) = of.into_inner();
-    let limit = page.limit()?;
+    let limit = usable(page.limit)?;
     // Another tenant's job is not found, where its refusals would be none.
     api.store.import(tenant.0, import.0).await?;
     let after = page.after.unwrap_or(0);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use schedules::id::ImportId;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::super::problem::Problem;
 use super::super::super::server::Api;
@@ -21,9 +22,10 @@ const SMALL_BYTES_MAX: u64 = 256 << 10;
 /// How long a request may take to arrive.
 const WHOLE_MAX: Duration = Duration::from_secs(60);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewBoletos)]
 #[serde(deny_unknown_fields)]
-struct Content {
+pub(super) struct Content {
     boletos: Vec<BoletoItem>,
 }
 

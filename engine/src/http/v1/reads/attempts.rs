@@ -9,7 +9,9 @@ use schedules::id::{
 };
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
@@ -19,16 +21,21 @@ use crate::access::Scope;
 use crate::store::AttemptRecord;
 use crate::store::reads::AttemptsOf;
 
-pub(super) const ROUTES: &[Route] = &[Route::get(
-    "/tenants/{tenant}/attempts",
-    Scope::Read,
-    || web::to(list),
-)];
+pub(super) const ROUTES: &[Route] =
+    &[
+        Route::get("/tenants/{tenant}/attempts", Scope::Read, || web::to(list)).says(
+            Doc::of("list_attempts", "Lists what was handed over, or nearly so.")
+                .asks::<Asked>()
+                .lists::<Shown>(),
+        ),
+    ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    #[param(inline)]
     enrollment: Option<Id<EnrollmentId>>,
+    #[param(inline)]
     contact: Option<Id<ContactId>>,
     /// Claimed from this instant on.
     from: Option<DateTime<Utc>>,
@@ -56,7 +63,8 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(super) struct Shown {
     id: Id<AttemptId>,
     reminder: Id<ReminderId>,
@@ -75,7 +83,8 @@ pub(super) struct Shown {
 }
 
 /// What became of an attempt.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AttemptOutcome)]
 struct Became {
     kind: &'static str,
     known_at: String,

@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use schedules::id::TenantId;
 use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
@@ -17,11 +19,16 @@ use super::{instant, shown};
 use crate::access::Scope;
 use crate::store::reads::{AuditOf, AuditRow, SealRow};
 
-pub(super) const ROUTES: &[Route] = &[Route::get("/tenants/{tenant}/audit", Scope::Read, || {
-    web::to(list)
-})];
+pub(super) const ROUTES: &[Route] =
+    &[
+        Route::get("/tenants/{tenant}/audit", Scope::Read, || web::to(list)).says(
+            Doc::of("list_audit", "Lists who did what.")
+                .asks::<Asked>()
+                .lists::<Shown>(),
+        ),
+    ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// From this instant on.
@@ -51,7 +58,8 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditRecord)]
 struct Shown {
     id: i64,
     at: String,
@@ -68,7 +76,8 @@ struct Shown {
 }
 
 /// The hash chain: a seal covers the rows of the batches from the first to before the last.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditSeal)]
 struct Seal {
     no: i64,
     from_batch: i64,

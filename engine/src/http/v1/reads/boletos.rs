@@ -7,7 +7,9 @@ use chrono::{Days, NaiveDate};
 use schedules::id::{BoletoId, ContactId, TenantId};
 use schedules::reference::Reference;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::problem::Problem;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
@@ -22,26 +24,37 @@ use crate::store::reads::{Ask, BoletoKey, BoletoRow, BoletosOf};
 const DUE_DAYS_MAX: u64 = 366;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tenants/{tenant}/boletos", Scope::Read, || web::to(list)),
+    Route::get("/tenants/{tenant}/boletos", Scope::Read, || web::to(list)).says(
+        Doc::of("list_boletos", "Lists what is owed.")
+            .asks::<Asked>()
+            .lists::<Shown>()
+            .or_csv()
+            .or(&[422]),
+    ),
     Route::get("/tenants/{tenant}/boletos/{boleto}", Scope::Read, || {
         web::to(read)
-    }),
+    })
+    .says(Doc::of("read_boleto", "Shows a boleto.").answers::<Shown>()),
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    #[param(inline)]
     status: Option<Status>,
+    #[param(inline)]
     contact: Option<Id<ContactId>>,
     /// The first due date, as printed; with it alone, the list goes as far as it may.
     due_from: Option<NaiveDate>,
     due_to: Option<NaiveDate>,
+    #[param(value_type = Option<String>)]
     reference: Option<Reference>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = BoletoStatus)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     Open,
@@ -94,7 +107,8 @@ fn due_on(
     Ok(Some(from..=to))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Boleto)]
 struct Shown {
     id: Id<BoletoId>,
     reference: String,

@@ -4,7 +4,9 @@ use actix_web::{HttpRequest, web};
 use schedules::cadence::Cadence;
 use schedules::id::{CampaignId, TenantId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
@@ -15,20 +17,38 @@ use crate::access::Scope;
 use crate::store::reads::{CampaignRow, CampaignVersionRow};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tenants/{tenant}/campaigns", Scope::Read, || web::to(list)),
+    Route::get("/tenants/{tenant}/campaigns", Scope::Read, || web::to(list)).says(
+        Doc::of("list_campaigns", "Lists the campaigns.")
+            .asks::<Paging>()
+            .lists::<Shown>(),
+    ),
     Route::get(
         "/tenants/{tenant}/campaigns/{campaign}",
         Scope::Read,
         || web::to(read),
+    )
+    .says(
+        Doc::of("read_campaign", "Shows a campaign in its newest version.")
+            .answers::<Shown>()
+            .tagged(),
     ),
     Route::get(
         "/tenants/{tenant}/campaigns/{campaign}/versions",
         Scope::Read,
         || web::to(versions),
+    )
+    .says(
+        Doc::of(
+            "list_campaign_versions",
+            "Lists the versions of a campaign.",
+        )
+        .asks::<Paging>()
+        .lists::<Version>(),
     ),
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Campaign)]
 struct Shown {
     id: Id<CampaignId>,
     version: u32,
@@ -40,7 +60,8 @@ struct Shown {
     cadence: Option<Cadence>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CampaignVersion)]
 struct Version {
     version: u32,
     name: String,

@@ -6,8 +6,10 @@ use schedules::channel::Channel;
 use schedules::id::{ContactId, TenantId};
 use schedules::mask::masked;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::super::caller::Caller;
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id, answer};
@@ -17,13 +19,19 @@ use crate::access::Scope;
 use crate::store::reads::ContactRow;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tenants/{tenant}/contacts", Scope::Read, || web::to(list)),
+    Route::get("/tenants/{tenant}/contacts", Scope::Read, || web::to(list)).says(
+        Doc::of("list_contacts", "Lists the contacts.")
+            .asks::<Paging>()
+            .lists::<Shown>(),
+    ),
     Route::get("/tenants/{tenant}/contacts/{contact}", Scope::Read, || {
         web::to(read)
-    }),
+    })
+    .says(Doc::of("read_contact", "Shows a contact.").answers::<Shown>()),
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Contact)]
 struct Shown {
     id: Id<ContactId>,
     name: String,
@@ -41,7 +49,7 @@ struct Shown {
     created_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Suppressed {
     channel: Channel,
     since: String,

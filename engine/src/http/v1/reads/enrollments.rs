@@ -3,7 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id, answer};
@@ -16,26 +18,40 @@ use crate::store::reads::EnrollmentsOf;
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/tenants/{tenant}/enrollments", Scope::Read, || {
         web::to(list)
-    }),
+    })
+    .says(
+        Doc::of(
+            "list_enrollments",
+            "Lists which boleto is in which campaign.",
+        )
+        .asks::<Asked>()
+        .lists::<Shown>(),
+    ),
     Route::get(
         "/tenants/{tenant}/enrollments/{enrollment}",
         Scope::Read,
         || web::to(read),
-    ),
+    )
+    .says(Doc::of("read_enrollment", "Shows an enrollment.").answers::<Shown>()),
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    #[param(inline)]
     boleto: Option<Id<BoletoId>>,
+    #[param(inline)]
     contact: Option<Id<ContactId>>,
+    #[param(inline)]
     campaign: Option<Id<CampaignId>>,
+    #[param(inline)]
     state: Option<State>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = EnrollmentState)]
 #[serde(rename_all = "snake_case")]
 enum State {
     Active,
@@ -66,7 +82,8 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Enrollment)]
 struct Shown {
     id: Id<EnrollmentId>,
     campaign: Id<CampaignId>,
@@ -81,7 +98,8 @@ struct Shown {
     next: Option<Next>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NextTouch)]
 struct Next {
     step: u8,
     occurrence: u32,

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use utoipa::IntoParams;
 
 use super::super::super::problem::Problem;
 use super::super::super::server::Api;
@@ -28,7 +29,7 @@ const CURSOR_MAX: usize = 2_048;
 const PURPOSE: &[u8] = b"regua page 1";
 
 /// What every list takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     #[serde(default)]

@@ -6,7 +6,9 @@ use schedules::channel::Channel;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, ReminderId, TenantId};
 use schedules::verdict::Ruling;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::problem::Problem;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
@@ -21,20 +23,34 @@ use crate::store::DecisionRecord;
 use crate::store::reads::{Ask, EnrollmentsOf};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tenants/{tenant}/reminders", Scope::Read, || web::to(list)),
+    Route::get("/tenants/{tenant}/reminders", Scope::Read, || web::to(list)).says(
+        Doc::of("list_reminders", "Lists what became of the reminders.")
+            .asks::<Asked>()
+            .lists::<Shown>()
+            .or_csv(),
+    ),
     Route::get(
         "/tenants/{tenant}/reminders/{reminder}",
         Scope::Read,
         || web::to(read),
+    )
+    .says(
+        Doc::of("read_reminder", "Tells all of a reminder.")
+            .asks::<Zone>()
+            .answers::<Whole>(),
     ),
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    #[param(inline)]
     boleto: Option<Id<BoletoId>>,
+    #[param(inline)]
     contact: Option<Id<ContactId>>,
+    #[param(inline)]
     campaign: Option<Id<CampaignId>>,
+    #[param(inline)]
     state: Option<Id<ReminderState>>,
     cursor: Option<String>,
     limit: Option<u32>,
@@ -57,7 +73,8 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reminder)]
 struct Shown {
     id: Id<ReminderId>,
     enrollment: Id<EnrollmentId>,
@@ -183,14 +200,16 @@ async fn file(
     Ok((file, ask.after))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Zone {
     /// The zone of the wall clocks; the tenant's when left out.
+    #[param(value_type = Option<String>)]
     zone: Option<Tz>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReminderStory)]
 struct Whole {
     #[serde(flatten)]
     reminder: Shown,
@@ -201,7 +220,7 @@ struct Whole {
 }
 
 /// A decision that was no attempt.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Decision {
     ruling: &'static str,
     reason: &'static str,

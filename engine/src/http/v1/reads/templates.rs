@@ -7,7 +7,9 @@ use actix_web::{HttpRequest, web};
 use schedules::id::TenantId;
 use schedules::template::Template;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
@@ -18,13 +20,30 @@ use crate::access::Scope;
 use crate::store::reads::TemplateRow;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/tenants/{tenant}/templates", Scope::Read, || web::to(list)),
+    Route::get("/tenants/{tenant}/templates", Scope::Read, || web::to(list)).says(
+        Doc::of(
+            "list_templates",
+            "Lists the templates in their newest versions.",
+        )
+        .asks::<Paging>()
+        .lists::<Shown>(),
+    ),
     Route::get("/tenants/{tenant}/templates/{code}", Scope::Read, || {
         web::to(versions)
-    }),
+    })
+    .says(
+        Doc::of(
+            "list_template_versions",
+            "Lists the versions of the templates of a code.",
+        )
+        .asks::<Paging>()
+        .lists::<Shown>()
+        .tagged(),
+    ),
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TemplateShown)]
 struct Shown {
     #[serde(flatten)]
     template: Template,

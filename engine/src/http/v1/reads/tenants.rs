@@ -3,7 +3,9 @@
 use actix_web::{HttpRequest, web};
 use schedules::id::TenantId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
@@ -12,9 +14,14 @@ use super::shown;
 use crate::access::Scope;
 use crate::store::reads::TenantRow;
 
-pub(super) const ROUTES: &[Route] = &[Route::get("/tenants", Scope::Admin, || web::to(list))];
+pub(super) const ROUTES: &[Route] = &[Route::get("/tenants", Scope::Admin, || web::to(list)).says(
+    Doc::of("list_tenants", "Lists every tenant of the engine.")
+        .asks::<Paging>()
+        .lists::<Shown>(),
+)];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantRow)]
 struct Shown {
     id: Id<TenantId>,
     name: String,

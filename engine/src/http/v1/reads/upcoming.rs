@@ -4,7 +4,9 @@ use actix_web::{HttpRequest, web};
 use schedules::id::{BoletoId, CampaignId, ContactId, ReminderId, TenantId};
 use schedules::time::DAY_MS;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::doc::Doc;
 use super::super::super::problem::Problem;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
@@ -18,13 +20,16 @@ use crate::reads::{Upcoming, upcoming};
 const DAYS: i64 = 7;
 const DAYS_MAX: i64 = 31;
 
-pub(super) const ROUTES: &[Route] = &[Route::get(
-    "/tenants/{tenant}/upcoming",
-    Scope::Read,
-    || web::to(list),
-)];
+pub(super) const ROUTES: &[Route] =
+    &[
+        Route::get("/tenants/{tenant}/upcoming", Scope::Read, || web::to(list)).says(
+            Doc::of("list_upcoming", "Lists the reminders of the next days.")
+                .asks::<Asked>()
+                .lists::<Shown>(),
+        ),
+    ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Days of 24 hours, from now on.
@@ -33,7 +38,8 @@ struct Asked {
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UpcomingReminder)]
 struct Shown {
     reminder: Id<ReminderId>,
     boleto: Id<BoletoId>,
