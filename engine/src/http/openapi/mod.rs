@@ -4,6 +4,8 @@
 mod operation;
 mod tidy;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, Info, License, OpenApiBuilder, Paths, RefOr, Schema};
@@ -42,7 +44,12 @@ fn value() -> Result<Value, serde_json::Error> {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("rg_...")
         .build();
+    let problems = super::routes().filter_map(|it| Some(operation::problems(it, &it.doc?)));
+    let problems: BTreeSet<u16> = problems.flatten().collect();
+    let problems = problems.into_iter();
+    let problems = problems.map(|status| (operation::name(status), operation::told(status)));
     let components = ComponentsBuilder::new()
+        .responses_from_iter(problems)
         .schemas_from_iter(schemas)
         .security_scheme(BEARER, SecurityScheme::Http(bearer));
     let mut info = Info::new("Régua", env!("CARGO_PKG_VERSION"));

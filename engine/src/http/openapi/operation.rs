@@ -48,7 +48,7 @@ pub(super) fn of(route: &Route, path: &str, act: &str) -> Option<Operation> {
         operation = operation.response(status.to_string(), response);
     }
     for status in problems(route, &doc) {
-        operation = operation.response(status.to_string(), told(status));
+        operation = operation.response(status.to_string(), Ref::from_response_name(name(status)));
     }
     Some(operation.build())
 }
@@ -178,7 +178,7 @@ fn tag() -> Header {
 }
 
 /// Returns the statuses of the problems that an operation can end in.
-fn problems(route: &Route, doc: &Doc) -> BTreeSet<u16> {
+pub(super) fn problems(route: &Route, doc: &Doc) -> BTreeSet<u16> {
     let mut all = BTreeSet::from(OF_ALL);
     all.extend(doc.problems);
     if !route.for_anyone {
@@ -202,7 +202,13 @@ fn problems(route: &Route, doc: &Doc) -> BTreeSet<u16> {
     all
 }
 
-fn told(status: u16) -> Response {
+/// Names the problems of a status among the answers that operations share.
+pub(super) fn name(status: u16) -> String {
+    reason(status).replace(' ', "")
+}
+
+/// Describes the problems of a status.
+pub(super) fn told(status: u16) -> Response {
     let problem = Ref::from_schema_name(problem::Body::name());
     let response = ResponseBuilder::new()
         .description(reason(status))

@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use utoipa::openapi::{OpenApi, OpenApiVersion};
+
 use super::*;
 
 fn document_value() -> Value {
@@ -110,6 +112,15 @@ fn a_part_with_choices_is_one_path_a_choice() {
         ]
     );
     assert_eq!(concrete("/t/{t}"), [("/v1/t/{t}".to_owned(), "")]);
+}
+
+#[test]
+fn the_document_reads_back_as_openapi_3_1() {
+    let text = document().expect("a document");
+    let read: OpenApi = serde_json::from_str(&text).expect("OpenAPI");
+    assert!(matches!(read.openapi, OpenApiVersion::Version31));
+    let paths = document_value()["paths"].as_object().map(|it| it.len());
+    assert_eq!(Some(read.paths.paths.len()), paths);
 }
 
 #[test]

@@ -16,10 +16,34 @@ pub(super) fn tidy(document: &mut Value) {
     let schemas: Schemas = schemas.unwrap_or_default();
     merge(document, &schemas);
     parameters(document);
+    rename(document);
+}
+
+/// Takes from names and texts what only readers of the code know: that an id is told as a text,
+/// and links to other places of it.
+fn rename(value: &mut Value) {
+    const ID: &str = "Id_";
+    match value {
+        Value::Object(fields) => {
+            let ids = fields.keys().filter(|name| name.starts_with(ID)).cloned();
+            for id in ids.collect::<Vec<_>>() {
+                let schema = fields.remove(&id).unwrap_or_default();
+                fields.insert(id[ID.len()..].to_owned(), schema);
+            }
+            fields.values_mut().for_each(rename);
+        }
+        Value::Array(items) => items.iter_mut().for_each(rename),
+        Value::String(text) => {
+            let plain = text.replace("/schemas/Id_", "/schemas/");
+            let plain = plain.replace("[`", "`").replace("`]", "`");
+            *text = plain.replace('\n', " ");
+        }
+        _ => {}
+    }
 }
 
 fn merge(value: &mut Value, schemas: &Schemas) {
-    if let Some(one) = merged(value, schemas) {
+    if let Some(one) = described(value).or_else(|| merged(value, schemas)) {
         *value = one;
     }
     match value {
@@ -27,6 +51,25 @@ fn merge(value: &mut Value, schemas: &Schemas) {
         Value::Array(items) => items.iter_mut().for_each(|it| merge(it, schemas)),
         _ => {}
     }
+}
+
+/// Returns what an `allOf` only describes: the other part of it is a comment in the form of an
+/// object, which no text could be at the same time.
+fn described(value: &Value) -> Option<Value> {
+    let parts = value.get("allOf")?.as_array()?;
+    let [what, comment] = parts.as_slice() else {
+        return None;
+    };
+    let says_more = |(name, value): (&String, &Value)| name != "description" && value != "object";
+    if comment.as_object()?.iter().any(says_more) {
+        return None;
+    }
+    let mut what = what.as_object()?.clone();
+    what.insert(
+        "description".to_owned(),
+        comment.get("description")?.clone(),
+    );
+    Some(what.into())
 }
 
 /// Returns an `allOf` of objects as the one object that it means.

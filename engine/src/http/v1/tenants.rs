@@ -111,7 +111,7 @@ struct New {
     #[serde(default)]
     address: Option<String>,
     #[serde(default = "sao_paulo")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String, required = false)]
     zone: Tz,
     /// Those of Brazil when left out.
     #[serde(default = "RulePack::brazil")]

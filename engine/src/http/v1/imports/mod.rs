@@ -253,6 +253,7 @@ struct OfImports {
     /// The last job of the page before.
     #[param(inline)]
     after: Option<Id<ImportId>>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
@@ -262,6 +263,7 @@ struct OfImports {
 struct OfRefusals {
     /// The number of the last refusal of the page before.
     after: Option<u32>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 

@@ -42,6 +42,7 @@ struct Asked {
     /// Claimed before this instant.
     to: Option<DateTime<Utc>>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

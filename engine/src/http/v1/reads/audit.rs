@@ -38,6 +38,7 @@ struct Asked {
     /// What was done, such as `boleto.paid`.
     kind: Option<String>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

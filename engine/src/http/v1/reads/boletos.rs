@@ -50,6 +50,7 @@ struct Asked {
     #[param(value_type = Option<String>)]
     reference: Option<Reference>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

@@ -47,6 +47,7 @@ struct Asked {
     #[param(inline)]
     state: Option<State>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

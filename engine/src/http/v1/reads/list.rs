@@ -35,6 +35,7 @@ pub(super) struct Paging {
     #[serde(default)]
     pub(super) cursor: Option<String>,
     #[serde(default)]
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<u32>,
 }
 

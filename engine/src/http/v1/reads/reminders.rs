@@ -53,6 +53,7 @@ struct Asked {
     #[param(inline)]
     state: Option<Id<ReminderState>>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

@@ -35,6 +35,7 @@ struct Asked {
     /// Days of 24 hours, from now on.
     days: Option<i64>,
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
