@@ -47,30 +47,66 @@ fn minds_two_keys(client: &Client, verb: &str, path: &str) -> bool {
     answer.status == 400 && answer.text.contains("Idempotency-Key")
 }
 
+/// Returns the operations of the document: verb, path, the path with something in place of its
+/// parts, and the parameters by name.
+fn operations(
+    document: &Value,
+    tenant: &str,
+    campaign: &str,
+) -> Vec<(String, String, String, Vec<String>)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let filled = path
+            .replace("{tenant}", tenant)
+            .replace("{campaign}", campaign)
+            .replace("{version}", "1")
+            .replace("{code}", "lembrete")
+            .replace("{prefix}", "aaaaaaaaaaaa")
+            .replace("{channel}", "sms");
+        for (verb, operation) in item.as_object().expect("operations") {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = parameters.filter_map(|it| it["name"].as_str().map(str::to_owned));
+            let names = names.collect();
+            all.push((verb.to_uppercase(), path.clone(), filled.clone(), names));
+        }
+    }
+    all
+}
+
 #[test]
 fn the_document_names_the_key_exactly_where_it_is_taken() {
     let engine = Engine::start();
     let (tenant, client, campaign) = ready(&engine);
-    let document = document(&client);
     let mut keyed = 0;
-    for (path, item) in document["paths"].as_object().expect("paths") {
-        let filled = path
-            .replace("{tenant}", &tenant)
-            .replace("{campaign}", &campaign)
-            .replace("{prefix}", "aaaaaaaaaaaa")
-            .replace("{channel}", "sms");
-        for (verb, operation) in item.as_object().expect("operations") {
-            if verb == "get" {
-                continue;
-            }
-            let parameters = operation["parameters"].as_array();
-            let mut parameters = parameters.into_iter().flatten();
-            let is_stated = parameters.any(|it| it["name"] == "Idempotency-Key");
-            let verb = verb.to_uppercase();
-            let is_taken = minds_two_keys(&engine.admin, &verb, &filled);
-            assert_eq!(is_taken, is_stated, "{verb} {path}");
-            keyed += u32::from(is_stated);
+    for (verb, path, filled, names) in operations(&document(&client), &tenant, &campaign) {
+        if verb == "GET" {
+            continue;
         }
+        let is_stated = names.iter().any(|it| it == "Idempotency-Key");
+        let is_taken = minds_two_keys(&engine.admin, &verb, &filled);
+        assert_eq!(is_taken, is_stated, "{verb} {path}");
+        keyed += u32::from(is_stated);
     }
     assert!(keyed > 10, "{keyed}");
+}
+
+#[test]
+fn the_document_names_the_tag_exactly_where_there_is_one() {
+    let engine = Engine::start();
+    let (tenant, client, campaign) = ready(&engine);
+    let mut tagged = 0;
+    for (verb, path, filled, names) in operations(&document(&client), &tenant, &campaign) {
+        if verb != "GET" {
+            continue;
+        }
+        let answer = engine.admin.get(&filled);
+        // What there is none of here has no tag to show.
+        if answer.status != 200 {
+            continue;
+        }
+        let is_stated = names.iter().any(|it| it == "If-None-Match");
+        assert_eq!(answer.header("etag").is_some(), is_stated, "{path}");
+        tagged += u32::from(is_stated);
+    }
+    assert!(tagged > 5, "{tagged}");
 }

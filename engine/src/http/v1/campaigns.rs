@@ -81,7 +81,19 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 #[derive(Serialize, Deserialize, ToSchema)]
-#[schema(as = CampaignContent)]
+#[schema(as = CampaignContent, example = json!({
+    "name": "Lembretes",
+    "cadence": {
+        "steps": [{
+            "no": 0,
+            "when": { "kind": "offset", "days": -5, "unit": "calendar", "at": "09:00:00" },
+            "channels": ["sms"],
+            "template": "lembrete",
+            "expires_after_ms": 86_400_000,
+        }],
+        "reminders_max": 1,
+    },
+}))]
 #[serde(deny_unknown_fields)]
 struct Content {
     name: String,

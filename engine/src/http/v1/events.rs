@@ -49,6 +49,9 @@ pub(super) struct Said {
 
 /// An event, in the attributes of CloudEvents 1.0; those that say nothing here are passed over.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "evt-1", "type": "boleto.paid", "data": { "reference": "NF-1" },
+}))]
 struct Event {
     id: String,
     /// Who says it, among those who speak with this token.
@@ -58,6 +61,7 @@ struct Event {
     #[serde(default)]
     time: Option<DateTime<Utc>>,
     #[serde(default)]
+    #[schema(value_type = Object, required = false)]
     data: Value,
 }
 
