@@ -70,8 +70,6 @@ sometimes! {
     Withdrawn,
     /// A hand-over was given up because the lease was not trusted any more.
     TrustLost,
-    /// A hand-over was given up because its provider was left alone.
-    CircuitOpen,
     /// A node crashed with attempts in flight.
     CrashedInFlight,
     /// A node was paused for longer than its lease.

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use schedules::id::AttemptId;
-use schedules::mix::mixed;
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use super::owner::SLOW_MS;
@@ -78,9 +77,6 @@ impl World {
         if let Some(why) = self.objection(at, attempt) {
             return self.give_up(at, attempt, why);
         }
-        if self.is_left_alone(attempt) {
-            return self.give_up(at, attempt, Abandoned::CircuitOpen);
-        }
         if self.faults.residual && self.rng.per_mille(300) {
             if self.rng.per_mille(400) {
                 self.pause(at.life.node);
@@ -123,20 +119,14 @@ impl World {
         (!node.trusts(slot.fence, self.now)).then_some(Abandoned::TrustLost)
     }
 
-    /// Says whether the provider's circuit is open for a try. By a hash: what is drawn for
-    /// everything else stays as it was.
-    fn is_left_alone(&self, attempt: AttemptId) -> bool {
-        let enrollment = attempt.reminder.enrollment.0.unsigned_abs();
-        let chance = mixed(enrollment ^ mixed(attempt.try_no.into())) % 1_000;
-        chance < self.faults.provider.unsigned_abs() / 4
-    }
-
     fn give_up(&mut self, at: At, attempt: AttemptId, why: Abandoned) {
         self.hit(match why {
             Abandoned::Stopped => Sometimes::Withdrawn,
             Abandoned::TooLate => Sometimes::TooLate,
-            Abandoned::TrustLost | Abandoned::Draining => Sometimes::TrustLost,
-            Abandoned::CircuitOpen => Sometimes::CircuitOpen,
+            // Circuits and drains are the engine's: nothing here objects by them.
+            Abandoned::TrustLost | Abandoned::Draining | Abandoned::CircuitOpen => {
+                Sometimes::TrustLost
+            }
         });
         let outcome = Outcome::Abandoned { why };
         if let Some(slot) = self.slot(at, attempt) {
