@@ -80,6 +80,7 @@ impl Desk {
             },
             tenant,
             boleto: BoletoId(id),
+            companions: Vec::new(),
             contact: ContactId(id),
             campaign: CampaignId(1),
             channel: Channel::Sms,

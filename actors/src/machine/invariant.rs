@@ -43,7 +43,7 @@ impl InvariantId {
             InvariantId::OneAttemptInFlight => {
                 let enrollments: Vec<EnrollmentId> = machine
                     .in_flight
-                    .keys()
+                    .attempts()
                     .map(|key| key.reminder.enrollment)
                     .collect();
                 enrollments.windows(2).all(|pair| pair[0] != pair[1])

@@ -28,7 +28,8 @@ pub(super) struct Entry {
 #[derive(Clone, Debug)]
 struct KnownContact {
     contact: Contact,
-    entries: usize,
+    /// Ascending.
+    entries: Vec<EnrollmentId>,
 }
 
 /// The machine's memory of due enrollments.
@@ -39,6 +40,8 @@ pub(super) struct Memory {
     held: BTreeMap<EnrollmentId, Reason>,
     queue: DueQueue,
     contacts: BTreeMap<ContactId, KnownContact>,
+    /// How many contacts have more than one entry.
+    shared: usize,
     campaign_tallies: BTreeMap<CampaignId, Tally>,
     tenant_tally: Tally,
     no_sends: Tally,
@@ -58,6 +61,7 @@ impl Memory {
             held: BTreeMap::new(),
             queue: DueQueue::default(),
             contacts: BTreeMap::new(),
+            shared: 0,
             campaign_tallies: BTreeMap::new(),
             tenant_tally: Tally::default(),
             no_sends: Tally::default(),
@@ -97,6 +101,28 @@ impl Memory {
 
     pub(super) fn contact(&self, contact: ContactId) -> Option<&Contact> {
         self.contacts.get(&contact).map(|known| &known.contact)
+    }
+
+    /// Says whether any contact has more than one entry.
+    pub(super) fn has_shared_contacts(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// Returns the contact of an entry if it has others.
+    pub(super) fn shared_contact_of(&self, enrollment: EnrollmentId) -> Option<ContactId> {
+        let contact = self.entries.get(&enrollment)?.enrollment.contact;
+        let known = self.contacts.get(&contact)?;
+        (known.entries.len() > 1).then_some(contact)
+    }
+
+    /// Walks the other entries of the contact of one: those after it, then those before it.
+    pub(super) fn others_of(&self, one: &Enrollment) -> impl Iterator<Item = EnrollmentId> {
+        let known = self.contacts.get(&one.contact);
+        let entries = known.map_or(&[][..], |known| &known.entries);
+        let (id, place) = (one.id, entries.partition_point(|other| *other < one.id));
+        let (before, from) = entries.split_at(place);
+        let others = from.iter().chain(before).copied();
+        others.filter(move |other| *other != id)
     }
 
     pub(super) fn contacts(&self) -> impl Iterator<Item = &Contact> {
@@ -140,13 +166,15 @@ impl Memory {
                 continue;
             }
             if let Some(known) = self.contacts.get_mut(&contact) {
-                known.entries += 1;
+                let place = known.entries.partition_point(|one| *one < id);
+                known.entries.insert(place, id);
+                self.shared += usize::from(known.entries.len() == 2);
             } else if let Some(contact) = contacts.remove(&contact) {
                 self.contacts.insert(
                     contact.id,
                     KnownContact {
                         contact,
-                        entries: 1,
+                        entries: vec![id],
                     },
                 );
             } else {
@@ -252,9 +280,11 @@ impl Memory {
         };
         let contact = entry.enrollment.contact;
         if let Some(known) = self.contacts.get_mut(&contact) {
-            known.entries -= 1;
-            if known.entries == 0 {
-                self.contacts.remove(&contact);
+            known.entries.retain(|one| *one != enrollment);
+            match known.entries.len() {
+                0 => drop(self.contacts.remove(&contact)),
+                1 => self.shared -= 1,
+                _ => {}
             }
         }
     }
@@ -368,11 +398,13 @@ impl Memory {
 
     /// Counts a send, before its outcome is known.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
-        self.tenant_tally.add(send.at, 1);
-        self.campaign_tallies
-            .entry(send.campaign)
-            .or_default()
-            .add(send.at, 1);
+        if !send.merged {
+            self.tenant_tally.add(send.at, 1);
+            self.campaign_tallies
+                .entry(send.campaign)
+                .or_default()
+                .add(send.at, 1);
+        }
         self.change_contact(contact, |contact| {
             let place = contact.sends.partition_point(|past| past.at <= send.at);
             contact.sends.insert(place, send);
@@ -381,11 +413,13 @@ impl Memory {
 
     /// Takes a send back that certainly did not reach anyone.
     pub(super) fn refund_send(&mut self, contact: ContactId, send: PastSend) {
-        self.tenant_tally.remove(send.at, 1);
-        self.campaign_tallies
-            .entry(send.campaign)
-            .or_default()
-            .remove(send.at, 1);
+        if !send.merged {
+            self.tenant_tally.remove(send.at, 1);
+            self.campaign_tallies
+                .entry(send.campaign)
+                .or_default()
+                .remove(send.at, 1);
+        }
         self.change_contact(contact, |contact| {
             if let Some(place) = contact.sends.iter().position(|past| *past == send) {
                 contact.sends.remove(place);

@@ -161,6 +161,7 @@ mod tests {
             },
             tenant: TenantId(1),
             boleto: BoletoId(1),
+            companions: Vec::new(),
             contact: ContactId(1),
             campaign: CampaignId(1),
             channel: Channel::Sms,

@@ -18,6 +18,7 @@ mod plan_snapshots;
 mod recurrence_brute;
 mod rules;
 mod template_attacks;
+mod template_lists;
 mod verdict_cases;
 mod verdict_gates;
 mod verdict_properties;

@@ -244,6 +244,7 @@ impl Generator {
                 (Some(used), true) => used,
                 _ => fresh,
             },
+            lead: None,
             boleto: row.enrollment.boleto,
             contact: row.enrollment.contact,
             campaign: row.enrollment.campaign,
@@ -322,6 +323,7 @@ impl Generator {
             attempt: attempt.claim.attempt,
             at: self.now,
             outcome,
+            companion: attempt.claim.lead.is_some(),
         });
         if counts || attempt.settled.is_some() {
             return vec![settled];

@@ -210,7 +210,8 @@ impl TenantRows {
     fn tallies(&self, now: Timestamp) -> Vec<TallyRow> {
         let since = now.plus_ms(-self.settings.tenant.rules.tally_lookback_ms() - MINUTE_MS);
         let mut sums: BTreeMap<(CampaignId, i64), u32> = BTreeMap::new();
-        for (_, send) in self.counted_sends().filter(|(_, send)| send.at >= since) {
+        let messages = self.counted_sends().filter(|(_, send)| !send.merged);
+        for (_, send) in messages.filter(|(_, send)| send.at >= since) {
             let minute = send.at.unix_ms().div_euclid(MINUTE_MS);
             *sums.entry((send.campaign, minute)).or_default() += 1;
         }

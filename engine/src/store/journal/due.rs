@@ -199,7 +199,8 @@ const SUPPRESSED: Sql = batch!(
 /// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
 /// latest instant at which the hand-over may have begun; the index knows the claim's instant.
 const SENDS: Sql = batch!(
-    "SELECT a.contact_id, a.deadline_at, a.channel, a.boleto_id, a.campaign_id FROM ",
+    "SELECT a.contact_id, a.deadline_at, a.channel, a.boleto_id, a.campaign_id,
+         CAST(CASE WHEN a.lead IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "since_at" "bigint"),
     "JOIN attempts a ON a.tenant_id = r.tenant AND a.contact_id = r.contact
        AND a.claimed_at >= r.since_at - 60000 AND a.deadline_at >= r.since_at
@@ -242,6 +243,7 @@ async fn contacts(
                 channel: row.parsed("channel")?,
                 boleto: BoletoId(row.int()?),
                 campaign: CampaignId(row.int()?),
+                merged: row.int()? == 1,
             });
         }
     }
