@@ -198,9 +198,9 @@ impl Dispatcher {
         begun
     }
 
-    /// Gives the tenant's messages over to a new life of its owner: returns the claims of those that
-    /// are under way, and forgets those that a former life announced and never released. A life that is
-    /// outdated by then forgets nothing of a later one.
+    /// Gives the tenant's messages over to a new life of its owner: returns the claims of those
+    /// that are under way, and forgets those that a former life announced and never released. A
+    /// life that is outdated by then forgets nothing of a later one.
     pub(crate) fn inherit(&self, tenant: TenantId, life: u64) -> BTreeSet<AttemptId> {
         let mut state = lock(&self.state);
         let Some(live) = state.live.get_mut(&tenant) else {
@@ -304,8 +304,8 @@ impl Dispatcher {
         self.bring_home(tenant, &outcomes);
     }
 
-    /// Remembers outcomes at the tenant, one for each claim of a message; only then the messages are
-    /// forgotten here.
+    /// Remembers outcomes at the tenant, one for each claim of a message; only then the messages
+    /// are forgotten here.
     fn bring_home(&self, tenant: TenantId, outcomes: &[(&Arc<Ticket>, Outcome)]) {
         if outcomes.is_empty() {
             return;

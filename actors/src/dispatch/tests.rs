@@ -1,5 +1,7 @@
 //! What goes out, in which turn, and what a stop still meets.
 
+mod merged;
+
 use std::sync::Weak;
 
 use schedules::channel::Channel;

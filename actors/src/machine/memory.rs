@@ -14,7 +14,7 @@ use schedules::verdict::{PastSend, Reason};
 use super::ENTRIES_MAX;
 use super::effect::Subject;
 use crate::due_queue::DueQueue;
-use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow};
+use crate::ports::{Boleto, Contact, Cursor, DuePage, DueRow, Enrollment, Mark, TallyRow};
 
 /// One enrollment in memory.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) boleto: Arc<Boleto>,
     /// Its touch waits for its sender's pace, and has the record that says so.
     pub(super) waits_its_turn: bool,
+    /// It lies beyond what was read, and is here to go out with another of its contact.
+    ahead: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ struct KnownContact {
     contact: Contact,
     /// Ascending.
     entries: Vec<EnrollmentId>,
+    /// How many of them are ahead of what was read.
+    ahead: usize,
 }
 
 /// The machine's memory of due enrollments.
@@ -161,39 +165,66 @@ impl Memory {
             self.change_contact(contact.id, |known| *known = contact.clone());
         }
         for row in page.rows {
-            let (id, contact) = (row.enrollment.id, row.enrollment.contact);
-            if self.entries.contains_key(&id) {
-                continue;
-            }
-            if let Some(known) = self.contacts.get_mut(&contact) {
-                let place = known.entries.partition_point(|one| *one < id);
-                known.entries.insert(place, id);
-                self.shared += usize::from(known.entries.len() == 2);
-            } else if let Some(contact) = contacts.remove(&contact) {
-                self.contacts.insert(
-                    contact.id,
-                    KnownContact {
-                        contact,
-                        entries: vec![id],
-                    },
-                );
-            } else {
-                continue;
-            }
-            if let Some(at) = row.enrollment.cursor.next_at {
-                self.queue.put(id, at);
-            }
-            self.entries.insert(
-                id,
-                Entry {
-                    enrollment: row.enrollment,
-                    boleto: Arc::new(row.boleto),
-                    waits_its_turn: false,
-                },
-            );
+            let contact = row.enrollment.contact;
+            let contact = match self.contacts.contains_key(&contact) {
+                true => None,
+                false => contacts.remove(&contact),
+            };
+            self.take_in(row, contact, false);
+        }
+        for row in page.ahead {
+            self.take_in(row, None, true);
         }
         self.read_to = self.read_to.max(page.read_to);
         self.next_after_at = page.next_after_at;
+    }
+
+    /// Takes a row in, with its contact if that is new.
+    fn take_in(&mut self, row: DueRow, contact: Option<Contact>, ahead: bool) {
+        let id = row.enrollment.id;
+        if self.entries.contains_key(&id) {
+            if !ahead {
+                self.has_come(id);
+            }
+            return;
+        }
+        if let Some(contact) = contact {
+            let known = KnownContact {
+                contact,
+                entries: Vec::new(),
+                ahead: 0,
+            };
+            self.contacts.insert(row.enrollment.contact, known);
+        }
+        let Some(known) = self.contacts.get_mut(&row.enrollment.contact) else {
+            return;
+        };
+        let place = known.entries.partition_point(|one| *one < id);
+        known.entries.insert(place, id);
+        known.ahead += usize::from(ahead);
+        self.shared += usize::from(known.entries.len() == 2);
+        if let Some(at) = row.enrollment.cursor.next_at {
+            self.queue.put(id, at);
+        }
+        let entry = Entry {
+            enrollment: row.enrollment,
+            boleto: Arc::new(row.boleto),
+            waits_its_turn: false,
+            ahead,
+        };
+        self.entries.insert(id, entry);
+    }
+
+    /// Notes that an entry which was ahead of what was read is not any more.
+    fn has_come(&mut self, enrollment: EnrollmentId) {
+        let Some(entry) = self.entries.get_mut(&enrollment) else {
+            return;
+        };
+        if std::mem::take(&mut entry.ahead)
+            && let Some(known) = self.contacts.get_mut(&entry.enrollment.contact)
+        {
+            known.ahead -= 1;
+        }
     }
 
     /// Forgets that anything was read: enrollments that are not in memory are read again.
@@ -214,6 +245,7 @@ impl Memory {
             next_at,
             enrollment,
         });
+        self.has_come(enrollment);
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
             entry.waits_its_turn = false;
@@ -272,21 +304,36 @@ impl Memory {
         }
     }
 
+    /// Lets go of an entry, and of those of its contact that were here for its company alone.
     pub(super) fn drop_entry(&mut self, enrollment: EnrollmentId) {
+        let contact = self.take_out(enrollment);
+        let known = contact.and_then(|contact| self.contacts.get(&contact));
+        let alone = known.filter(|known| known.ahead == known.entries.len());
+        for one in alone.map(|known| known.entries.clone()).unwrap_or_default() {
+            self.take_out(one);
+        }
+    }
+
+    fn take_out(&mut self, enrollment: EnrollmentId) -> Option<ContactId> {
         self.queue.remove(enrollment);
         self.held.remove(&enrollment);
-        let Some(entry) = self.entries.remove(&enrollment) else {
-            return;
-        };
+        let entry = self.entries.remove(&enrollment)?;
         let contact = entry.enrollment.contact;
-        if let Some(known) = self.contacts.get_mut(&contact) {
-            known.entries.retain(|one| *one != enrollment);
-            match known.entries.len() {
-                0 => drop(self.contacts.remove(&contact)),
-                1 => self.shared -= 1,
-                _ => {}
-            }
+        let known = self.contacts.get_mut(&contact)?;
+        known.entries.retain(|one| *one != enrollment);
+        known.ahead -= usize::from(entry.ahead);
+        match known.entries.len() {
+            0 => drop(self.contacts.remove(&contact)),
+            1 => self.shared -= 1,
+            _ => {}
         }
+        Some(contact)
+    }
+
+    /// Says whether no contact is here only for what lies ahead of what was read.
+    pub(super) fn nobody_is_only_ahead(&self) -> bool {
+        let mut known = self.contacts.values();
+        known.all(|known| known.ahead < known.entries.len())
     }
 
     /// Lets go of an entry whose change was refused; if it is still active, it is read again, and
@@ -346,6 +393,7 @@ impl Memory {
 
     /// Follows a cursor without letting go of its entry; returns whether there is one.
     fn stays(&mut self, enrollment: EnrollmentId, to: Cursor, waits_its_turn: bool) -> bool {
+        self.has_come(enrollment);
         let Some(entry) = self.entries.get_mut(&enrollment) else {
             return false;
         };

@@ -1,9 +1,9 @@
 //! One message for several boletos of one contact.
 //!
-//! When a touch is open, others of the same contact, campaign and step are looked for that are due,
-//! or would be within the step's window, and that are open now on the same channel. Each has a claim
-//! of its own, so that a stop of one meets it in its own row; the message goes out under the claim
-//! of the touch that was due, its lead, and counts as one.
+//! When a touch is open, others of the same contact, campaign and step are looked for that are
+//! due, or would be within the step's window, and that are open now on the same channel. Each has a
+//! claim of its own, so that a stop of one meets it in its own row; the message goes out under the
+//! claim of the touch that was due, its lead, and counts as one.
 //!
 //! A part that is lost before the hand-over begins brings the whole message back: what is left is
 //! claimed anew, and written anew. Nothing is cut out of a text that is written.
@@ -159,8 +159,8 @@ impl<'m> Draft<'m> {
         Some(Open { due, not_after_at })
     }
 
-    /// Asks the gates for a message by this template, as if the touch's slot had come; returns until
-    /// when they are open.
+    /// Asks the gates for a message by this template, as if the touch's slot had come; returns
+    /// until when they are open.
     fn is_open_for(&self, due: &Due<'m>, template: &Arc<Template>) -> Option<Timestamp> {
         let on = (template.channel, Some(Arc::clone(template)));
         let reach: [Reach; 1] = [self.reach(due, &on)];

@@ -254,6 +254,7 @@ impl Machine {
                 limit: DUE_PAGE_MAX,
                 // A send counts from its deadline on, and is looked for by its claim.
                 sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
+                ahead_ms: self.walks.merges_ahead_ms(),
             }));
         }
         let may_go_on = |sweep: &&Sweep| {

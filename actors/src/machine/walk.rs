@@ -102,6 +102,15 @@ impl Walks {
         self.tenant.rules.tally_lookback_ms()
     }
 
+    /// Returns how far ahead of its slot any step may bring a touch forward, in milliseconds.
+    pub(super) fn merges_ahead_ms(&self) -> i64 {
+        let merges = self.walks.values().flat_map(|walk| walk.merges.values());
+        merges
+            .map(|merge| merge.within_ms)
+            .max()
+            .unwrap_or_default()
+    }
+
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
         self.tenant
             .senders

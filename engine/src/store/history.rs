@@ -277,7 +277,7 @@ pub(super) async fn decisions(
     rows.into_iter().map(read_decision).collect()
 }
 
-fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
+pub(super) fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
     Ok(ReminderId {
         enrollment: EnrollmentId(row.int()?),
         step_no: row.small()?,

@@ -51,7 +51,7 @@ pub use history::{AttemptRecord, DecisionRecord, EnrollmentRecord, Report, State
 pub use mailbox::Letter;
 pub use outbox::Announced;
 pub use settings::{PostgresSettings, SqliteSettings};
-pub use why::{BoletoRecord, Why};
+pub use why::{BoletoRecord, References, Why};
 
 use backend::Backend;
 use conn::Conn;

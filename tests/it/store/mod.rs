@@ -7,6 +7,7 @@ mod commits;
 mod contract;
 mod doors;
 mod leases;
+mod merged;
 mod pages;
 mod postgres;
 mod privacy;

@@ -148,8 +148,8 @@ pub(super) struct HandedOver {
 pub(super) struct History {
     /// One for each boleto of a message.
     pub(super) handed_over: Vec<HandedOver>,
-    /// Attempts that an owner took back before their hand-over began, with how many hand-overs there
-    /// were by then.
+    /// Attempts that an owner took back before their hand-over began, with how many hand-overs
+    /// there were by then.
     pub(super) taken_back: Vec<(usize, TenantId, AttemptId)>,
     /// Which life got which epoch.
     pub(super) grants: Vec<(ShardId, i64, usize, u32)>,
