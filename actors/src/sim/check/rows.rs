@@ -61,17 +61,11 @@ fn parts_fare_alike(rows: &TenantRows, found: &mut Found) {
             continue;
         };
         let kind = |row: &AttemptRow| row.settled.as_ref().map(|it| it.outcome.as_str());
-        // One that was refused never left, and neither did this.
-        let Some(other) = rows.attempts.get(&lead) else {
-            if row
-                .settled
-                .as_ref()
-                .is_some_and(|it| it.outcome.as_str() == "accepted")
-            {
-                found.add(
-                    "I25",
-                    format!("{key} went out with {lead}, which is no attempt"),
-                );
+        let lead_row = rows.attempts.get(&lead);
+        // One that was refused never left, and neither did this; its key may have been used since.
+        let Some(other) = lead_row.filter(|other| other.claim.at == row.claim.at) else {
+            if kind(row) == Some("accepted") {
+                found.add("I25", format!("{key} went out with {lead}, which did not"));
             }
             continue;
         };

@@ -54,11 +54,11 @@ fn a_touch_that_was_brought_forward_comes_back_to_its_own_slot() {
         all_returned(message, &stopped, at(7, 9, 0)),
     ];
     let (changes, _) = step_refusing(&mut machine, &input, at(7, 9, 0), &[EnrollmentId(1)]);
-    let back = changes.iter().filter_map(|change| match change {
+    let mut back = changes.iter().filter_map(|change| match change {
         Change::CameBack(back) => Some((back.reminder.enrollment.0, back.to.next_at)),
         _ => None,
     });
-    assert_eq!(back.last(), Some((2, Some(later))));
+    assert_eq!(back.next_back(), Some((2, Some(later))));
     let (changes, effects) = tick(&mut machine, at(7, 9, 1));
     assert!(
         changes.is_empty() && effects.is_empty(),
