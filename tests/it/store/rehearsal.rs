@@ -289,7 +289,7 @@ impl Owner {
             let effects = self.machine.conclude(decision, &committed, self.now);
             let sent = effects.iter().filter_map(|effect| match effect {
                 Effect::HandOver(message) => Some(message),
-                Effect::Withdraw(_) => None,
+                Effect::Withdraw(_) | Effect::GiveBack(_) => None,
             });
             let mut returned = Vec::new();
             for message in sent {

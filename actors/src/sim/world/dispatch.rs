@@ -27,6 +27,12 @@ pub(super) struct Slot {
     outcome: Option<Outcome>,
 }
 
+impl Slot {
+    pub(super) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.message.attempts()
+    }
+}
+
 /// What a provider does with a message.
 struct Reply {
     taken: bool,
@@ -58,11 +64,21 @@ impl World {
 
     /// Gives up what has not begun for a subject.
     pub(super) fn withdraw(&mut self, at: At, subject: Subject) {
+        let bug = self.bug;
         let node = &mut self.nodes[at.life.node];
-        for ((tenant, _), slot) in &mut node.slots {
-            if *tenant == at.tenant && !slot.begun && slot.message.concerns(subject) {
-                slot.withdrawn = true;
+        let begun = self.history.handed_over.len();
+        let slots = node.slots.iter_mut();
+        for ((_, attempt), slot) in slots.filter(|((tenant, _), _)| *tenant == at.tenant) {
+            let message = &slot.message;
+            if slot.begun || !message.concerns(subject) {
+                continue;
             }
+            let taken_back = (begun, at.tenant, *attempt);
+            self.history.taken_back.push(taken_back);
+            self.counters
+                .hit_if(!message.companions.is_empty(), Sometimes::MergedWithdrawn);
+            let of_lead = subject.covers(message.boleto, message.contact, message.campaign);
+            slot.withdrawn |= of_lead || bug != Some(PlantedBug::CompanionNotWithdrawn);
         }
     }
 
@@ -146,19 +162,23 @@ impl World {
         let message = Arc::clone(&slot.message);
         let reminder = attempt.reminder;
         let step = i64::from(reminder.step_no) * 100 + i64::from(attempt.try_no);
+        let parts = i64::try_from(message.companions.len()).unwrap_or(i64::MAX);
+        let step = step + parts * 100_000;
         self.record("BEGIN", [at.tenant.0, reminder.enrollment.0, step]);
         self.count_begin(at, &message);
-        self.history.handed_over.push(HandedOver {
+        let parts = message.parts().map(|(part, boleto)| HandedOver {
             at: now,
             tenant: at.tenant,
-            attempt,
-            boleto: message.boleto,
+            attempt: part,
+            lead: Some(attempt).filter(|lead| *lead != part),
+            boleto,
             contact: message.contact,
             campaign: message.campaign,
             channel: message.channel,
             taken: reply.taken,
             residual,
         });
+        self.history.handed_over.extend(parts);
         self.after(reply.after_ms, Event::Returned(at, attempt));
     }
 
@@ -217,20 +237,27 @@ impl World {
             return self.after(100, Event::Dispatch(at, attempt));
         }
         let node = &mut self.nodes[at.life.node];
-        node.slots.remove(&(at.tenant, attempt));
+        let Some(slot) = node.slots.remove(&(at.tenant, attempt)) else {
+            return;
+        };
         let wall = node.wall(now);
         let Some(owner) = node.owners.get_mut(&at.tenant) else {
             return;
         };
-        owner.returned.push(Returned {
+        let message = slot.message;
+        let returned = message.attempts().map(|attempt| Returned {
             attempt,
             at: wall,
-            outcome,
+            outcome: outcome.clone(),
         });
+        owner.returned.extend(returned);
         self.advance(at);
     }
 
     fn count_begin(&mut self, at: At, message: &HandOver) {
+        if !message.companions.is_empty() {
+            self.hit(Sometimes::Merged);
+        }
         if message.attempt.try_no > 0 {
             self.count_retry(at, message);
         }
