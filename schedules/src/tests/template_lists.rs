@@ -17,6 +17,7 @@ fn template(channel: Channel, body: &str, variables: &[Variable]) -> Template {
         body: body.to_owned(),
         variables: variables.to_vec(),
         ttl_ms: HOUR_MS,
+        approved: Default::default(),
     }
 }
 
