@@ -253,6 +253,9 @@ pub struct Mark {
     pub enrollment: EnrollmentId,
 }
 
+/// The most rows of a page that are ahead of it.
+pub const AHEAD_ROWS_MAX: usize = 1_000;
+
 /// Which due enrollments are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
@@ -264,6 +267,9 @@ pub struct PageRequest {
     pub limit: u32,
     /// How far back the contacts' sends are wanted.
     pub sends_since: Timestamp,
+    /// How long after `until` a touch may be due to be brought forward with one of the page, in
+    /// milliseconds; 0 when nothing is.
+    pub ahead_ms: i64,
 }
 
 /// Due enrollments with all that the gates need.
@@ -271,6 +277,10 @@ pub struct PageRequest {
 pub struct DuePage {
     /// The enrollments, in the order of their marks.
     pub rows: Vec<DueRow>,
+    /// Enrollments after `read_to` that touches of the page may bring forward: of a contact and
+    /// campaign that is in `rows`, due up to [`PageRequest::ahead_ms`] after its `until`, the first
+    /// [`AHEAD_ROWS_MAX`].
+    pub ahead: Vec<DueRow>,
     /// Every contact of `rows`, once.
     pub contacts: Vec<Contact>,
     /// Every active row at or before this place is in this page or was in an earlier one.

@@ -26,7 +26,13 @@ pub fn story(why: &Why, zone: Tz) -> Vec<String> {
     }
     for record in &why.attempts {
         let step = step(why, record.attempt.reminder);
-        lines.push((record.claimed_at, claimed(&step, record)));
+        let others = why.together.get(&record.attempt);
+        let claimed = claimed(
+            &step,
+            record,
+            others.map_or(&[], |others| others.0.as_slice()),
+        );
+        lines.push((record.claimed_at, claimed));
         if let Some((at, outcome)) = &record.outcome {
             lines.push((*at, became(&step, outcome)));
         }
@@ -122,9 +128,14 @@ fn seconds(record: &DecisionRecord, zone: Tz) -> String {
     }
 }
 
-fn claimed(step: &str, record: &AttemptRecord) -> String {
+fn claimed(step: &str, record: &AttemptRecord, others: &[String]) -> String {
     let (attempt, channel) = (record.attempt, record.channel.name_pt());
-    format!("{step}: liberada para envio por {channel} ({attempt}).")
+    let together = match others {
+        [] => String::new(),
+        [one] => format!(" na mesma mensagem que o boleto {one}"),
+        many => format!(" na mesma mensagem que os boletos {}", many.join(", ")),
+    };
+    format!("{step}: liberada para envio por {channel}{together} ({attempt}).")
 }
 
 fn became(step: &str, outcome: &Outcome) -> String {
@@ -193,7 +204,7 @@ mod tests {
     use schedules::verdict::Reason;
 
     use super::*;
-    use crate::store::{BoletoRecord, EnrollmentRecord};
+    use crate::store::{BoletoRecord, EnrollmentRecord, References};
 
     const ZONE: Tz = Tz::America__Sao_Paulo;
 
@@ -286,6 +297,41 @@ mod tests {
         held.decisions = vec![hold("2026-03-05T15:00:07Z", "2026-03-05T15:01:00Z")];
         let lines = story(&held, ZONE);
         assert!(!lines[1].contains("Precisamente"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_boleto_that_went_out_with_others_tells_with_which() {
+        let mut merged = why("open", "2026-03-01T00:00:00Z");
+        let attempt = "att_7.1.0.0".parse().expect("a key");
+        merged.attempts = vec![AttemptRecord {
+            attempt,
+            boleto: BoletoId(7),
+            contact: ContactId(1),
+            campaign: CampaignId(1),
+            versions: [1, 1, 1],
+            channel: schedules::channel::Channel::Sms,
+            claimed_at: at("2026-03-05T15:00:07Z"),
+            deadline_at: at("2026-03-05T15:00:10Z"),
+            epoch: 1,
+            lead: None,
+            outcome: None,
+        }];
+        let told = |merged: &Why| story(merged, ZONE)[1].clone();
+        assert!(told(&merged).ends_with("envio por SMS (att_7.1.0.0)."));
+        for (others, text) in [
+            (
+                vec!["N2"],
+                "na mesma mensagem que o boleto N2 (att_7.1.0.0).",
+            ),
+            (
+                vec!["N2", "N3"],
+                "na mesma mensagem que os boletos N2, N3 (att_7.1.0.0).",
+            ),
+        ] {
+            let others = others.into_iter().map(str::to_owned).collect();
+            merged.together = [(attempt, References(others))].into();
+            assert!(told(&merged).ends_with(text), "{}", told(&merged));
+        }
     }
 
     fn enrolled(campaign: i64, next_at: Option<&str>) -> EnrollmentRecord {

@@ -286,6 +286,8 @@ CREATE TABLE attempts (
     deadline_at BIGINT NOT NULL,
     epoch BIGINT NOT NULL,
     cursors TEXT NOT NULL,
+    -- The attempt in whose message this one goes out, where that is another's.
+    lead TEXT,
     PRIMARY KEY (tenant_id, enrollment_id, step_no, occurrence, try_no)
 );
 CREATE INDEX attempts_by_contact ON attempts (tenant_id, contact_id, claimed_at);

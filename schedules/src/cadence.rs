@@ -24,6 +24,9 @@ pub const GRACE_BUSINESS_DAYS_MAX: u16 = 60;
 /// The longest that a step may wait behind its slot, in milliseconds.
 pub const EXPIRES_AFTER_MS_MAX: i64 = 90 * DAY_MS;
 
+/// The furthest that a touch may be brought forward to go out with another, in milliseconds.
+pub const MERGE_WITHIN_MS_MAX: i64 = 3 * DAY_MS;
+
 /// A tenant's rule set of steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +79,20 @@ pub struct Step {
     /// Which boletos the step is for.
     #[serde(default)]
     pub condition: Condition,
+    /// Whether the boletos of one contact go out in one message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merge>,
+}
+
+/// How touches of a step that are about boletos of one contact become one message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// How far ahead of its slot a touch may be brought forward to go out with one that is due, in
+    /// milliseconds, up to [`MERGE_WITHIN_MS_MAX`].
+    pub within_ms: i64,
+    /// The code of the template for two boletos and more; one alone has the step's own.
+    pub template: String,
 }
 
 /// When a step falls.
@@ -176,6 +193,12 @@ pub enum CadenceError {
     /// Progress counts the occurrences of one recurring step.
     #[error("step {0} is a second recurring step")]
     SecondRecurrence(u8),
+    /// A step merges what lies further ahead than [`MERGE_WITHIN_MS_MAX`], or behind.
+    #[error("step {0} merges over a time out of range")]
+    MergeOutOfRange(u8),
+    /// The name of the template for merged boletos is none that a template can have.
+    #[error("template for merged boletos of step {0}: {1}")]
+    MergeTemplateCode(u8, CodeError),
     /// The bounds of the campaign's condition exclude each other.
     #[error("condition of the campaign cannot be met")]
     ImpossibleCampaignCondition,
@@ -259,6 +282,7 @@ impl Step {
             template: template.to_owned(),
             expires_after_ms: DAY_MS,
             condition: Condition::default(),
+            merge: None,
         }
     }
 
@@ -299,10 +323,23 @@ impl Step {
             code.err()
                 .map(|error| CadenceError::TemplateCode(no, error)),
         );
+        if let Some(merge) = &self.merge {
+            merge.collect_errors(no, errors);
+        }
     }
 
     fn repeats_channel(&self) -> bool {
         (1..self.channels.len()).any(|index| self.channels[..index].contains(&self.channels[index]))
+    }
+}
+
+impl Merge {
+    fn collect_errors(&self, no: u8, errors: &mut Vec<CadenceError>) {
+        if !(0..=MERGE_WITHIN_MS_MAX).contains(&self.within_ms) {
+            errors.push(CadenceError::MergeOutOfRange(no));
+        }
+        let code = check_code(&self.template).err();
+        errors.extend(code.map(|error| CadenceError::MergeTemplateCode(no, error)));
     }
 }
 

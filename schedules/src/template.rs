@@ -12,10 +12,12 @@ use crate::rule::MandatoryText;
 use crate::time::{HOUR_MS, SECOND_MS};
 
 mod approved;
+mod list;
 mod text;
 mod values;
 
 pub use approved::{Approved, BUTTONS_MAX, LANGUAGE, PaymentButton, RenderedButton};
+pub use list::Listed;
 use text::Piece;
 pub use values::{VALUE_CHARS_MAX, Values};
 
@@ -88,6 +90,16 @@ pub enum Variable {
     Reference,
     /// The payment link.
     PaymentLink,
+    /// The boletos of a merged message, each with its reference, due date and amount.
+    Boletos,
+    /// The same, each with its digitable line.
+    BoletosWithLines,
+    /// The same, each with its payment link.
+    BoletosWithLinks,
+    /// How many boletos a merged message is about.
+    BoletosCount,
+    /// What they come to, as `R$ 1.234,56`; none when an amount is open.
+    AmountTotal,
 }
 
 /// Why a template, or the message made from it, was refused.
@@ -120,6 +132,12 @@ pub enum TemplateError {
     /// A variable that is declared twice.
     #[error("template declares {0} twice")]
     RepeatedVariable(Variable),
+    /// It uses variables of one boleto and of several.
+    #[error("template speaks of one boleto and of several")]
+    OneAndSeveral,
+    /// A list of boletos in a subject line.
+    #[error("subject of the template has a list of boletos")]
+    ListInSubject,
     /// A control character other than a line break.
     #[error("template has a control character")]
     ControlCharacter,
@@ -190,7 +208,7 @@ pub struct UnknownVariable;
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Variable; 11] = [
+    pub const ALL: [Variable; 16] = [
         Variable::ContactName,
         Variable::TenantName,
         Variable::TenantDocument,
@@ -202,6 +220,11 @@ impl Variable {
         Variable::PixCode,
         Variable::Reference,
         Variable::PaymentLink,
+        Variable::Boletos,
+        Variable::BoletosWithLines,
+        Variable::BoletosWithLinks,
+        Variable::BoletosCount,
+        Variable::AmountTotal,
     ];
 
     /// Returns the name used in templates, the API and the database.
@@ -218,7 +241,39 @@ impl Variable {
             Variable::PixCode => "pix_code",
             Variable::Reference => "reference",
             Variable::PaymentLink => "payment_link",
+            Variable::Boletos => "boletos",
+            Variable::BoletosWithLines => "boletos_with_lines",
+            Variable::BoletosWithLinks => "boletos_with_links",
+            Variable::BoletosCount => "boletos_count",
+            Variable::AmountTotal => "amount_total",
         }
+    }
+
+    /// Says whether only a message about one boleto has a value of it.
+    pub const fn is_of_one(self) -> bool {
+        matches!(
+            self,
+            Variable::Amount
+                | Variable::AmountWithCharges
+                | Variable::DueOn
+                | Variable::DigitableLine
+                | Variable::PixCode
+                | Variable::Reference
+                | Variable::PaymentLink
+        )
+    }
+
+    /// Says whether only a message about several boletos has a value of it.
+    pub const fn is_of_several(self) -> bool {
+        self.is_list() || matches!(self, Variable::BoletosCount | Variable::AmountTotal)
+    }
+
+    /// Says whether it names each of several boletos.
+    const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Variable::Boletos | Variable::BoletosWithLines | Variable::BoletosWithLinks
+        )
     }
 }
 
@@ -293,6 +348,7 @@ impl Template {
         self.validate_variables()?;
         if let Some(subject) = &self.subject {
             self.validate_text(subject, SUBJECT_CHARS_MAX, char::is_control)?;
+            text::one_line(subject)?;
         }
         self.validate_text(&self.body, body_chars_max(self.channel), is_barred_in_body)
     }
@@ -312,7 +368,10 @@ impl Template {
         let body = self.fill(&self.body, values, body_chars_max(self.channel))?;
         let subject = self.subject.as_deref();
         let subject = subject
-            .map(|text| self.fill(text, values, SUBJECT_CHARS_MAX))
+            .map(|text| {
+                text::one_line(text)?;
+                self.fill(text, values, SUBJECT_CHARS_MAX)
+            })
             .transpose()?;
         Ok(Rendered {
             subject,
@@ -334,6 +393,11 @@ impl Template {
         self.approved.name.as_deref().unwrap_or(&self.code)
     }
 
+    /// Says whether the text can be about several boletos: it uses nothing of one alone.
+    pub fn fits_several(&self) -> bool {
+        !self.needs().any(Variable::is_of_one)
+    }
+
     /// Says whether the text contains a mandatory text, however its variables are spaced.
     pub fn satisfies(&self, mandatory: &MandatoryText) -> bool {
         match (
@@ -351,7 +415,11 @@ impl Template {
                 return Err(TemplateError::RepeatedVariable(*variable));
             }
         }
-        Ok(())
+        let mut variables = self.variables.iter();
+        match variables.any(|variable| variable.is_of_several()) && !self.fits_several() {
+            true => Err(TemplateError::OneAndSeveral),
+            false => Ok(()),
+        }
     }
 
     fn validate_text(

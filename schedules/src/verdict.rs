@@ -82,6 +82,9 @@ pub struct PastSend {
     pub boleto: BoletoId,
     /// In which campaign.
     pub campaign: CampaignId,
+    /// It went out in the message of another boleto: it counts for its boleto alone, and the
+    /// message counts once.
+    pub merged: bool,
 }
 
 /// Whether and how a channel can be used for a contact.

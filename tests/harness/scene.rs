@@ -342,6 +342,7 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
     let touch = enrollment.cursor.touch.expect("a touch is next");
     Change::Claimed(Claim {
         attempt: attempt(record, try_no),
+        lead: None,
         boleto: enrollment.boleto,
         contact: enrollment.contact,
         campaign: enrollment.campaign,
@@ -397,6 +398,7 @@ pub fn settled(attempt: AttemptId, outcome: Outcome) -> Change {
         attempt,
         at: START,
         outcome,
+        companion: false,
     })
 }
 

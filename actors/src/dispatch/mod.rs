@@ -198,16 +198,17 @@ impl Dispatcher {
         begun
     }
 
-    /// Gives the tenant's messages over to a new life of its owner: returns those that are under
-    /// way, and forgets those that a former life announced and never released. A life that is
-    /// outdated by then forgets nothing of a later one.
+    /// Gives the tenant's messages over to a new life of its owner: returns the claims of those
+    /// that are under way, and forgets those that a former life announced and never released. A
+    /// life that is outdated by then forgets nothing of a later one.
     pub(crate) fn inherit(&self, tenant: TenantId, life: u64) -> BTreeSet<AttemptId> {
         let mut state = lock(&self.state);
         let Some(live) = state.live.get_mut(&tenant) else {
             return BTreeSet::new();
         };
         live.retain(|_, live| live.place != Place::Announced || live.life > life);
-        live.keys().copied().collect()
+        let messages = live.values().map(|live| &live.ticket.message);
+        messages.flat_map(|message| message.attempts()).collect()
     }
 
     /// Returns how many messages of the tenant are known here.
@@ -303,20 +304,22 @@ impl Dispatcher {
         self.bring_home(tenant, &outcomes);
     }
 
-    /// Remembers outcomes at the tenant; only then the messages are forgotten here.
+    /// Remembers outcomes at the tenant, one for each claim of a message; only then the messages
+    /// are forgotten here.
     fn bring_home(&self, tenant: TenantId, outcomes: &[(&Arc<Ticket>, Outcome)]) {
         if outcomes.is_empty() {
             return;
         }
         let at = self.clock.now();
-        let returned = outcomes
-            .iter()
-            .map(|(ticket, outcome)| Returned {
-                attempt: ticket.message.attempt,
+        let returned = outcomes.iter().flat_map(|(ticket, outcome)| {
+            let attempts = ticket.message.attempts();
+            attempts.map(|attempt| Returned {
+                attempt,
                 at,
                 outcome: outcome.clone(),
             })
-            .collect();
+        });
+        let returned = returned.collect();
         if let Some(home) = self.home.get().and_then(Weak::upgrade) {
             home.returned(tenant, returned);
         }

@@ -1,5 +1,7 @@
 //! What goes out, in which turn, and what a stop still meets.
 
+mod merged;
+
 use std::sync::Weak;
 
 use schedules::channel::Channel;
@@ -80,6 +82,7 @@ impl Desk {
             },
             tenant,
             boleto: BoletoId(id),
+            companions: Vec::new(),
             contact: ContactId(id),
             campaign: CampaignId(1),
             channel: Channel::Sms,

@@ -177,6 +177,7 @@ impl Books {
                     boleto: fixtures::boleto(row.boleto),
                 })
                 .collect(),
+            ahead: Vec::new(),
             read_to,
             next_after_at: marks
                 .keys()

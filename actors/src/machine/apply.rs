@@ -1,7 +1,5 @@
 //! Memory follows the journal: one arm per change, one per note.
 
-use std::collections::btree_map::Entry as Slot;
-
 use schedules::id::EnrollmentId;
 use schedules::time::Timestamp;
 use schedules::verdict::Reason;
@@ -18,8 +16,8 @@ impl Machine {
             Change::Claimed(claim) => {
                 let enrollment = claim.attempt.reminder.enrollment;
                 self.memory.count_send(claim.contact, claim.as_send());
-                self.move_credits(0, 1);
-                self.in_flight.insert(claim.attempt, claim.clone());
+                self.move_credits(0, i64::from(claim.lead.is_none()));
+                self.in_flight.insert(claim.clone());
                 self.memory.moved(enrollment, claim.to, true);
             }
             Change::Ruled(ruled) => {
@@ -67,11 +65,12 @@ impl Machine {
     }
 
     fn settled(&mut self, settled: &Settled) {
-        let Slot::Occupied(slot) = self.in_flight.entry(settled.attempt) else {
+        let Some(claim) = self.in_flight.remove(settled.attempt) else {
             return;
         };
-        let claim = slot.remove();
-        self.move_credits(-i64::from(settled.outcome.counts()), -1);
+        if claim.lead.is_none() {
+            self.move_credits(-i64::from(settled.outcome.counts()), -1);
+        }
         if !settled.outcome.counts() {
             self.memory.refund_send(claim.contact, claim.as_send());
         }

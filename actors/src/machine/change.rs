@@ -29,7 +29,7 @@ pub enum Change {
     /// its contact opted out of everything. The journal gives the enrollment its id.
     Enrolled(Enrolled),
     /// An attempt may be handed over until its deadline; the cursor moves on. A metered tenant
-    /// holds one credit for it.
+    /// holds one credit for it, unless it goes out in the message of another.
     Claimed(Claim),
     /// A due touch was decided without an attempt (hold, skip, cancel); the cursor moves on.
     Ruled(Ruled),
@@ -102,6 +102,9 @@ pub struct Enrolled {
 pub struct Claim {
     /// The key: at most one hand-over begins under it.
     pub attempt: AttemptId,
+    /// The attempt in whose message this one goes out, when it is a companion: the message is one
+    /// send and holds one credit, those of its lead.
+    pub lead: Option<AttemptId>,
     /// The boleto.
     pub boleto: BoletoId,
     /// The contact.
@@ -188,6 +191,8 @@ pub struct Settled {
     pub at: Timestamp,
     /// The outcome.
     pub outcome: Outcome,
+    /// It went out in another attempt's message: there is no credit of its own to release.
+    pub companion: bool,
 }
 
 /// Something the world and the audit hear of.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::cap::Tally;
 use schedules::channel::Channel;
-use schedules::id::{CampaignId, ContactId, EnrollmentId};
+use schedules::id::{AttemptId, CampaignId, ContactId, EnrollmentId};
 use schedules::time::Timestamp;
 use schedules::verdict::{ContactEvents, PastSend};
 
@@ -77,7 +77,12 @@ pub(super) struct Draft<'m> {
     tenant_tally: Cow<'m, Tally>,
     paces: Paces,
     sent: BTreeMap<Channel, u32>,
+    /// Attempts whose outcome this step has followed.
+    pub(super) settled: BTreeSet<AttemptId>,
+    /// Messages that were claimed.
     pub(super) claims: usize,
+    /// One touch is tried alone: no other goes out with it.
+    pub(super) alone: bool,
 }
 
 impl<'m> Draft<'m> {
@@ -92,7 +97,9 @@ impl<'m> Draft<'m> {
             tenant_tally: Cow::Borrowed(machine.memory.tenant_tally()),
             paces: machine.credible_paces(now),
             sent: BTreeMap::new(),
+            settled: BTreeSet::new(),
             claims: 0,
+            alone: false,
         }
     }
 
@@ -148,7 +155,7 @@ impl<'m> Draft<'m> {
         let count = |claims: usize| i64::try_from(claims).unwrap_or(i64::MAX);
         // Those that were claimed before the tenant was metered hold none, and are not to be
         // released into credits that nobody bought.
-        let in_flight = self.machine.in_flight.len();
+        let in_flight = self.machine.in_flight.messages();
         #[cfg(feature = "sim")]
         let in_flight = match self.machine.flaws.credits_not_held {
             true => 0,
@@ -180,6 +187,20 @@ impl<'m> Draft<'m> {
         if self.machine.flaws.own_sends_uncounted {
             return;
         }
+        self.note_send(contact, send);
+        if self.machine.walks.tally_lookback_ms() > 0 {
+            let tally = self.machine.memory.campaign_tally(send.campaign);
+            let tally = self
+                .campaign_tallies
+                .entry(send.campaign)
+                .or_insert_with(|| tally.clone());
+            tally.add(send.at, 1);
+            self.tenant_tally.to_mut().add(send.at, 1);
+        }
+    }
+
+    /// Notes a send to a contact: the one of a companion counts for its boleto alone.
+    pub(super) fn note_send(&mut self, contact: ContactId, send: PastSend) {
         let before = || {
             self.machine
                 .memory
@@ -191,15 +212,6 @@ impl<'m> Draft<'m> {
             .entry(contact)
             .or_insert_with(|| before().unwrap_or_default());
         sends.push(send);
-        if self.machine.walks.tally_lookback_ms() > 0 {
-            let tally = self.machine.memory.campaign_tally(send.campaign);
-            let tally = self
-                .campaign_tallies
-                .entry(send.campaign)
-                .or_insert_with(|| tally.clone());
-            tally.add(send.at, 1);
-            self.tenant_tally.to_mut().add(send.at, 1);
-        }
     }
 
     /// Takes one place of the channel's pace, for a send or for a reminder that waits its turn.

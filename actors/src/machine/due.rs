@@ -12,28 +12,28 @@ use schedules::verdict::{Case, PastSend, Reach, Reason, Ruling, Verdict, evaluat
 
 use super::change::{CameBack, Change, Claim, Ruled};
 use super::draft::{Draft, Note};
-use super::effect::{Effect, HandOver};
+use super::effect::{Companion, Effect, HandOver};
 use super::memory::Entry;
 use super::values::Sources;
 use super::walk::{PlanSubject, StepChannel, Walk};
-use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX};
+use super::{CLAIM_LASTS_MS, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
 /// Everything known of one due touch.
-struct Due<'m> {
-    entry: &'m Entry,
+pub(super) struct Due<'m> {
+    pub(super) entry: &'m Entry,
     contact: &'m Contact,
-    walk: &'m Walk,
+    pub(super) walk: &'m Walk,
     /// Nothing when the campaign no longer has the step.
     channels: Option<&'m [StepChannel]>,
-    touch: Touch,
+    pub(super) touch: Touch,
 }
 
 /// A message that can be handed over.
-struct Letter {
-    template: Arc<Template>,
-    to: String,
-    rendered: Rendered,
+pub(super) struct Letter {
+    pub(super) template: Arc<Template>,
+    pub(super) to: String,
+    pub(super) rendered: Rendered,
 }
 
 impl<'m> Draft<'m> {
@@ -43,8 +43,8 @@ impl<'m> Draft<'m> {
         if machine.settings_stale || machine.short_sighted || !machine.walks.running() {
             return;
         }
-        let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.len());
-        for enrollment in machine.memory.queue().due(self.now).take(DUE_BATCH_MAX) {
+        let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.messages());
+        for enrollment in machine.batch(self.now) {
             if self.claims >= room {
                 break;
             }
@@ -56,6 +56,7 @@ impl<'m> Draft<'m> {
 
     /// Looks at the enrollment that is due first, and at no other.
     pub(super) fn look(&mut self, enrollment: EnrollmentId) {
+        self.alone = true;
         if self.machine.first_due(self.now) == Some(enrollment) {
             self.look_at(enrollment);
         }
@@ -95,7 +96,12 @@ impl<'m> Draft<'m> {
                     channel,
                     not_after_at,
                 } => match self.letter(due, channel) {
-                    Ok(letter) => return self.claim(due, not_after_at, letter),
+                    Ok(letter) => {
+                        return match self.company(due, channel) {
+                            Some(company) => self.claim_together(due, company),
+                            None => self.claim(due, not_after_at, letter),
+                        };
+                    }
                     Err(why) => bar(&mut reach, channel, why),
                 },
                 Ruling::Hold { until } => {
@@ -113,7 +119,7 @@ impl<'m> Draft<'m> {
         }
     }
 
-    fn due(&self, enrollment: EnrollmentId) -> Option<Due<'m>> {
+    pub(super) fn due(&self, enrollment: EnrollmentId) -> Option<Due<'m>> {
         let entry = self.machine.memory.entry(enrollment)?;
         let walk = self.machine.walks.walk(entry.enrollment.campaign)?;
         let touch = entry.enrollment.cursor.touch?;
@@ -127,7 +133,7 @@ impl<'m> Draft<'m> {
     }
 
     /// Gathers what the gates look at.
-    fn case<'a>(&'a self, due: &'a Due<'m>, reach: &'a [Reach]) -> Case<'a> {
+    pub(super) fn case<'a>(&'a self, due: &'a Due<'m>, reach: &'a [Reach]) -> Case<'a> {
         let tenant = self.machine.walks.tenant();
         let enrollment = due.entry.enrollment;
         Case {
@@ -159,7 +165,7 @@ impl<'m> Draft<'m> {
         )
     }
 
-    fn sources(&self, due: &Due<'m>) -> Sources<'m> {
+    pub(super) fn sources(&self, due: &Due<'m>) -> Sources<'m> {
         let (contact, boleto) = (due.contact, &*due.entry.boleto);
         Sources {
             tenant: self.machine.walks.tenant(),
@@ -186,7 +192,7 @@ impl<'m> Draft<'m> {
         }
     }
 
-    fn reach(&self, due: &Due<'m>, (channel, template): &StepChannel) -> Reach {
+    pub(super) fn reach(&self, due: &Due<'m>, (channel, template): &StepChannel) -> Reach {
         Reach {
             channel: *channel,
             has_point: point(due.contact, *channel).is_some(),
@@ -290,30 +296,55 @@ impl<'m> Draft<'m> {
     }
 
     fn claim(&mut self, due: &Due<'m>, not_after_at: Timestamp, letter: Letter) {
+        let claim = self.claim_of(due, &letter.template, not_after_at, None);
+        let message = self.hand_over(&claim, letter, Vec::new());
+        self.count_send(claim.contact, claim.as_send());
+        self.change(Change::Claimed(claim));
+        self.effect(Effect::HandOver(Arc::new(message)));
+    }
+
+    /// Draws the claim of a touch, in the message of `lead` where there is one.
+    pub(super) fn claim_of(
+        &self,
+        due: &Due<'m>,
+        template: &Template,
+        not_after_at: Timestamp,
+        lead: Option<AttemptId>,
+    ) -> Claim {
         let enrollment = due.entry.enrollment;
-        let (walks, channel) = (&self.machine.walks, letter.template.channel);
-        let claim = Claim {
+        Claim {
             attempt: AttemptId {
                 reminder: reminder(enrollment.id, due.touch),
                 try_no: enrollment.cursor.try_no,
             },
+            lead,
             boleto: enrollment.boleto,
             contact: enrollment.contact,
             campaign: enrollment.campaign,
             campaign_version: due.walk.state.campaign.version,
-            rules_version: walks.tenant().rules.version,
-            template_version: letter.template.version,
-            channel,
+            rules_version: self.machine.walks.tenant().rules.version,
+            template_version: template.version,
+            channel: template.channel,
             at: self.now,
             deadline_at: self.now.plus_ms(CLAIM_LASTS_MS).min(not_after_at),
             touch: due.touch,
             from: enrollment.cursor,
             to: self.cursor_after(due, true),
-        };
-        let message = HandOver {
+        }
+    }
+
+    pub(super) fn hand_over(
+        &self,
+        claim: &Claim,
+        letter: Letter,
+        companions: Vec<Companion>,
+    ) -> HandOver {
+        let (walks, channel) = (&self.machine.walks, letter.template.channel);
+        HandOver {
             attempt: claim.attempt,
             tenant: walks.tenant().id,
             boleto: claim.boleto,
+            companions,
             contact: claim.contact,
             campaign: claim.campaign,
             channel,
@@ -325,10 +356,7 @@ impl<'m> Draft<'m> {
             template: letter.template,
             rendered: letter.rendered,
             deadline_at: claim.deadline_at,
-        };
-        self.count_send(claim.contact, claim.as_send());
-        self.change(Change::Claimed(claim));
-        self.effect(Effect::HandOver(Arc::new(message)));
+        }
     }
 
     fn cursor_after(&self, due: &Due<'m>, sent: bool) -> Cursor {
@@ -345,7 +373,7 @@ impl<'m> Draft<'m> {
 
 impl<'m> Due<'m> {
     /// Returns the channels that are still to be tried.
-    fn channels_left(&self) -> &'m [StepChannel] {
+    pub(super) fn channels_left(&self) -> &'m [StepChannel] {
         let from = usize::from(self.entry.enrollment.cursor.channel_from);
         self.channels
             .and_then(|channels| channels.get(from..))
@@ -382,6 +410,7 @@ impl Claim {
             channel: self.channel,
             boleto: self.boleto,
             campaign: self.campaign,
+            merged: self.lead.is_some(),
         }
     }
 }
@@ -412,7 +441,7 @@ fn bar(reach: &mut [Reach], channel: Channel, why: Reason) {
     }
 }
 
-fn point(contact: &Contact, channel: Channel) -> Option<&str> {
+pub(super) fn point(contact: &Contact, channel: Channel) -> Option<&str> {
     match channel {
         Channel::Whatsapp => contact.phone.as_deref(),
         // Landlines have WhatsApp, but no SMS.

@@ -16,6 +16,8 @@ pub enum Effect {
     HandOver(Arc<HandOver>),
     /// Give up what has not begun for this subject.
     Withdraw(Subject),
+    /// Settle claims as stopped: their message lost a part before it could leave.
+    GiveBack(Vec<AttemptId>),
 }
 
 /// Whom a stop is about.
@@ -55,6 +57,8 @@ pub struct HandOver {
     pub tenant: TenantId,
     /// The boleto.
     pub boleto: BoletoId,
+    /// The other boletos that the message is about, with the keys of their own claims.
+    pub companions: Vec<Companion>,
     /// The contact.
     pub contact: ContactId,
     /// The campaign.
@@ -73,6 +77,15 @@ pub struct HandOver {
     pub deadline_at: Timestamp,
 }
 
+/// A boleto in the message of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// The key of its claim.
+    pub attempt: AttemptId,
+    /// The boleto.
+    pub boleto: BoletoId,
+}
+
 /// Shows the key only: the rest is personal.
 impl fmt::Debug for HandOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,9 +96,23 @@ impl fmt::Debug for HandOver {
 }
 
 impl HandOver {
-    /// Says whether a stop of `subject` is about this message.
+    /// Says whether a stop of `subject` is about this message, or about any part of it.
     pub fn concerns(&self, subject: Subject) -> bool {
-        subject == Subject::Channel(self.channel)
-            || subject.covers(self.boleto, self.contact, self.campaign)
+        if subject == Subject::Channel(self.channel) {
+            return true;
+        }
+        let mut boletos = self.parts().map(|(_, boleto)| boleto);
+        boletos.any(|boleto| subject.covers(boleto, self.contact, self.campaign))
+    }
+
+    /// Returns the claims and boletos of the message, its own first. They have one outcome.
+    pub fn parts(&self) -> impl Iterator<Item = (AttemptId, BoletoId)> {
+        let companions = self.companions.iter().map(|it| (it.attempt, it.boleto));
+        std::iter::once((self.attempt, self.boleto)).chain(companions)
+    }
+
+    /// Returns the keys of the message's claims, its own first.
+    pub fn attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.parts().map(|(attempt, _)| attempt)
     }
 }

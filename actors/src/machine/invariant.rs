@@ -20,17 +20,20 @@ pub enum InvariantId {
     SendsInOrder,
     /// What waits for its sender's pace is queued: the wait ends by itself.
     WaitsAreQueued,
+    /// What was read ahead is with something that is due: it goes when that goes.
+    AheadHasCompany,
 }
 
 impl InvariantId {
     /// Every law.
-    pub const ALL: [InvariantId; 6] = [
+    pub const ALL: [InvariantId; 7] = [
         InvariantId::CreditsCoverHolds,
         InvariantId::OneAttemptInFlight,
         InvariantId::QueuedIsKnown,
         InvariantId::EntryHasContact,
         InvariantId::SendsInOrder,
         InvariantId::WaitsAreQueued,
+        InvariantId::AheadHasCompany,
     ];
 
     /// Says whether the law holds.
@@ -43,7 +46,7 @@ impl InvariantId {
             InvariantId::OneAttemptInFlight => {
                 let enrollments: Vec<EnrollmentId> = machine
                     .in_flight
-                    .keys()
+                    .attempts()
                     .map(|key| key.reminder.enrollment)
                     .collect();
                 enrollments.windows(2).all(|pair| pair[0] != pair[1])
@@ -67,6 +70,7 @@ impl InvariantId {
                 .memory
                 .waiting()
                 .all(|enrollment| machine.memory.queue().at(enrollment).is_some()),
+            InvariantId::AheadHasCompany => machine.memory.nobody_is_only_ahead(),
         }
     }
 }

@@ -14,7 +14,7 @@ use schedules::verdict::{PastSend, Reason};
 use super::ENTRIES_MAX;
 use super::effect::Subject;
 use crate::due_queue::DueQueue;
-use crate::ports::{Boleto, Contact, Cursor, DuePage, Enrollment, Mark, TallyRow};
+use crate::ports::{Boleto, Contact, Cursor, DuePage, DueRow, Enrollment, Mark, TallyRow};
 
 /// One enrollment in memory.
 #[derive(Clone, Debug)]
@@ -23,12 +23,17 @@ pub(super) struct Entry {
     pub(super) boleto: Arc<Boleto>,
     /// Its touch waits for its sender's pace, and has the record that says so.
     pub(super) waits_its_turn: bool,
+    /// It lies beyond what was read, and is here to go out with another of its contact.
+    ahead: bool,
 }
 
 #[derive(Clone, Debug)]
 struct KnownContact {
     contact: Contact,
-    entries: usize,
+    /// Ascending.
+    entries: Vec<EnrollmentId>,
+    /// How many of them are ahead of what was read.
+    ahead: usize,
 }
 
 /// The machine's memory of due enrollments.
@@ -39,6 +44,8 @@ pub(super) struct Memory {
     held: BTreeMap<EnrollmentId, Reason>,
     queue: DueQueue,
     contacts: BTreeMap<ContactId, KnownContact>,
+    /// How many contacts have more than one entry.
+    shared: usize,
     campaign_tallies: BTreeMap<CampaignId, Tally>,
     tenant_tally: Tally,
     no_sends: Tally,
@@ -58,6 +65,7 @@ impl Memory {
             held: BTreeMap::new(),
             queue: DueQueue::default(),
             contacts: BTreeMap::new(),
+            shared: 0,
             campaign_tallies: BTreeMap::new(),
             tenant_tally: Tally::default(),
             no_sends: Tally::default(),
@@ -99,6 +107,28 @@ impl Memory {
         self.contacts.get(&contact).map(|known| &known.contact)
     }
 
+    /// Says whether any contact has more than one entry.
+    pub(super) fn has_shared_contacts(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// Returns the contact of an entry if it has others.
+    pub(super) fn shared_contact_of(&self, enrollment: EnrollmentId) -> Option<ContactId> {
+        let contact = self.entries.get(&enrollment)?.enrollment.contact;
+        let known = self.contacts.get(&contact)?;
+        (known.entries.len() > 1).then_some(contact)
+    }
+
+    /// Walks the other entries of the contact of one: those after it, then those before it.
+    pub(super) fn others_of(&self, one: &Enrollment) -> impl Iterator<Item = EnrollmentId> {
+        let known = self.contacts.get(&one.contact);
+        let entries = known.map_or(&[][..], |known| &known.entries);
+        let (id, place) = (one.id, entries.partition_point(|other| *other < one.id));
+        let (before, from) = entries.split_at(place);
+        let others = from.iter().chain(before).copied();
+        others.filter(move |other| *other != id)
+    }
+
     pub(super) fn contacts(&self) -> impl Iterator<Item = &Contact> {
         self.contacts.values().map(|known| &known.contact)
     }
@@ -135,37 +165,66 @@ impl Memory {
             self.change_contact(contact.id, |known| *known = contact.clone());
         }
         for row in page.rows {
-            let (id, contact) = (row.enrollment.id, row.enrollment.contact);
-            if self.entries.contains_key(&id) {
-                continue;
-            }
-            if let Some(known) = self.contacts.get_mut(&contact) {
-                known.entries += 1;
-            } else if let Some(contact) = contacts.remove(&contact) {
-                self.contacts.insert(
-                    contact.id,
-                    KnownContact {
-                        contact,
-                        entries: 1,
-                    },
-                );
-            } else {
-                continue;
-            }
-            if let Some(at) = row.enrollment.cursor.next_at {
-                self.queue.put(id, at);
-            }
-            self.entries.insert(
-                id,
-                Entry {
-                    enrollment: row.enrollment,
-                    boleto: Arc::new(row.boleto),
-                    waits_its_turn: false,
-                },
-            );
+            let contact = row.enrollment.contact;
+            let contact = match self.contacts.contains_key(&contact) {
+                true => None,
+                false => contacts.remove(&contact),
+            };
+            self.take_in(row, contact, false);
+        }
+        for row in page.ahead {
+            self.take_in(row, None, true);
         }
         self.read_to = self.read_to.max(page.read_to);
         self.next_after_at = page.next_after_at;
+    }
+
+    /// Takes a row in, with its contact if that is new.
+    fn take_in(&mut self, row: DueRow, contact: Option<Contact>, ahead: bool) {
+        let id = row.enrollment.id;
+        if self.entries.contains_key(&id) {
+            if !ahead {
+                self.has_come(id);
+            }
+            return;
+        }
+        if let Some(contact) = contact {
+            let known = KnownContact {
+                contact,
+                entries: Vec::new(),
+                ahead: 0,
+            };
+            self.contacts.insert(row.enrollment.contact, known);
+        }
+        let Some(known) = self.contacts.get_mut(&row.enrollment.contact) else {
+            return;
+        };
+        let place = known.entries.partition_point(|one| *one < id);
+        known.entries.insert(place, id);
+        known.ahead += usize::from(ahead);
+        self.shared += usize::from(known.entries.len() == 2);
+        if let Some(at) = row.enrollment.cursor.next_at {
+            self.queue.put(id, at);
+        }
+        let entry = Entry {
+            enrollment: row.enrollment,
+            boleto: Arc::new(row.boleto),
+            waits_its_turn: false,
+            ahead,
+        };
+        self.entries.insert(id, entry);
+    }
+
+    /// Notes that an entry which was ahead of what was read is not any more.
+    fn has_come(&mut self, enrollment: EnrollmentId) {
+        let Some(entry) = self.entries.get_mut(&enrollment) else {
+            return;
+        };
+        if std::mem::take(&mut entry.ahead)
+            && let Some(known) = self.contacts.get_mut(&entry.enrollment.contact)
+        {
+            known.ahead -= 1;
+        }
     }
 
     /// Forgets that anything was read: enrollments that are not in memory are read again.
@@ -186,6 +245,7 @@ impl Memory {
             next_at,
             enrollment,
         });
+        self.has_come(enrollment);
         if let Some(entry) = self.entries.get_mut(&enrollment) {
             entry.enrollment.cursor = to;
             entry.waits_its_turn = false;
@@ -244,19 +304,36 @@ impl Memory {
         }
     }
 
+    /// Lets go of an entry, and of those of its contact that were here for its company alone.
     pub(super) fn drop_entry(&mut self, enrollment: EnrollmentId) {
+        let contact = self.take_out(enrollment);
+        let known = contact.and_then(|contact| self.contacts.get(&contact));
+        let alone = known.filter(|known| known.ahead == known.entries.len());
+        for one in alone.map(|known| known.entries.clone()).unwrap_or_default() {
+            self.take_out(one);
+        }
+    }
+
+    fn take_out(&mut self, enrollment: EnrollmentId) -> Option<ContactId> {
         self.queue.remove(enrollment);
         self.held.remove(&enrollment);
-        let Some(entry) = self.entries.remove(&enrollment) else {
-            return;
-        };
+        let entry = self.entries.remove(&enrollment)?;
         let contact = entry.enrollment.contact;
-        if let Some(known) = self.contacts.get_mut(&contact) {
-            known.entries -= 1;
-            if known.entries == 0 {
-                self.contacts.remove(&contact);
-            }
+        let known = self.contacts.get_mut(&contact)?;
+        known.entries.retain(|one| *one != enrollment);
+        known.ahead -= usize::from(entry.ahead);
+        match known.entries.len() {
+            0 => drop(self.contacts.remove(&contact)),
+            1 => self.shared -= 1,
+            _ => {}
         }
+        Some(contact)
+    }
+
+    /// Says whether no contact is here only for what lies ahead of what was read.
+    pub(super) fn nobody_is_only_ahead(&self) -> bool {
+        let mut known = self.contacts.values();
+        known.all(|known| known.ahead < known.entries.len())
     }
 
     /// Lets go of an entry whose change was refused; if it is still active, it is read again, and
@@ -316,6 +393,7 @@ impl Memory {
 
     /// Follows a cursor without letting go of its entry; returns whether there is one.
     fn stays(&mut self, enrollment: EnrollmentId, to: Cursor, waits_its_turn: bool) -> bool {
+        self.has_come(enrollment);
         let Some(entry) = self.entries.get_mut(&enrollment) else {
             return false;
         };
@@ -368,11 +446,13 @@ impl Memory {
 
     /// Counts a send, before its outcome is known.
     pub(super) fn count_send(&mut self, contact: ContactId, send: PastSend) {
-        self.tenant_tally.add(send.at, 1);
-        self.campaign_tallies
-            .entry(send.campaign)
-            .or_default()
-            .add(send.at, 1);
+        if !send.merged {
+            self.tenant_tally.add(send.at, 1);
+            self.campaign_tallies
+                .entry(send.campaign)
+                .or_default()
+                .add(send.at, 1);
+        }
         self.change_contact(contact, |contact| {
             let place = contact.sends.partition_point(|past| past.at <= send.at);
             contact.sends.insert(place, send);
@@ -381,11 +461,13 @@ impl Memory {
 
     /// Takes a send back that certainly did not reach anyone.
     pub(super) fn refund_send(&mut self, contact: ContactId, send: PastSend) {
-        self.tenant_tally.remove(send.at, 1);
-        self.campaign_tallies
-            .entry(send.campaign)
-            .or_default()
-            .remove(send.at, 1);
+        if !send.merged {
+            self.tenant_tally.remove(send.at, 1);
+            self.campaign_tallies
+                .entry(send.campaign)
+                .or_default()
+                .remove(send.at, 1);
+        }
         self.change_contact(contact, |contact| {
             if let Some(place) = contact.sends.iter().position(|past| *past == send) {
                 contact.sends.remove(place);

@@ -10,11 +10,14 @@ mod control;
 mod draft;
 mod due;
 pub mod effect;
+mod flight;
 mod import;
 pub mod input;
 pub mod invariant;
 mod memory;
+mod merge;
 mod outcome;
+mod rank;
 mod replan;
 mod set_aside;
 mod stop;
@@ -26,7 +29,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::channel::Channel;
-use schedules::id::{AttemptId, EnrollmentId, ReminderId};
+use schedules::id::{AttemptId, EnrollmentId};
 use schedules::pace::PaceState;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use schedules::verdict::Reason;
@@ -34,6 +37,7 @@ use schedules::verdict::Reason;
 use self::change::{Change, Claim};
 use self::draft::Draft;
 use self::effect::Effect;
+use self::flight::Flight;
 use self::input::{Input, Sweep};
 use self::memory::Memory;
 use self::walk::Walks;
@@ -63,7 +67,7 @@ pub struct Machine {
     walks: Walks,
     settings_stale: bool,
     memory: Memory,
-    in_flight: BTreeMap<AttemptId, Claim>,
+    in_flight: Flight,
     paces: Paces,
     sweeps: BTreeMap<i64, Sweep>,
     /// Sweeps that wait for the outcome of an enrollment's attempt.
@@ -85,6 +89,8 @@ pub(crate) struct Flaws {
     pub(crate) own_sends_uncounted: bool,
     /// An attempt in flight holds no credit.
     pub(crate) credits_not_held: bool,
+    /// A merged message leaves although a part of it was refused.
+    pub(crate) halves_leave: bool,
 }
 
 /// What the machine lacks, to be read from the journal.
@@ -117,7 +123,7 @@ impl Machine {
             memory: Memory::new(&snapshot.tallies),
             walks,
             settings_stale: false,
-            in_flight: BTreeMap::new(),
+            in_flight: Flight::default(),
             paces,
             sweeps: snapshot
                 .sweeps
@@ -130,7 +136,7 @@ impl Machine {
             flaws: Flaws::default(),
         };
         for claim in snapshot.unsettled {
-            machine.in_flight.insert(claim.attempt, claim);
+            machine.in_flight.insert(claim);
         }
         machine
     }
@@ -157,23 +163,14 @@ impl Machine {
     /// Takes a page of due enrollments over; rows that are known already are left as they are.
     pub fn admit(&mut self, page: crate::ports::DuePage) {
         self.memory.admit(page);
-        for attempt in self.in_flight.keys() {
+        for attempt in self.in_flight.attempts() {
             self.memory.park(attempt.reminder.enrollment);
         }
     }
 
     /// Says whether an attempt of the enrollment has no outcome yet.
     fn is_in_flight(&self, enrollment: EnrollmentId) -> bool {
-        let first = AttemptId {
-            reminder: ReminderId {
-                enrollment,
-                step_no: 0,
-                occurrence: 0,
-            },
-            try_no: 0,
-        };
-        let next = self.in_flight.range(first..).next();
-        next.is_some_and(|(attempt, _)| attempt.reminder.enrollment == enrollment)
+        self.in_flight.is_of(enrollment)
     }
 
     /// Decides what follows from `inputs` at `now`, without changing anything.
@@ -195,7 +192,8 @@ impl Machine {
 
     /// Brings memory to what the journal now holds, and returns the effects that may leave.
     ///
-    /// Nothing of `decision` holds for enrollments that the commit refused: a stop came first.
+    /// Nothing of `decision` holds for enrollments that the commit refused: a stop came first. A
+    /// message that lost a part of it so does not leave, and what is left of it is given back.
     pub fn conclude(
         &mut self,
         decision: Decision,
@@ -215,12 +213,31 @@ impl Machine {
             self.note(note, now);
         }
         debug_assert_eq!(invariant::first_broken(self), None);
-        let mut effects = decision.effects;
-        effects.retain(|effect| match effect {
-            Effect::HandOver(message) => !refused.contains(&message.attempt.reminder.enrollment),
-            Effect::Withdraw(_) => true,
-        });
+        if refused.is_empty() {
+            return decision.effects;
+        }
+        let effects = decision.effects.into_iter();
         effects
+            .filter_map(|effect| self.without(&refused, effect))
+            .collect()
+    }
+
+    /// Returns what is left of an effect when changes of these enrollments were refused.
+    fn without(&self, refused: &BTreeSet<EnrollmentId>, effect: Effect) -> Option<Effect> {
+        let Effect::HandOver(message) = effect else {
+            return Some(effect);
+        };
+        let lost = |attempt: &AttemptId| refused.contains(&attempt.reminder.enrollment);
+        #[cfg(feature = "sim")]
+        if self.flaws.halves_leave && !lost(&message.attempt) {
+            return Some(Effect::HandOver(message));
+        }
+        let left: Vec<AttemptId> = message.attempts().filter(|one| !lost(one)).collect();
+        match left.len() {
+            0 => None,
+            parts if parts == message.companions.len() + 1 => Some(Effect::HandOver(message)),
+            _ => Some(Effect::GiveBack(left)),
+        }
     }
 
     /// Returns what has to be read next, if anything.
@@ -238,6 +255,7 @@ impl Machine {
                 limit: DUE_PAGE_MAX,
                 // A send counts from its deadline on, and is looked for by its claim.
                 sends_since: now.plus_ms(-self.walks.lookback_ms() - CLAIM_LASTS_MS),
+                ahead_ms: self.walks.merges_ahead_ms(),
             }));
         }
         let may_go_on = |sweep: &&Sweep| {
@@ -250,12 +268,12 @@ impl Machine {
 
     /// Says whether a tick at `now` would look at anything.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.first_due(now).is_some()
+        self.due(now).next().is_some()
     }
 
     /// Returns the enrollment that a tick at `now` would look at first.
     pub fn first_due(&self, now: Timestamp) -> Option<EnrollmentId> {
-        self.due(now).next()
+        self.is_due(now).then(|| self.batch(now).next()).flatten()
     }
 
     /// Returns the enrollments that ticks at `now` would look at, the earliest first.
@@ -263,7 +281,7 @@ impl Machine {
         let looks = !self.settings_stale
             && !self.short_sighted
             && self.walks.running()
-            && self.in_flight.len() < IN_FLIGHT_MAX;
+            && self.in_flight.messages() < IN_FLIGHT_MAX;
         self.memory.queue().due(now).take_while(move |_| looks)
     }
 
@@ -281,7 +299,7 @@ impl Machine {
             .memory
             .queue()
             .first_at()
-            .filter(|_| self.in_flight.len() < IN_FLIGHT_MAX);
+            .filter(|_| self.in_flight.messages() < IN_FLIGHT_MAX);
         [ahead, due]
             .into_iter()
             .flatten()
@@ -300,12 +318,12 @@ impl Machine {
 
     /// Returns the claims without an outcome.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> + Clone {
-        self.in_flight.values()
+        self.in_flight.claims()
     }
 
     /// Returns the keys of the claims without an outcome.
     pub fn in_flight(&self) -> impl Iterator<Item = AttemptId> {
-        self.in_flight.keys().copied()
+        self.in_flight.attempts()
     }
 
     /// Returns what the senders sent lately, for the machine's next life.

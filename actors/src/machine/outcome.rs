@@ -23,7 +23,7 @@ const CIRCUIT_PAUSE_MAX_MS: i64 = 15 * MINUTE_MS;
 impl<'m> Draft<'m> {
     /// Follows one outcome; one that is known already changes nothing.
     pub(super) fn returned(&mut self, returned: &Returned) {
-        let Some(claim) = self.machine.in_flight.get(&returned.attempt) else {
+        let Some(claim) = self.machine.in_flight.get(returned.attempt) else {
             return;
         };
         self.settle(claim, returned.outcome.clone());
@@ -33,18 +33,24 @@ impl<'m> Draft<'m> {
     /// are never handed over again by themselves.
     pub(super) fn orphaned(&mut self, attempts: &[AttemptId]) {
         for attempt in attempts {
-            if let Some(claim) = self.machine.in_flight.get(attempt) {
+            if let Some(claim) = self.machine.in_flight.get(*attempt) {
                 self.settle(claim, Outcome::Unknown);
             }
         }
     }
 
+    /// Settles one claim. The parts of a merged message have the same outcome, each by its own key:
+    /// what follows is drawn, tried alone and set aside for each by itself.
     fn settle(&mut self, claim: &'m Claim, outcome: Outcome) {
+        if !self.settled.insert(claim.attempt) {
+            return;
+        }
         self.follow(claim, &outcome);
         let settled = Settled {
             attempt: claim.attempt,
             at: self.now,
             outcome,
+            companion: claim.lead.is_some(),
         };
         self.change(Change::Settled(settled));
     }
@@ -96,7 +102,7 @@ impl<'m> Draft<'m> {
             longest_ms: policy.longest_ms.clamp(PAUSE_MIN_MS, longest_ms),
             tries_max: u16::MAX,
         };
-        let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
+        let seed = jitter_seed(claim);
         patient.next_at(self.now, claim.attempt.try_no, seed, None)
     }
 
@@ -113,7 +119,7 @@ impl<'m> Draft<'m> {
     fn retry(&mut self, claim: &'m Claim, retry_after_ms: Option<i64>) {
         let failed_try = claim.from.channel_tries;
         let policy = &self.machine.walks.tenant().retry;
-        let seed = claim.attempt.reminder.enrollment.0.unsigned_abs();
+        let seed = jitter_seed(claim);
         match policy.next_at(self.now, failed_try, seed, retry_after_ms) {
             Some(at) if at < claim.touch.expires_at => {
                 self.go_back(
@@ -152,14 +158,15 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Looks at the touch again, under a new attempt key, as long as there is one.
+    /// Looks at the touch again, under a new attempt key, as long as there is one; one that was
+    /// brought forward, at its slot at the earliest.
     fn go_back(&mut self, claim: &'m Claim, from: Cursor, at: Timestamp) {
         let Some(try_no) = claim.attempt.try_no.checked_add(1) else {
             return self.fail(claim, Reason::RetriesExhausted);
         };
         let to = Cursor {
             try_no,
-            next_at: Some(at),
+            next_at: Some(at.max(claim.touch.slot_at)),
             ..from
         };
         self.came_back(claim, None, to);
@@ -220,6 +227,13 @@ impl<'m> Draft<'m> {
             self.change(Change::Finished { enrollment });
         }
     }
+}
+
+/// Returns what sets the pause of a claim apart from those of others; the parts of one message come
+/// back together.
+fn jitter_seed(claim: &Claim) -> u64 {
+    let attempt = claim.lead.unwrap_or(claim.attempt);
+    attempt.reminder.enrollment.0.unsigned_abs()
 }
 
 /// Returns the claimed touch again, with no channel left to try.

@@ -14,10 +14,13 @@ impl Draft<'_> {
     pub(super) fn set_aside(&mut self, aside: &SetAside) {
         // Nothing is drawn from the outcomes: that may be what does the harm.
         for (attempt, outcome) in aside.outcomes() {
+            let claim = self.machine.in_flight.get(attempt);
+            let companion = claim.is_some_and(|claim| claim.lead.is_some());
             self.change(Change::Settled(Settled {
                 attempt,
                 at: self.now,
                 outcome,
+                companion,
             }));
         }
         let harm = aside.harm;

@@ -15,6 +15,8 @@ mod addresses;
 mod comebacks;
 mod lapses;
 mod meetings;
+mod merging;
+mod priority;
 mod reach;
 mod turns;
 

@@ -3,7 +3,7 @@
 use schedules::boleto::printed;
 use schedules::charges::charges_on;
 use schedules::format::{format_amount, format_date};
-use schedules::template::{Template, Values, Variable};
+use schedules::template::{Listed, Template, TemplateError, Values, Variable};
 use schedules::time::Timestamp;
 
 use super::due::zone_of;
@@ -30,6 +30,27 @@ impl Sources<'_> {
             })
     }
 
+    /// Returns the values of a message about several boletos; of the one alone it says nothing.
+    ///
+    /// # Errors
+    /// A [`TemplateError`] when one of them cannot be named as `template` asks.
+    pub(super) fn values_of_several(
+        &self,
+        template: &Template,
+        boletos: &[&Boleto],
+        now: Timestamp,
+    ) -> Result<Values, TemplateError> {
+        let listed = boletos.iter().map(|boleto| Listed {
+            reference: &boleto.reference,
+            due_on: boleto.due_on,
+            amount_centavos: boleto.amount_centavos,
+            digitable_line: boleto.digitable_line.as_deref(),
+            payment_link: boleto.payment_link.as_deref(),
+        });
+        let listed: Vec<Listed<'_>> = listed.collect();
+        self.values(template, now).with_boletos(template, &listed)
+    }
+
     fn value(&self, variable: Variable, now: Timestamp) -> Option<String> {
         let boleto = self.boleto;
         match variable {
@@ -46,6 +67,11 @@ impl Sources<'_> {
             Variable::PixCode => boleto.pix_code.clone(),
             Variable::Reference => Some(boleto.reference.clone()),
             Variable::PaymentLink => boleto.payment_link.clone(),
+            Variable::Boletos
+            | Variable::BoletosWithLines
+            | Variable::BoletosWithLinks
+            | Variable::BoletosCount
+            | Variable::AmountTotal => None,
         }
     }
 

@@ -27,6 +27,22 @@ pub(super) struct Walk {
     pub(super) state: CampaignState,
     /// The channels of each step, in the order of preference.
     steps: BTreeMap<u8, Vec<StepChannel>>,
+    /// How steps merge the boletos of one contact, where they do.
+    merges: BTreeMap<u8, StepMerge>,
+}
+
+/// How a step merges.
+#[derive(Clone, Debug)]
+pub(super) struct StepMerge {
+    pub(super) within_ms: i64,
+    /// The templates of merged messages, by channel.
+    templates: BTreeMap<Channel, Arc<Template>>,
+}
+
+impl StepMerge {
+    pub(super) fn template(&self, channel: Channel) -> Option<&Arc<Template>> {
+        self.templates.get(&channel)
+    }
 }
 
 /// A channel of a step with its template, where it has a usable one.
@@ -86,6 +102,15 @@ impl Walks {
         self.tenant.rules.tally_lookback_ms()
     }
 
+    /// Returns how far ahead of its slot any step may bring a touch forward, in milliseconds.
+    pub(super) fn merges_ahead_ms(&self) -> i64 {
+        let merges = self.walks.values().flat_map(|walk| walk.merges.values());
+        merges
+            .map(|merge| merge.within_ms)
+            .max()
+            .unwrap_or_default()
+    }
+
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
         self.tenant
             .senders
@@ -100,12 +125,29 @@ impl Walk {
         templates: &BTreeMap<(String, Channel), Arc<Template>>,
         rules: &RulePack,
     ) -> Self {
-        let template_on = |step: &Step, channel: Channel| {
-            let template = templates.get(&(step.template.clone(), channel));
-            template
-                .filter(|template| satisfies(rules, template))
-                .cloned()
+        let usable = |code: &str, channel: Channel| {
+            let template = templates.get(&(code.to_owned(), channel));
+            template.filter(|template| satisfies(rules, template))
         };
+        let template_on = |step: &Step, channel: Channel| usable(&step.template, channel).cloned();
+        let merge_of = |step: &Step| {
+            let merge = step.merge.as_ref()?;
+            let on = |channel: &Channel| {
+                let template = usable(&merge.template, *channel);
+                Some((*channel, template.filter(|it| it.fits_several())?.clone()))
+            };
+            let templates = step.channels.iter().filter_map(on).collect();
+            let within_ms = merge.within_ms;
+            Some((
+                step.no,
+                StepMerge {
+                    within_ms,
+                    templates,
+                },
+            ))
+        };
+        let merges = state.campaign.cadence.steps.iter().filter_map(merge_of);
+        let merges = merges.collect();
         let steps = state.campaign.cadence.steps.iter().map(|step| {
             let channels = step.channels.iter();
             (
@@ -117,6 +159,7 @@ impl Walk {
         });
         Self {
             steps: steps.collect(),
+            merges,
             state,
         }
     }
@@ -124,6 +167,11 @@ impl Walk {
     /// Returns the channels of a step, or nothing when the campaign has no such step (any more).
     pub(super) fn channels(&self, step_no: u8) -> Option<&[StepChannel]> {
         self.steps.get(&step_no).map(Vec::as_slice)
+    }
+
+    /// Returns how a step merges, if it does.
+    pub(super) fn merge(&self, step_no: u8) -> Option<&StepMerge> {
+        self.merges.get(&step_no)
     }
 
     /// Returns what the planner looks at for a boleto of this campaign.

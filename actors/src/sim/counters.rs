@@ -70,8 +70,6 @@ sometimes! {
     Withdrawn,
     /// A hand-over was given up because the lease was not trusted any more.
     TrustLost,
-    /// A hand-over was given up because its provider was left alone.
-    CircuitOpen,
     /// A node crashed with attempts in flight.
     CrashedInFlight,
     /// A node was paused for longer than its lease.
@@ -96,6 +94,14 @@ sometimes! {
     PausedInFlight,
     /// Boletos were imported after the campaign was launched.
     ImportedLater,
+    /// Several boletos went out in one message.
+    Merged,
+    /// A touch was brought forward to go out with another.
+    BroughtForward,
+    /// A merged message was taken back because of a stop of one of its parts.
+    MergedWithdrawn,
+    /// A commit refused a part of a merged message, and the rest was given back.
+    GivenBack,
     /// A pause fell between the last check and the write (the residual of the promise).
     Residual,
 }
@@ -113,6 +119,10 @@ impl Default for Counters {
 impl Counters {
     pub(super) fn hit(&mut self, what: Sometimes) {
         self.0[what as usize] += 1;
+    }
+
+    pub(super) fn hit_if(&mut self, is_met: bool, what: Sometimes) {
+        self.0[what as usize] += u64::from(is_met);
     }
 
     /// Adds the counts of another run.

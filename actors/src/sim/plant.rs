@@ -2,7 +2,7 @@
 //!
 //! Most live in the model around the machine (journal, doors, shell). Those that only the machine
 //! could have are planted by distorting what it is told or what it decided, so that its own code
-//! stays free of them; two are flags of the machine under the feature `sim`.
+//! stays free of them; three are flags of the machine under the feature `sim`.
 
 use schedules::cooldown::CooldownAfter;
 use schedules::rule::{Rule, RuleBody, RulePack};
@@ -41,11 +41,19 @@ pub enum PlantedBug {
     EpochReused,
     /// A new owner closes the claims of the old one before their deadlines have passed.
     OrphanedAtOnce,
+    /// A stop of a boleto takes no message back that is another's.
+    CompanionNotWithdrawn,
+    /// Each boleto of a message holds and spends a credit.
+    CompanionPays,
+    /// A message leaves although a stop came before one of its claims.
+    HalvesLeave,
+    /// What is left of a message that lost a part stays in flight.
+    HalvesForgotten,
 }
 
 impl PlantedBug {
     /// Every planted bug.
-    pub const ALL: [PlantedBug; 13] = [
+    pub const ALL: [PlantedBug; 17] = [
         PlantedBug::NoFenceCheck,
         PlantedBug::FenceNotPinned,
         PlantedBug::OwnSendsUncounted,
@@ -59,6 +67,10 @@ impl PlantedBug {
         PlantedBug::UnknownResent,
         PlantedBug::EpochReused,
         PlantedBug::OrphanedAtOnce,
+        PlantedBug::CompanionNotWithdrawn,
+        PlantedBug::CompanionPays,
+        PlantedBug::HalvesLeave,
+        PlantedBug::HalvesForgotten,
     ];
 }
 
@@ -67,6 +79,7 @@ pub(super) fn flaws(bug: Option<PlantedBug>) -> Flaws {
     Flaws {
         own_sends_uncounted: bug == Some(PlantedBug::OwnSendsUncounted),
         credits_not_held: bug == Some(PlantedBug::CreditsNotHeld),
+        halves_leave: bug == Some(PlantedBug::HalvesLeave),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;
-use schedules::cadence::{Cadence, Campaign, Condition, DayUnit, Step, When};
+use schedules::cadence::{Cadence, Campaign, Condition, DayUnit, Merge, Step, When};
 use schedules::calendar::Calendar;
 use schedules::cap::{Cap, CapScope, CapWindow};
 use schedules::channel::Channel;
@@ -13,7 +13,7 @@ use schedules::recurrence::Recurrence;
 use schedules::retry::RetryPolicy;
 use schedules::rule::{Rule, RuleBody, RulePack};
 use schedules::send_window::{SendWindow, Stretch};
-use schedules::template::{Approved, Template};
+use schedules::template::{Approved, Template, Variable};
 use schedules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use schedules::verdict::{ContactEvents, Feed};
 
@@ -94,7 +94,7 @@ pub(super) fn settings(rng: &mut Rng, draw: &Draw, id: TenantId) -> Settings {
     Settings {
         tenant,
         campaigns: Vec::new(),
-        templates: Channel::ALL.into_iter().map(template).collect(),
+        templates: Channel::ALL.into_iter().flat_map(templates).collect(),
     }
 }
 
@@ -124,6 +124,22 @@ fn template(channel: Channel) -> Template {
         },
         approved: Approved::default(),
     }
+}
+
+/// The step's own template, and the one for several boletos.
+fn templates(channel: Channel) -> [Template; 2] {
+    let one = template(channel);
+    let several = Template {
+        code: "varios".to_owned(),
+        body: "{{boletos_count}} boletos, {{amount_total}}: {{boletos}}".to_owned(),
+        variables: vec![
+            Variable::BoletosCount,
+            Variable::AmountTotal,
+            Variable::Boletos,
+        ],
+        ..one.clone()
+    };
+    [one, several]
 }
 
 /// Draws a pack of rules.
@@ -229,12 +245,31 @@ pub(super) fn campaign(rng: &mut Rng, draw: &Draw, id: CampaignId, version: u32)
             .steps
             .push(offset_step(rng, draw.dense, 20 + version as u8));
     }
+    for step in &mut cadence.steps {
+        step.merge = merge(id, version, step.no);
+    }
     Campaign {
         id,
         version,
         name: "Cobranca".to_owned(),
         cadence,
     }
+}
+
+/// Lets two steps of three merge. The numbers say which, and no draw: seeds keep their course.
+fn merge(id: CampaignId, version: u32, step_no: u8) -> Option<Merge> {
+    let number = id.0 / 1_000 + id.0 + i64::from(version) + i64::from(step_no);
+    let within_ms = match number.rem_euclid(6) {
+        0 => 0,
+        1 => 4 * MINUTE_MS,
+        2 => 2 * HOUR_MS,
+        3 => DAY_MS,
+        _ => return None,
+    };
+    Some(Merge {
+        within_ms,
+        template: "varios".to_owned(),
+    })
 }
 
 fn offset_step(rng: &mut Rng, dense: bool, no: u8) -> Step {
@@ -288,6 +323,7 @@ fn step(rng: &mut Rng, no: u8, when: When) -> Step {
         template: "lembrete".to_owned(),
         expires_after_ms: rng.pick(&[1, 4, 24, 48]) * HOUR_MS,
         condition: Condition::default(),
+        merge: None,
     }
 }
 

@@ -164,6 +164,7 @@ fn a_page_of_due_enrollments_goes_on_where_the_last_one_ended() {
         until: Timestamp::from_unix_ms(i64::MAX - 1),
         limit,
         sends_since: Timestamp::default(),
+        ahead_ms: 0,
     };
     let whole = journal
         .due_page(TENANT, request(after, 1_000))

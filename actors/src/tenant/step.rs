@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use actix::{ActorContext, Context};
 use schedules::id::AttemptId;
+use schedules::time::Timestamp;
 
 use super::setback::Setback;
 use super::trial::{Kind, Trial};
@@ -19,9 +20,10 @@ use crate::dispatch::Announced;
 use crate::fake::holds::Point;
 use crate::machine::change::{Change, Harm};
 use crate::machine::effect::Effect;
-use crate::machine::input::{Input, Part, Parts};
+use crate::machine::input::{Abandoned, Input, Outcome, Part, Parts};
 use crate::machine::{Decision, Machine};
-use crate::ports::{Commit, Committed, JournalError};
+use crate::ports::{Commit, Committed, JournalError, Returned};
+use crate::supervision::slot::Post;
 
 /// What a step takes in, to be let go when it is durable.
 #[derive(Debug, Default)]
@@ -117,7 +119,7 @@ impl TenantActor {
     fn announce(&self, decision: &Decision) -> Announced {
         let messages = decision.effects.iter().filter_map(|effect| match effect {
             Effect::HandOver(message) => Some(Arc::clone(message)),
-            Effect::Withdraw(_) => None,
+            Effect::Withdraw(_) | Effect::GiveBack(_) => None,
         });
         let dispatcher = &self.shared.dispatcher;
         dispatcher.announce(&self.tenure, self.number, messages)
@@ -177,6 +179,7 @@ impl TenantActor {
                 Effect::Withdraw(subject) => {
                     self.shared.dispatcher.withdraw(self.slot.tenant, subject);
                 }
+                Effect::GiveBack(attempts) => self.give_back(attempts, now),
             }
         }
         #[cfg(test)]
@@ -185,6 +188,19 @@ impl TenantActor {
         if let Some((parts, harm)) = taken_in.aside {
             self.were_set_aside(&parts, harm, committed);
         }
+    }
+
+    /// Lets claims come back as if a stop had met their message: it never goes out.
+    fn give_back(&self, attempts: Vec<AttemptId>, at: Timestamp) {
+        let returned = attempts.into_iter().map(|attempt| Returned {
+            attempt,
+            at,
+            outcome: Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            },
+        });
+        let returned = Post::Returned(returned.collect());
+        self.shared.post(&self.slot, returned);
     }
 
     /// Leaves to the next life what the senders sent.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use schedules::id::{BoletoId, EnrollmentId, TenantId};
+use schedules::cadence::Merge;
+use schedules::id::{BoletoId, ContactId, EnrollmentId, TenantId};
+use schedules::template::{Template, Variable};
 use schedules::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
 use crate::clock::Clock;
@@ -369,4 +371,60 @@ async fn a_tenant_at_work_is_sealed_every_minute_and_a_lingering_one_when_it_lea
     world.walk(&node, ORIGIN.plus_ms(11 * MINUTE_MS)).await;
     until(|| node.view().awake == 0).await;
     assert_eq!(world.with(|state| state.books[&TENANT].seals), 1);
+}
+
+/// A tenant whose one contact has boletos 1 and 2, due now, which go out in one message.
+fn open_merging(world: &World) {
+    world.open_with(TENANT, 2, ORIGIN);
+    world.with(|state| {
+        let books = state.books.get_mut(&TENANT).expect("the tenant");
+        for enrollment in books.active.values_mut() {
+            enrollment.contact = ContactId(1);
+        }
+        let step = &mut books.settings.campaigns[0].campaign.cadence.steps[0];
+        step.merge = Some(Merge {
+            within_ms: 0,
+            template: "varios".to_owned(),
+        });
+        let several = Template {
+            code: "varios".to_owned(),
+            body: "{{boletos}}".to_owned(),
+            variables: vec![Variable::Boletos],
+            ..books.settings.templates[0].clone()
+        };
+        books.settings.templates.push(several);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn boletos_of_one_contact_go_out_in_one_message() {
+    let world = World::new();
+    open_merging(&world);
+    let _node = world.settled(|_| {}).await;
+    assert_eq!(world.wire_of(TENANT), [EnrollmentId(1)]);
+    assert_eq!(accepted(&world.outcomes(TENANT)), 2);
+    assert_one_call_at_a_time(&world);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_of_one_boleto_during_the_commit_leaves_the_other_a_message_of_its_own() {
+    let world = World::new();
+    open_merging(&world);
+    world.plan("commit", TENANT, Fault::Freeze);
+    let node = world.start(|_| {});
+    world.until(|state| state.frozen.then_some(())).await;
+    world.pay(TENANT, BoletoId(2));
+    assert_eq!(node.withdraw(TENANT, Subject::Boleto(BoletoId(2))), 0);
+    world.with(|state| state.frozen = false);
+    node.hint(TENANT);
+    node.at_rest().await;
+    let moment = world.clock.now().plus_ms(SECOND_MS);
+    world.walk(&node, moment).await;
+    assert_eq!(world.wire_of(TENANT), [EnrollmentId(1)]);
+    let outcomes = world.outcomes(TENANT);
+    let stopped = Outcome::Abandoned {
+        why: Abandoned::Stopped,
+    };
+    assert_eq!(outcomes[0], (EnrollmentId(1), Some(stopped)));
+    assert_eq!((outcomes.len(), accepted(&outcomes)), (2, 1));
 }

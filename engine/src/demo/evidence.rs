@@ -208,6 +208,7 @@ mod tests {
             claimed_at: ends_at(),
             deadline_at: ends_at(),
             epoch: 1,
+            lead: None,
             outcome: Some((ends_at(), outcome)),
         }
     }

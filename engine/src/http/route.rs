@@ -240,8 +240,14 @@ async fn admitted(
     }
 }
 
-/// Returns the tenant that the path names. An id that nothing can have names nothing.
+/// Returns the tenant that the path names. An id that nothing can have names nothing, and each has
+/// one spelling.
 fn tenant(request: &ServiceRequest) -> Result<Option<TenantId>, Problem> {
-    let named = request.match_info().get("tenant").map(str::parse);
-    named.transpose().map_err(|_| Problem::not_found())
+    let Some(named) = request.match_info().get("tenant") else {
+        return Ok(None);
+    };
+    // The path as it was sent: `/v1/tenants/{tenant}`.
+    let spelt = request.path().split('/').nth(3);
+    let tenant = named.parse().ok().filter(|_| spelt == Some(named));
+    tenant.map(Some).ok_or_else(Problem::not_found)
 }

@@ -39,6 +39,7 @@ pub(super) fn message(channel: Channel) -> HandOver {
         },
         tenant: TenantId(1),
         boleto: BoletoId(1),
+        companions: Vec::new(),
         contact: ContactId(1),
         campaign: CampaignId(1),
         channel,

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::cadence::StepSet;
 use schedules::channel::Channel;
+use schedules::id::AttemptId;
 use schedules::plan::{Progress, Touch};
 use schedules::time::Timestamp;
 use serde::Serialize;
@@ -76,6 +77,13 @@ pub(super) fn cursor_cells(cursor: &Cursor) -> [Option<i64>; 12] {
         Some(cursor.channel_from.into()),
         cursor.next_at.map(Timestamp::unix_ms),
     ]
+}
+
+/// Reads the attempt in whose message another went out.
+pub(super) fn lead(row: &mut Row) -> Result<Option<AttemptId>, StoreError> {
+    let lead = row.text_or_null()?.map(|text| text.parse());
+    lead.transpose()
+        .map_err(|_| StoreError::Unreadable { what: "lead" })
 }
 
 /// Writes the touch and the cursors of a claim in one short text: numbers between commas.

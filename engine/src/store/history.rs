@@ -12,7 +12,7 @@ use schedules::time::Timestamp;
 use schedules::verdict::{Reason, Ruling};
 
 use super::Store;
-use super::codec::{cursor, instant, instant_or_null};
+use super::codec::{cursor, instant, instant_or_null, lead};
 use super::conn::{Conn, Row};
 use super::error::StoreError;
 use super::sql::{Sql, args, both};
@@ -38,6 +38,8 @@ pub struct AttemptRecord {
     pub deadline_at: Timestamp,
     /// The fencing number under which it was claimed.
     pub epoch: i64,
+    /// The attempt in whose message it went out, where that is another's.
+    pub lead: Option<AttemptId>,
     /// The outcome and when it was known.
     pub outcome: Option<(Timestamp, Outcome)>,
 }
@@ -125,7 +127,7 @@ pub struct Report {
 const ATTEMPTS: Sql = both(
     "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
          a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
-         a.claimed_at, a.deadline_at, a.epoch, o.known_at, o.detail
+         a.claimed_at, a.deadline_at, a.epoch, a.lead, o.known_at, o.detail
      FROM attempts a
      LEFT JOIN outcomes o
        ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id
@@ -283,7 +285,7 @@ pub(super) async fn decisions(
     rows.into_iter().map(read_decision).collect()
 }
 
-fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
+pub(super) fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
     Ok(ReminderId {
         enrollment: EnrollmentId(row.int()?),
         step_no: row.small()?,
@@ -306,6 +308,7 @@ pub(super) fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
         claimed_at: instant(&mut row)?,
         deadline_at: instant(&mut row)?,
         epoch: row.int()?,
+        lead: lead(&mut row)?,
         outcome: match instant_or_null(&mut row)? {
             Some(known_at) => Some((known_at, row.json("outcome")?)),
             None => None,

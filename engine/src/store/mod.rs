@@ -64,7 +64,7 @@ pub use remembered::{CLAIM_MS, Claimed, Remembered, Repeatable};
 pub use settings::{PostgresSettings, SqliteSettings};
 pub use survey::{LiveToken, SenderInUse};
 pub use tokens::TokenMade;
-pub use why::{BoletoRecord, Why};
+pub use why::{BoletoRecord, References, Why};
 
 use backend::Backend;
 use conn::Conn;

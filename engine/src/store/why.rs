@@ -5,11 +5,11 @@ use std::fmt;
 
 use actors::machine::input::InboxFact;
 use actors::ports::Boleto;
-use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
+use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, EnrollmentId, TenantId};
 use schedules::time::Timestamp;
 
 use super::Store;
-use super::codec::{date, instant, instant_or_null};
+use super::codec::{date, instant, instant_or_null, lead};
 use super::conn::Conn;
 use super::error::StoreError;
 use super::history::{self, AttemptRecord, DecisionRecord, EnrollmentRecord};
@@ -58,6 +58,19 @@ pub struct Why {
     pub campaigns: BTreeMap<CampaignId, String>,
     /// The facts that stopped its enrollments, each once.
     pub stops: Vec<InboxFact>,
+    /// The references of the other boletos in the messages of its attempts, where there were any.
+    pub together: BTreeMap<AttemptId, References>,
+}
+
+/// References of boletos.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct References(pub Vec<String>);
+
+/// Shows how many there are only: a reference may say whose boleto it is.
+impl fmt::Debug for References {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("References").field(&self.0.len()).finish()
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +84,7 @@ impl Why {
             decisions: Vec::new(),
             campaigns: BTreeMap::new(),
             stops: Vec::new(),
+            together: BTreeMap::new(),
         }
     }
 }
@@ -100,6 +114,15 @@ const CAMPAIGNS: Sql = both(
     "SELECT id, name FROM campaigns
      WHERE tenant_id = $1
        AND id IN (SELECT campaign_id FROM enrollments WHERE tenant_id = $1 AND boleto_id = $2)",
+);
+
+/// The parts of a message are claimed for one contact at one instant.
+const TOGETHER: Sql = both(
+    "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.lead, b.reference
+     FROM attempts a
+     JOIN boletos b ON b.tenant_id = a.tenant_id AND b.id = a.boleto_id
+     WHERE a.tenant_id = $1 AND a.contact_id = $2 AND a.claimed_at = $3
+     ORDER BY b.due_on, b.reference",
 );
 
 const FACT: Sql = both(
@@ -205,6 +228,13 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
             stops.extend(fact(conn, tenant, seq).await?);
         }
     }
+    let mut together = BTreeMap::new();
+    for attempt in &attempts {
+        let others = others_in_message(conn, tenant, attempt).await?;
+        if !others.is_empty() {
+            together.insert(attempt.attempt, References(others));
+        }
+    }
     Ok(Why {
         boleto,
         enrollments,
@@ -212,7 +242,32 @@ async fn why(conn: &mut Conn, tenant: TenantId, boleto: BoletoId) -> Result<Why,
         attempts,
         decisions,
         stops,
+        together,
     })
+}
+
+/// Returns the references of the other boletos in the message of an attempt.
+async fn others_in_message(
+    conn: &mut Conn,
+    tenant: TenantId,
+    attempt: &AttemptRecord,
+) -> Result<Vec<String>, StoreError> {
+    let message = attempt.lead.unwrap_or(attempt.attempt);
+    let at = attempt.claimed_at.unix_ms();
+    let args = args![tenant.0, attempt.contact.0, at];
+    let mut others = Vec::new();
+    for mut row in conn.rows(&TOGETHER, args).await? {
+        let reminder = history::read_reminder(&mut row)?;
+        let one = AttemptId {
+            reminder,
+            try_no: row.small()?,
+        };
+        let (lead, reference) = (lead(&mut row)?, row.text()?);
+        if one != attempt.attempt && lead.unwrap_or(one) == message {
+            others.push(reference);
+        }
+    }
+    Ok(others)
 }
 
 async fn fact(

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use actors::machine::change::Change;
 use actors::machine::input::{Sweep, SweepKind};
 use actors::ports::{
-    Boleto, Candidate, Contact, Cursor, DuePage, DueRow, Enrollment, Mark, PageRequest, Standing,
-    SweepPage,
+    AHEAD_ROWS_MAX, Boleto, Candidate, Contact, Cursor, DuePage, DueRow, Enrollment, Mark,
+    PageRequest, Standing, SweepPage,
 };
 use chrono_tz::Tz;
 use schedules::id::{BoletoId, CampaignId, ContactId, EnrollmentId};
@@ -23,6 +23,7 @@ pub(super) struct Books {
     boletos: BTreeMap<BoletoId, Known>,
     contacts: HashMap<ContactId, Contact>,
     enrollments: BTreeMap<EnrollmentId, Enrollment>,
+    of_contacts: HashMap<ContactId, Vec<EnrollmentId>>,
     due: BTreeSet<Mark>,
 }
 
@@ -42,6 +43,7 @@ impl Books {
             boletos,
             contacts,
             enrollments: BTreeMap::new(),
+            of_contacts: HashMap::new(),
             due: BTreeSet::new(),
         };
         for enrollment in standing {
@@ -98,6 +100,8 @@ impl Books {
 
     fn put(&mut self, enrollment: Enrollment) {
         self.due.extend(mark(&enrollment));
+        let of_contact = self.of_contacts.entry(enrollment.contact).or_default();
+        of_contact.push(enrollment.id);
         self.enrollments.insert(enrollment.id, enrollment);
     }
 
@@ -130,6 +134,7 @@ impl Books {
         let wanted: BTreeSet<ContactId> = rows.iter().map(|row| row.enrollment.contact).collect();
         let since = request.sends_since;
         DuePage {
+            ahead: self.ahead(&rows, read_to, request),
             contacts: wanted
                 .iter()
                 .filter_map(|id| self.seen(*id, since))
@@ -139,6 +144,26 @@ impl Books {
             next_after_at: self.due.range(after).next().map(|mark| mark.next_at),
             unreadable: Vec::new(),
         }
+    }
+
+    /// Reads what touches of a page may bring forward.
+    fn ahead(&self, rows: &[DueRow], read_to: Mark, request: PageRequest) -> Vec<DueRow> {
+        if request.ahead_ms == 0 {
+            return Vec::new();
+        }
+        let until = request.until.plus_ms(request.ahead_ms);
+        let of = |row: &DueRow| (row.enrollment.contact, row.enrollment.campaign);
+        let wanted: BTreeSet<(ContactId, CampaignId)> = rows.iter().map(of).collect();
+        let of_contact = |(contact, campaign): (ContactId, CampaignId)| {
+            let ids = self.of_contacts.get(&contact).into_iter().flatten();
+            let enrollments = ids.filter_map(|id| self.enrollments.get(id));
+            enrollments.filter(move |one| one.campaign == campaign)
+        };
+        let marks = wanted.into_iter().flat_map(of_contact).filter_map(mark);
+        let ahead = |mark: &Mark| *mark > read_to && mark.next_at <= until;
+        let marks: BTreeSet<Mark> = marks.filter(ahead).collect();
+        let marks = marks.iter().take(AHEAD_ROWS_MAX);
+        marks.filter_map(|mark| self.row(mark)).collect()
     }
 
     fn row(&self, mark: &Mark) -> Option<DueRow> {

@@ -315,6 +315,7 @@ fn a_message_under_way_counts_as_sent_and_its_enrollment_goes_on() {
     );
     let enrollment = EnrollmentId(9);
     let claim = Claim {
+        lead: None,
         attempt: AttemptId {
             reminder: ReminderId {
                 enrollment,

@@ -54,6 +54,15 @@ pub(super) fn check(
     }
 }
 
+/// Checks that no list, which has a line for each boleto, stands in a text of one line.
+pub(super) fn one_line(text: &str) -> Result<(), TemplateError> {
+    let is_list = |piece: &Piece<'_>| matches!(piece, Piece::Variable(it) if it.is_list());
+    match pieces(text)?.iter().any(is_list) {
+        true => Err(TemplateError::ListInSubject),
+        false => Ok(()),
+    }
+}
+
 /// Writes a text with its variables in one spelling, so that two texts can be compared.
 pub(super) fn canonical(text: &str) -> Result<String, TemplateError> {
     let mut written = String::with_capacity(text.len());

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{TemplateError, Variable};
+use super::{Listed, Template, TemplateError, Variable, list};
 use crate::characters::{is_invisible, is_plain_text};
 use crate::link::{check_link, holds_link};
 
@@ -26,7 +26,8 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// Returns the values with one more; a blank value is as good as none.
+    /// Returns the values with one more; a blank value is as good as none. Lists of boletos come by
+    /// [`Values::with_boletos`] only.
     ///
     /// In free text, line breaks, tabs and runs of spaces become one space, because providers
     /// refuse them; characters that are not seen, or turn the writing direction, are dropped.
@@ -34,7 +35,7 @@ impl Values {
     #[must_use]
     pub fn with(mut self, variable: Variable, value: &str) -> Self {
         let clean = cleaned(value);
-        if clean.is_empty() {
+        if clean.is_empty() || variable.is_list() {
             self.0.remove(&variable);
         } else if is_free_text(variable) {
             self.0.insert(variable, clean);
@@ -42,6 +43,24 @@ impl Values {
             self.0.insert(variable, value.to_owned());
         }
         self
+    }
+
+    /// Returns the values with those that `template` declares of several boletos.
+    ///
+    /// # Errors
+    /// A [`TemplateError`] when one of the boletos lacks what its list asks for, or holds what
+    /// could harm its reader.
+    pub fn with_boletos(
+        mut self,
+        template: &Template,
+        boletos: &[Listed<'_>],
+    ) -> Result<Self, TemplateError> {
+        let declared = template.variables.iter();
+        for variable in declared.filter(|variable| variable.is_of_several()) {
+            let value = list::value(*variable, template.channel, boletos)?;
+            self.0.insert(*variable, value);
+        }
+        Ok(self)
     }
 
     /// Returns the value of `variable`.
@@ -54,6 +73,11 @@ impl Values {
         let value = self
             .get(variable)
             .ok_or(TemplateError::MissingValue(variable))?;
+        // A list was written here, line by line, of what was checked; the text that it stands in
+        // bounds it.
+        if variable.is_list() {
+            return Ok(value);
+        }
         if value.chars().count() > VALUE_CHARS_MAX {
             return Err(TemplateError::ValueTooLong(variable));
         }
@@ -82,7 +106,7 @@ const fn is_free_text(variable: Variable) -> bool {
     )
 }
 
-fn cleaned(value: &str) -> String {
+pub(super) fn cleaned(value: &str) -> String {
     let mut clean = String::with_capacity(value.len());
     let mut space_pending = false;
     for sign in value.chars().filter(|sign| !is_invisible(*sign)) {

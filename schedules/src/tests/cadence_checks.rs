@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::cadences::{cadence, customary, offset, recurring};
-use crate::cadence::{Cadence, CadenceError, Condition, DayUnit, OCCURRENCES_MAX, Step, StepSet};
+use crate::cadence::{
+    Cadence, CadenceError, Condition, DayUnit, MERGE_WITHIN_MS_MAX, Merge, OCCURRENCES_MAX, Step,
+    StepSet,
+};
 use crate::channel::Channel;
 use crate::code::CodeError;
 
@@ -72,9 +75,36 @@ fn a_cadence_names_everything_that_is_wrong_with_it() {
 }
 
 #[test]
+fn a_step_merges_within_three_days_and_by_a_template_that_can_be_named() {
+    let merging = |within_ms: i64, template: &str| {
+        let template = template.to_owned();
+        cadence(vec![Step {
+            merge: Some(Merge {
+                within_ms,
+                template,
+            }),
+            ..offset(1, 3, DayUnit::Calendar, "09:00")
+        }])
+    };
+    for within_ms in [0, MERGE_WITHIN_MS_MAX] {
+        assert_eq!(merging(within_ms, "varios").validate(), Ok(()));
+    }
+    for within_ms in [-1, MERGE_WITHIN_MS_MAX + 1] {
+        let refused = Err(vec![CadenceError::MergeOutOfRange(1)]);
+        assert_eq!(merging(within_ms, "varios").validate(), refused);
+    }
+    let nameless = CadenceError::MergeTemplateCode(1, CodeError::FindText);
+    assert_eq!(merging(0, "").validate(), Err(vec![nameless]));
+}
+
+#[test]
 fn a_cadence_reads_back_from_its_text() {
     let mut cadence = customary();
     cadence.steps.push(recurring(6, "0 9 * * MON", 20, 3));
+    cadence.steps[0].merge = Some(Merge {
+        within_ms: 1,
+        template: "varios".to_owned(),
+    });
     let text = serde_json::to_string(&cadence).expect("text");
     assert_eq!(serde_json::from_str::<Cadence>(&text).ok(), Some(cadence));
 }

@@ -35,6 +35,7 @@ pub(super) fn step(no: u8, when: When) -> Step {
         template: "lembrete".to_owned(),
         expires_after_ms: 2 * DAY_MS,
         condition: Condition::default(),
+        merge: None,
     }
 }
 

@@ -19,6 +19,7 @@ mod recurrence_brute;
 mod rules;
 mod template_approved;
 mod template_attacks;
+mod template_lists;
 mod verdict_cases;
 mod verdict_gates;
 mod verdict_properties;

@@ -26,7 +26,13 @@ fn template(channel: Channel, body: &str, variables: &[Variable]) -> Template {
 }
 
 fn whatsapp(body: &str) -> Template {
-    template(Channel::Whatsapp, body, &Variable::ALL)
+    template(Channel::Whatsapp, body, &of_one())
+}
+
+/// Every variable that a message about one boleto may have.
+fn of_one() -> Vec<Variable> {
+    let all = Variable::ALL.into_iter();
+    all.filter(|variable| !variable.is_of_several()).collect()
 }
 
 /// Fills a template that uses the contact's name alone.
@@ -182,7 +188,7 @@ fn a_pix_code_with_two_spaces_in_a_name_reaches_the_payer_unchanged() {
 
 #[test]
 fn a_value_for_machines_is_refused_where_free_text_is_cleaned() {
-    for variable in Variable::ALL {
+    for variable in of_one() {
         let clean = match variable {
             Variable::PaymentLink => "https://pague.example/1",
             _ => "1234",
@@ -428,7 +434,7 @@ proptest! {
         body in "([{}% #a-z_ã\n]|\\{\\{(amount|due_on)\\}\\}){0,30}"
     ) {
         let template = whatsapp(&body);
-        let values = Variable::ALL.into_iter().fold(Values::default(), |values, variable| {
+        let values = of_one().into_iter().fold(Values::default(), |values, variable| {
             values.with(variable, "https://a.b/")
         });
         let values = values.with(Variable::ContactName, "Ana").with(Variable::Reference, "1");

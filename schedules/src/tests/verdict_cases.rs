@@ -57,6 +57,7 @@ pub(super) fn send(at: Timestamp, channel: Channel) -> PastSend {
         channel,
         boleto: BoletoId(1),
         campaign: CampaignId(1),
+        merged: false,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cooldown::{Cooldown, CooldownAfter};
 use crate::id::BoletoId;
 use crate::rule::{Moratorium, RuleBody, RulePack, ZoneUncertainty};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
-use crate::verdict::{Reason, Ruling};
+use crate::verdict::{PastSend, Reason, Ruling};
 
 #[test]
 fn a_reply_and_a_promise_are_followed_by_their_own_peace() {
@@ -49,6 +49,34 @@ fn a_cooldown_of_a_channel_counts_the_sends_on_that_channel() {
         just_now.plus_ms(6 * MINUTE_MS)
     );
     assert_eq!(verdict_after(Channel::Sms).reason, Reason::Due);
+}
+
+#[test]
+fn a_boleto_in_the_message_of_another_counts_for_itself_alone() {
+    let day = CapWindow::RollingMs(DAY_MS);
+    let by = |body: RuleBody| {
+        ten_o_clock_verdict(|case| {
+            case.rules = RulePack {
+                rules: Vec::new(),
+                ..RulePack::brazil()
+            };
+            case.add_rule("one", &[], body.clone());
+            let sent = send(ten_o_clock().plus_ms(-HOUR_MS), Channel::Whatsapp);
+            case.sends.push(PastSend {
+                merged: true,
+                ..sent
+            });
+        })
+        .reason
+    };
+    assert_eq!(by(cap(CapScope::Boleto, day, 1)), Reason::CapReached);
+    assert_eq!(by(cap(CapScope::Contact, day, 1)), Reason::Due);
+    assert_eq!(by(cap(CapScope::Channel, day, 1)), Reason::Due);
+    let after_a_send = RuleBody::Cooldown(Cooldown {
+        after: CooldownAfter::Send,
+        lasts_ms: DAY_MS,
+    });
+    assert_eq!(by(after_a_send), Reason::Due);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl<'a> Gates<'a> {
 
     /// A cooldown after sends for single channels counts the sends on these channels alone.
     fn last_event(&self, rule: &Rule, cooldown: &Cooldown) -> Option<Timestamp> {
-        let counts = |send: &&PastSend| rule.applies_to(send.channel);
+        let counts = |send: &&PastSend| !send.merged && rule.applies_to(send.channel);
         match cooldown.after {
             CooldownAfter::Send => self
                 .case
@@ -158,15 +158,16 @@ impl<'a> Gates<'a> {
     fn cap_free_at(&self, cap: &Cap, at: Timestamp) -> Option<Timestamp> {
         let (case, zone) = (self.case, self.case.tenant_zone);
         let sends = case.contact_sends.iter();
+        let messages = sends.clone().filter(|send| !send.merged);
         let instant = |send: &PastSend| send.at;
         match cap.scope {
-            CapScope::Contact => cap.free_at(sends.map(instant), zone, at),
+            CapScope::Contact => cap.free_at(messages.map(instant), zone, at),
             CapScope::Boleto => {
                 let about_it = sends.filter(|send| send.boleto == case.boleto);
                 cap.free_at(about_it.map(instant), zone, at)
             }
             CapScope::Channel => {
-                let on_it = sends.filter(|send| send.channel == self.reach.channel);
+                let on_it = messages.filter(|send| send.channel == self.reach.channel);
                 cap.free_at(on_it.map(instant), zone, at)
             }
             CapScope::Campaign => case.campaign_tally.free_at(cap, zone, at),

@@ -12,10 +12,10 @@ use super::{Engine, expect, head, stored};
 /// Longer than a connection that is being closed may take.
 const CUT_OFF_MAX: Duration = Duration::from_secs(20);
 
-/// Returns the statuses of all answers.
+/// Returns the statuses of all answers; one may follow another's body at once.
 fn statuses(text: &str) -> Vec<&str> {
-    let lines = text.lines().filter(|line| line.starts_with("HTTP/1.1 "));
-    lines.filter_map(|line| line.split(' ').nth(1)).collect()
+    let answers = text.split("HTTP/1.1 ").skip(1);
+    answers.filter_map(|answer| answer.get(..3)).collect()
 }
 
 /// What follows the first headers of a request, each with an end that can be read in two ways.
@@ -190,7 +190,7 @@ fn what_a_header_says_of_the_caller_or_the_method_is_not_believed() {
         ..engine.admin.clone()
     };
     let tenant = engine.tenant();
-    let path = format!("/v1/tenants/{tenant}/rules");
+    let path = format!("/v1/tenants/{tenant}/credits");
     let overrides = [
         ("X-HTTP-Method-Override", "PUT"),
         ("X-Method-Override", "PUT"),

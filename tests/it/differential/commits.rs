@@ -224,6 +224,12 @@ impl Generator {
         }
     }
 
+    /// At times an attempt goes out in the message of another.
+    fn lead(&mut self, attempts: &[&AttemptRow]) -> Option<AttemptId> {
+        let lead = self.chance.any(attempts)?.claim.attempt;
+        self.chance.percent(25).then_some(lead)
+    }
+
     /// Claims a touch; at times under a key that was used.
     fn claim(&mut self, row: &EnrollmentRow, touch: Touch, attempts: &[&AttemptRow]) -> Change {
         let from = row.enrollment.cursor;
@@ -244,6 +250,7 @@ impl Generator {
                 (Some(used), true) => used,
                 _ => fresh,
             },
+            lead: self.lead(attempts),
             boleto: row.enrollment.boleto,
             contact: row.enrollment.contact,
             campaign: row.enrollment.campaign,
@@ -326,6 +333,7 @@ impl Generator {
             attempt: attempt.claim.attempt,
             at: self.now,
             outcome,
+            companion: attempt.claim.lead.is_some(),
         });
         if counts || attempt.settled.is_some() {
             return vec![settled];

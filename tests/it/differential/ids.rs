@@ -144,6 +144,7 @@ impl Way<'_> {
     pub fn claim(&self, one: &Claim) -> Claim {
         Claim {
             attempt: self.attempt(one.attempt),
+            lead: one.lead.map(|lead| self.attempt(lead)),
             boleto: self.boleto(one.boleto),
             contact: self.contact(one.contact),
             campaign: self.campaign(one.campaign),

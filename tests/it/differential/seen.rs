@@ -30,6 +30,7 @@ fn request(look: &Look, limit: u32) -> PageRequest {
         until: look.until,
         limit,
         sends_since: look.now.plus_ms(-DAY_MS),
+        ahead_ms: DAY_MS / 4,
     }
 }
 
@@ -80,7 +81,7 @@ impl Reference {
                 .settled
                 .as_ref()
                 .map(|one| (one.at, one.outcome.clone()));
-            let when = (claim.at, claim.deadline_at, row.epoch);
+            let when = (claim.at, claim.deadline_at, row.epoch, claim.lead);
             attempt_line(*id, &(about, versions.map(i64::from), when, outcome))
         });
         view.put_sorted(tenant, "attempts", attempts.collect());
@@ -219,7 +220,8 @@ impl Real {
             let campaign = ids.campaign(one.campaign);
             let contact = ids.contact(one.contact);
             let about = (ids.boleto(one.boleto), contact, campaign, one.channel);
-            let when = (one.claimed_at, one.deadline_at, one.epoch);
+            let lead = one.lead.map(|lead| ids.attempt(lead));
+            let when = (one.claimed_at, one.deadline_at, one.epoch, lead);
             attempt_line(
                 ids.attempt(one.attempt),
                 &(about, one.versions, when, one.outcome),
@@ -291,13 +293,13 @@ fn due_page(ids: Way<'_>, page: DuePage) -> DuePage {
         campaign: ids.campaign(send.campaign),
         ..*send
     };
-    let rows = page.rows.into_iter().map(|mut row| {
+    let of_row = |mut row: DueRow| {
         row.boleto.id = ids.boleto(row.boleto.id);
         DueRow {
             enrollment: ids.enrollment(row.enrollment),
             ..row
         }
-    });
+    };
     let contacts = page.contacts.into_iter().map(|one| Contact {
         id: ids.contact(one.id),
         sends: one.sends.iter().map(send).collect(),
@@ -306,7 +308,8 @@ fn due_page(ids: Way<'_>, page: DuePage) -> DuePage {
     let mut contacts: Vec<Contact> = contacts.collect();
     contacts.sort_by_key(|one| one.id);
     DuePage {
-        rows: rows.collect(),
+        rows: page.rows.into_iter().map(of_row).collect(),
+        ahead: page.ahead.into_iter().map(of_row).collect(),
         contacts,
         read_to: mark(page.read_to),
         next_after_at: page.next_after_at,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::machine::change::Ruled;
 use actors::machine::input::{InboxFact, Sweep, SweepKind};
-use actors::ports::{Boleto, Contact, DuePage, Enrollment, Settings, Snapshot, SweepPage};
+use actors::ports::{Boleto, Contact, DuePage, DueRow, Enrollment, Settings, Snapshot, SweepPage};
 use schedules::id::{AttemptId, TenantId};
 use schedules::stop::StopReason;
 use schedules::time::{HOUR_MS, Timestamp};
@@ -176,10 +176,10 @@ fn contact_text(contact: &Contact) -> String {
 }
 
 pub fn page_lines(page: &DuePage) -> Vec<String> {
-    let rows = page.rows.iter();
-    let mut lines: Vec<String> = rows
-        .map(|row| format!("{:?} {}", row.enrollment, boleto_text(&row.boleto)))
-        .collect();
+    let line = |row: &DueRow| format!("{:?} {}", row.enrollment, boleto_text(&row.boleto));
+    let mut lines: Vec<String> = page.rows.iter().map(line).collect();
+    let ahead = page.ahead.iter().map(line);
+    lines.extend(ahead.map(|line| format!("ahead {line}")));
     lines.extend(page.contacts.iter().map(contact_text));
     lines.push(format!("{:?} then {:?}", page.read_to, page.next_after_at));
     assert_eq!(page.unreadable, []);

@@ -113,6 +113,7 @@ pub fn message(channel: Channel, n: i64) -> HandOver {
         },
         tenant: TenantId(1),
         boleto: BoletoId(n),
+        companions: Vec::new(),
         contact: ContactId(n),
         campaign: CampaignId(1),
         channel,

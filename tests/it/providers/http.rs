@@ -184,9 +184,9 @@ async fn no_more_than_64_kib_of_an_answer_are_read_and_its_connection_is_not_use
     };
     let clock = std::sync::Arc::new(actors::clock::SystemClock::start());
     let egress = Egress::new(endpoint, tls, limits, clock);
-    let flooded = egress.send(call(), &|| true).await.ok().expect("a reply");
+    let flooded = egress.send(call(), &|| true).await.expect("a reply");
     assert_eq!((flooded.body.len(), flooded.whole), (65_536, false));
-    let next = egress.send(call(), &|| true).await.ok().expect("a reply");
+    let next = egress.send(call(), &|| true).await.expect("a reply");
     assert_eq!((next.body, next.whole), (br#"{"id":"m"}"#.to_vec(), true));
     assert_eq!(gateway.connections(), 2);
     let barred = egress.send(call(), &|| false).await.err();

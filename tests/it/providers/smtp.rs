@@ -46,6 +46,7 @@ fn message(n: i64, to: &str) -> HandOver {
         },
         tenant: TenantId(1),
         boleto: BoletoId(n),
+        companions: Vec::new(),
         contact: ContactId(n),
         campaign: CampaignId(1),
         channel: Channel::Email,

@@ -11,6 +11,7 @@ mod import_jobs;
 mod keys;
 mod launch;
 mod leases;
+mod merged;
 mod pages;
 mod postgres;
 mod privacy;

@@ -32,6 +32,7 @@ pub fn request(until: Timestamp, limit: u32) -> PageRequest {
         until,
         limit,
         sends_since: START.plus_ms(-DAY_MS),
+        ahead_ms: 0,
     }
 }
 

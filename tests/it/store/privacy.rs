@@ -8,7 +8,7 @@ use engine::facts::{BoletoName, ContactName, Fact, Saying};
 use engine::imports::csv::{BoletoCsv, ImportLine};
 use engine::reads::{Reminder, ReminderState};
 use engine::store::reads::{BoletoRow, ContactRow};
-use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, Why};
+use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, References, Why};
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
 use schedules::reference::Reference;
@@ -104,6 +104,10 @@ fn what_is_told_and_kept_is_formatted_without_personal_data() {
         attempts: Vec::new(),
         decisions: Vec::new(),
         stops: Vec::new(),
+        together: BTreeMap::from([(
+            "att_7.1.0.0".parse().expect("an id"),
+            References(vec!["Joana, March".to_owned()]),
+        )]),
     });
 }
 

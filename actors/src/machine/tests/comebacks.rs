@@ -20,9 +20,9 @@ fn came_back(changes: &[Change]) -> &super::super::change::CameBack {
 
 /// Puts other values into the claim that is in flight.
 fn alter(machine: &mut Machine, claim: &Claim, change: impl FnOnce(&mut Claim)) -> Claim {
-    let mut claim = machine.in_flight.remove(&claim.attempt).unwrap();
+    let mut claim = machine.in_flight.remove(claim.attempt).unwrap();
     change(&mut claim);
-    machine.in_flight.insert(claim.attempt, claim.clone());
+    machine.in_flight.insert(claim.clone());
     claim
 }
 
@@ -244,9 +244,9 @@ fn a_touch_without_a_key_left_has_failed_for_good() {
     ];
     for outcome in outcomes {
         let (mut machine, claim) = claimed();
-        let mut last = machine.in_flight.remove(&claim.attempt).unwrap();
+        let mut last = machine.in_flight.remove(claim.attempt).unwrap();
         last.attempt.try_no = u16::MAX;
-        machine.in_flight.insert(last.attempt, last.clone());
+        machine.in_flight.insert(last.clone());
         let now = at(7, 9, 0);
         let (changes, _) = step_with(&mut machine, &[returned(&last, outcome, now)], now);
         let back = came_back(&changes);

@@ -137,10 +137,10 @@ fn what_failed_out_of_sight_is_passed_over_and_the_next_step_comes() {
     let walk = machine.walks.walk(claim.campaign).expect("a campaign");
     let last = walk.channels(0).expect("a step").len() - 1;
     let claim = {
-        let mut altered = machine.in_flight.remove(&claim.attempt).expect("a claim");
+        let mut altered = machine.in_flight.remove(claim.attempt).expect("a claim");
         altered.channel = CHANNELS[last];
         altered.from.channel_from = u8::try_from(last).expect("a place");
-        machine.in_flight.insert(altered.attempt, altered.clone());
+        machine.in_flight.insert(altered.clone());
         altered
     };
     let now = at(7, 9, 1);

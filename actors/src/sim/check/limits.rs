@@ -16,7 +16,7 @@ use schedules::send_window::{SendWindow, Stretch};
 use schedules::time::Timestamp;
 
 use super::Found;
-use crate::sim::journal::{AttemptRow, TenantRows};
+use crate::sim::journal::{AttemptRow, TenantRows, Write};
 use crate::sim::world::{HandedOver, World};
 
 /// A hand-over with what is known of it.
@@ -67,11 +67,18 @@ pub(super) fn check(world: &World, found: &mut Found) {
 
 impl Case<'_> {
     fn check(&self, found: &mut Found) {
+        // What is not the lead of its message counts for its boleto alone.
+        let counts = |rule: &&Rule| match &rule.body {
+            RuleBody::Cap(cap) => self.is_message() || cap.scope == CapScope::Boleto,
+            RuleBody::Cooldown(_) => self.is_message(),
+            _ => true,
+        };
         for rule in self
             .rules
             .rules
             .iter()
             .filter(|rule| rule.applies_to(self.handed.channel))
+            .filter(counts)
         {
             match &rule.body {
                 RuleBody::Cap(cap) => self.cap(cap, found),
@@ -80,7 +87,13 @@ impl Case<'_> {
                 _ => {}
             }
         }
-        if self.handed.at.plus_ms(self.blur_ms) < self.row.claim.touch.slot_at {
+        let forward_ms = if self.is_message() {
+            0
+        } else {
+            self.forward_ms()
+        };
+        let earliest = self.row.claim.touch.slot_at.plus_ms(-forward_ms);
+        if self.handed.at.plus_ms(self.blur_ms) < earliest {
             found.add(
                 "I9",
                 format!("{} came before its slot", self.handed.attempt),
@@ -91,10 +104,38 @@ impl Case<'_> {
         }
     }
 
+    fn is_message(&self) -> bool {
+        self.handed.lead.is_none()
+    }
+
+    /// Returns how far the step may bring a touch forward, by the versions of its campaign that
+    /// somebody wrote.
+    fn forward_ms(&self) -> i64 {
+        let claim = &self.row.claim;
+        let written = self
+            .world
+            .ops
+            .iter()
+            .filter_map(|op| match &op.event.write {
+                Some(Write::Campaign(campaign)) => Some(campaign),
+                _ => None,
+            });
+        let claimed_in = written.filter(|campaign| {
+            campaign.id == claim.campaign && campaign.version == claim.campaign_version
+        });
+        let merges = claimed_in
+            .filter_map(|campaign| campaign.cadence.step(claim.touch.step_no)?.merge.as_ref());
+        merges
+            .map(|merge| merge.within_ms)
+            .max()
+            .unwrap_or_default()
+    }
+
     fn cap(&self, cap: &Cap, found: &mut Found) {
         let in_scope = |other: &&&HandedOver| match cap.scope {
-            CapScope::Contact => other.contact == self.handed.contact,
             CapScope::Boleto => other.boleto == self.handed.boleto,
+            _ if other.lead.is_some() => false,
+            CapScope::Contact => other.contact == self.handed.contact,
             CapScope::Channel => {
                 other.contact == self.handed.contact && other.channel == self.handed.channel
             }
@@ -130,6 +171,7 @@ impl Case<'_> {
         let last = earlier
             .iter()
             .rev()
+            .filter(|other| other.lead.is_none())
             .find(|other| other.contact == self.handed.contact && rule.applies_to(other.channel));
         let Some(last) = last else {
             return;

@@ -6,13 +6,14 @@ use schedules::id::{ReminderId, TenantId};
 use schedules::verdict::Ruling;
 
 use super::Found;
-use crate::sim::journal::{EnrollmentRow, EnrollmentState, TenantRows};
+use crate::sim::journal::{AttemptRow, EnrollmentRow, EnrollmentState, TenantRows};
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World, found: &mut Found) {
     for (tenant, rows) in &world.journal.tenants {
         credits_add_up(world, *tenant, rows, found);
         finals_are_final(rows, found);
+        parts_fare_alike(rows, found);
         for row in rows.enrollments.values() {
             done_steps_are_explained(rows, row, found);
         }
@@ -30,10 +31,11 @@ fn credits_add_up(world: &World, tenant: TenantId, rows: &TenantRows, found: &mu
         .get(&tenant)
         .copied()
         .unwrap_or_default();
-    let settled = rows
-        .attempts
-        .values()
-        .filter_map(|row| row.settled.as_ref());
+    let messages = || {
+        let attempts = rows.attempts.values();
+        attempts.filter(|row| row.claim.lead.is_none())
+    };
+    let settled = messages().filter_map(|row| row.settled.as_ref());
     let spent = settled.filter(|settled| settled.outcome.counts()).count() as i64;
     if credits.balance != bought - spent {
         let balance = credits.balance;
@@ -42,17 +44,46 @@ fn credits_add_up(world: &World, tenant: TenantId, rows: &TenantRows, found: &mu
             format!("tenant {tenant}: {bought} bought, {spent} spent, {balance} left"),
         );
     }
-    let open = rows
-        .attempts
-        .values()
-        .filter(|row| row.settled.is_none())
-        .count() as i64;
+    let open = messages().filter(|row| row.settled.is_none()).count() as i64;
     if credits.held != open {
         let held = credits.held;
         found.add(
             "I8",
             format!("tenant {tenant}: {held} held for {open} attempts in flight"),
         );
+    }
+}
+
+/// The boletos of one message are one contact's, of one step, and have one outcome.
+fn parts_fare_alike(rows: &TenantRows, found: &mut Found) {
+    for (key, row) in &rows.attempts {
+        let Some(lead) = row.claim.lead else {
+            continue;
+        };
+        let kind = |row: &AttemptRow| row.settled.as_ref().map(|it| it.outcome.as_str());
+        let lead_row = rows.attempts.get(&lead);
+        // One that was refused never left, and neither did this; its key may have been used since.
+        let Some(other) = lead_row.filter(|other| other.claim.at == row.claim.at) else {
+            if kind(row) == Some("accepted") {
+                found.add("I25", format!("{key} went out with {lead}, which did not"));
+            }
+            continue;
+        };
+        let of = |row: &AttemptRow| {
+            let claim = &row.claim;
+            let step_no = claim.touch.step_no;
+            (
+                claim.contact,
+                claim.campaign,
+                step_no,
+                claim.channel,
+                claim.deadline_at,
+            )
+        };
+        if of(row) != of(other) || other.claim.lead.is_some() || kind(row) != kind(other) {
+            let outcomes = (kind(row), kind(other));
+            found.add("I11", format!("{key} is no part of {lead}: {outcomes:?}"));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) fn check(world: &World, found: &mut Found) {
     for handed in &world.history.handed_over {
         hand_over_is_covered(world, handed, found);
     }
+    what_was_taken_back_stays(world, found);
     each_key_begins_once(world, found);
     each_reminder_reaches_once(world, found);
     commits_are_fenced(world, found);
@@ -108,6 +109,19 @@ fn hand_over_is_covered(world: &World, handed: &HandedOver, found: &mut Found) {
         let allowed = in_flight.iter().any(|(of, by)| *of == key && at <= *by);
         if !allowed {
             let what = format!("{key} began at {at} after the stop of {subject:?} at {stopped_at}");
+            found.add("I2", what);
+        }
+    }
+}
+
+/// I2: once the owner has heard of a stop and taken back what had not begun, none of it begins.
+fn what_was_taken_back_stays(world: &World, found: &mut Found) {
+    for (begun, tenant, attempt) in &world.history.taken_back {
+        let mut later = world.history.handed_over[*begun..].iter();
+        let began =
+            later.find(|one| one.tenant == *tenant && one.attempt == *attempt && !one.residual);
+        if let Some(began) = began {
+            let what = format!("{attempt} began at {}, after it was taken back", began.at);
             found.add("I2", what);
         }
     }

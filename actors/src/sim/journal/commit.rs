@@ -54,6 +54,7 @@ impl SimJournal {
             last_enrollment: &mut self.last_enrollment,
             refused: BTreeSet::new(),
             holds: self.bug != Some(PlantedBug::CreditsNotHeld),
+            each_pays: self.bug == Some(PlantedBug::CompanionPays),
         };
         for change in &commit.changes {
             step.change(change);
@@ -85,6 +86,8 @@ struct Step<'a> {
     refused: BTreeSet<EnrollmentId>,
     /// Attempts in flight hold their credits.
     holds: bool,
+    /// So do those that go out in the message of another.
+    each_pays: bool,
 }
 
 impl Step<'_> {
@@ -129,7 +132,9 @@ impl Step<'_> {
                 {
                     row.settled = Some(settled.clone());
                     row.settled_at = Some(self.now);
-                    self.move_credits(-i64::from(settled.outcome.counts()), -1);
+                    if row.claim.lead.is_none() || self.each_pays {
+                        self.move_credits(-i64::from(settled.outcome.counts()), -1);
+                    }
                 }
             }
             Change::Finished { enrollment } => {
@@ -247,7 +252,9 @@ impl Step<'_> {
     }
 
     fn claim(&mut self, claim: &Claim) {
-        self.move_credits(0, 1);
+        if claim.lead.is_none() || self.each_pays {
+            self.move_credits(0, 1);
+        }
         let again = self.rows.attempts.contains_key(&claim.attempt);
         self.log.push(Logged::Claimed {
             at: self.now,

@@ -13,8 +13,8 @@ use super::SimJournal;
 use super::rows::{BoletoRow, EnrollmentRow, EnrollmentState, TenantRows};
 use crate::machine::input::{InboxFact, Sweep, SweepKind};
 use crate::ports::{
-    Candidate, Contact, DuePage, DueRow, JournalError, Mark, PageRequest, Settings, ShardId,
-    Snapshot, Standing, SweepPage, TallyRow,
+    AHEAD_ROWS_MAX, Candidate, Contact, DuePage, DueRow, JournalError, Mark, PageRequest, Settings,
+    ShardId, Snapshot, Standing, SweepPage, TallyRow,
 };
 use crate::sim::plant::distort_settings;
 
@@ -78,6 +78,9 @@ impl SimJournal {
         };
         let next_after_at = ahead().find(|mark| **mark > read_to).map(|at| at.next_at);
         let due: Vec<DueRow> = page.iter().filter_map(|mark| rows.due_row(*mark)).collect();
+        let later = marks.range((Bound::Excluded(read_to), Bound::Unbounded));
+        let near = later.filter_map(|mark| rows.due_row(*mark));
+        let ahead = ahead_of(&request, &due, near);
         let contacts: BTreeSet<ContactId> = due.iter().map(|row| row.enrollment.contact).collect();
         let contacts = contacts
             .into_iter()
@@ -85,6 +88,7 @@ impl SimJournal {
             .collect();
         Ok(DuePage {
             rows: due,
+            ahead,
             contacts,
             read_to,
             next_after_at,
@@ -155,6 +159,26 @@ impl SimJournal {
     }
 }
 
+/// Returns those of the rows after a page that touches of it may bring forward.
+fn ahead_of(
+    request: &PageRequest,
+    due: &[DueRow],
+    later: impl Iterator<Item = DueRow>,
+) -> Vec<DueRow> {
+    if request.ahead_ms == 0 {
+        return Vec::new();
+    }
+    let until = request.until.plus_ms(request.ahead_ms);
+    let of = |row: &DueRow| (row.enrollment.contact, row.enrollment.campaign);
+    let wanted: BTreeSet<(ContactId, CampaignId)> = due.iter().map(of).collect();
+    let near = |row: &DueRow| row.enrollment.cursor.next_at.is_some_and(|at| at <= until);
+    later
+        .take_while(near)
+        .filter(|row| wanted.contains(&of(row)))
+        .take(AHEAD_ROWS_MAX)
+        .collect()
+}
+
 impl TenantRows {
     /// Returns the places of all active enrollments of running campaigns, in order.
     fn marks(&self) -> BTreeSet<Mark> {
@@ -210,7 +234,8 @@ impl TenantRows {
     fn tallies(&self, now: Timestamp) -> Vec<TallyRow> {
         let since = now.plus_ms(-self.settings.tenant.rules.tally_lookback_ms() - MINUTE_MS);
         let mut sums: BTreeMap<(CampaignId, i64), u32> = BTreeMap::new();
-        for (_, send) in self.counted_sends().filter(|(_, send)| send.at >= since) {
+        let messages = self.counted_sends().filter(|(_, send)| !send.merged);
+        for (_, send) in messages.filter(|(_, send)| send.at >= since) {
             let minute = send.at.unix_ms().div_euclid(MINUTE_MS);
             *sums.entry((send.campaign, minute)).or_default() += 1;
         }

@@ -181,6 +181,8 @@ impl World {
                 let reminder = claim.attempt.reminder;
                 let step = i64::from(reminder.step_no) * 100 + i64::from(claim.attempt.try_no);
                 self.record("claim", [tenant, reminder.enrollment.0, step]);
+                let forward = claim.lead.is_some() && claim.touch.slot_at > claim.at;
+                self.counters.hit_if(forward, Sometimes::BroughtForward);
             }
             Change::Ruled(ruled) => {
                 let step = i64::from(ruled.reminder.step_no);

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use schedules::id::AttemptId;
-use schedules::mix::mixed;
 use schedules::time::{MINUTE_MS, SECOND_MS};
 
 use super::owner::SLOW_MS;
@@ -26,6 +25,12 @@ pub(super) struct Slot {
     withdrawn: bool,
     pub(super) begun: bool,
     outcome: Option<Outcome>,
+}
+
+impl Slot {
+    pub(super) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.message.attempts()
+    }
 }
 
 /// What a provider does with a message.
@@ -59,11 +64,21 @@ impl World {
 
     /// Gives up what has not begun for a subject.
     pub(super) fn withdraw(&mut self, at: At, subject: Subject) {
+        let bug = self.bug;
         let node = &mut self.nodes[at.life.node];
-        for ((tenant, _), slot) in &mut node.slots {
-            if *tenant == at.tenant && !slot.begun && slot.message.concerns(subject) {
-                slot.withdrawn = true;
+        let begun = self.history.handed_over.len();
+        let slots = node.slots.iter_mut();
+        for ((_, attempt), slot) in slots.filter(|((tenant, _), _)| *tenant == at.tenant) {
+            let message = &slot.message;
+            if slot.begun || !message.concerns(subject) {
+                continue;
             }
+            let taken_back = (begun, at.tenant, *attempt);
+            self.history.taken_back.push(taken_back);
+            self.counters
+                .hit_if(!message.companions.is_empty(), Sometimes::MergedWithdrawn);
+            let of_lead = subject.covers(message.boleto, message.contact, message.campaign);
+            slot.withdrawn |= of_lead || bug != Some(PlantedBug::CompanionNotWithdrawn);
         }
     }
 
@@ -77,9 +92,6 @@ impl World {
         }
         if let Some(why) = self.objection(at, attempt) {
             return self.give_up(at, attempt, why);
-        }
-        if self.is_left_alone(attempt) {
-            return self.give_up(at, attempt, Abandoned::CircuitOpen);
         }
         if self.faults.residual && self.rng.per_mille(300) {
             if self.rng.per_mille(400) {
@@ -123,20 +135,14 @@ impl World {
         (!node.trusts(slot.fence, self.now)).then_some(Abandoned::TrustLost)
     }
 
-    /// Says whether the provider's circuit is open for a try. By a hash: what is drawn for
-    /// everything else stays as it was.
-    fn is_left_alone(&self, attempt: AttemptId) -> bool {
-        let enrollment = attempt.reminder.enrollment.0.unsigned_abs();
-        let chance = mixed(enrollment ^ mixed(attempt.try_no.into())) % 1_000;
-        chance < self.faults.provider.unsigned_abs() / 4
-    }
-
     fn give_up(&mut self, at: At, attempt: AttemptId, why: Abandoned) {
         self.hit(match why {
             Abandoned::Stopped => Sometimes::Withdrawn,
             Abandoned::TooLate => Sometimes::TooLate,
-            Abandoned::TrustLost | Abandoned::Draining => Sometimes::TrustLost,
-            Abandoned::CircuitOpen => Sometimes::CircuitOpen,
+            // Circuits and drains are the engine's: nothing here objects by them.
+            Abandoned::TrustLost | Abandoned::Draining | Abandoned::CircuitOpen => {
+                Sometimes::TrustLost
+            }
         });
         let outcome = Outcome::Abandoned { why };
         if let Some(slot) = self.slot(at, attempt) {
@@ -156,19 +162,23 @@ impl World {
         let message = Arc::clone(&slot.message);
         let reminder = attempt.reminder;
         let step = i64::from(reminder.step_no) * 100 + i64::from(attempt.try_no);
+        let parts = i64::try_from(message.companions.len()).unwrap_or(i64::MAX);
+        let step = step + parts * 100_000;
         self.record("BEGIN", [at.tenant.0, reminder.enrollment.0, step]);
         self.count_begin(at, &message);
-        self.history.handed_over.push(HandedOver {
+        let parts = message.parts().map(|(part, boleto)| HandedOver {
             at: now,
             tenant: at.tenant,
-            attempt,
-            boleto: message.boleto,
+            attempt: part,
+            lead: Some(attempt).filter(|lead| *lead != part),
+            boleto,
             contact: message.contact,
             campaign: message.campaign,
             channel: message.channel,
             taken: reply.taken,
             residual,
         });
+        self.history.handed_over.extend(parts);
         self.after(reply.after_ms, Event::Returned(at, attempt));
     }
 
@@ -227,20 +237,27 @@ impl World {
             return self.after(100, Event::Dispatch(at, attempt));
         }
         let node = &mut self.nodes[at.life.node];
-        node.slots.remove(&(at.tenant, attempt));
+        let Some(slot) = node.slots.remove(&(at.tenant, attempt)) else {
+            return;
+        };
         let wall = node.wall(now);
         let Some(owner) = node.owners.get_mut(&at.tenant) else {
             return;
         };
-        owner.returned.push(Returned {
+        let message = slot.message;
+        let returned = message.attempts().map(|attempt| Returned {
             attempt,
             at: wall,
-            outcome,
+            outcome: outcome.clone(),
         });
+        owner.returned.extend(returned);
         self.advance(at);
     }
 
     fn count_begin(&mut self, at: At, message: &HandOver) {
+        if !message.companions.is_empty() {
+            self.hit(Sometimes::Merged);
+        }
         if message.attempt.try_no > 0 {
             self.count_retry(at, message);
         }

@@ -131,6 +131,8 @@ pub(super) struct HandedOver {
     pub(super) at: Timestamp,
     pub(super) tenant: TenantId,
     pub(super) attempt: AttemptId,
+    /// The attempt in whose message it went out, if that is not its own.
+    pub(super) lead: Option<AttemptId>,
     pub(super) boleto: BoletoId,
     pub(super) contact: ContactId,
     pub(super) campaign: CampaignId,
@@ -144,7 +146,11 @@ pub(super) struct HandedOver {
 /// What the checker needs besides the journal.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
+    /// One for each boleto of a message.
     pub(super) handed_over: Vec<HandedOver>,
+    /// Attempts that an owner took back before their hand-over began, with how many hand-overs
+    /// there were by then.
+    pub(super) taken_back: Vec<(usize, TenantId, AttemptId)>,
     /// Which life got which epoch.
     pub(super) grants: Vec<(ShardId, i64, usize, u32)>,
     /// What was seen to be wrong while it happened.

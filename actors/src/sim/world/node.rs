@@ -1,6 +1,6 @@
 //! Nodes: their clocks, leases and lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schedules::id::{AttemptId, TenantId};
 use schedules::time::{SECOND_MS, Timestamp};
@@ -63,6 +63,12 @@ impl Node {
 
     pub(super) fn mono_ms(&self, now: Timestamp) -> i64 {
         now.since(self.booted_at)
+    }
+
+    /// Returns the attempts of a tenant whose messages are here.
+    pub(super) fn attempts_of(&self, tenant: TenantId) -> BTreeSet<AttemptId> {
+        let here = self.slots.iter().filter(|((of, _), _)| *of == tenant);
+        here.flat_map(|(_, slot)| slot.attempts()).collect()
     }
 
     /// Says whether the node may act on a shard under this fence.

@@ -3,7 +3,7 @@
 //! Inbox, then what the machine needs, then one decision over everything that waits, its commit,
 //! and only then its effects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use schedules::id::AttemptId;
@@ -12,7 +12,7 @@ use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use super::database::{Answer, Request};
 use super::{At, Event, World};
 use crate::machine::effect::Effect;
-use crate::machine::input::{InboxFact, Input};
+use crate::machine::input::{Abandoned, InboxFact, Input, Outcome};
 use crate::machine::{Decision, Flaws, Machine, Need};
 use crate::ports::{Commit, Committed, Fence, JournalError, Returned, Snapshot, SweepPage};
 use crate::sim::counters::Sometimes;
@@ -234,7 +234,7 @@ impl World {
         };
         let apart = self.rng.per_mille(300);
         let node = &mut self.nodes[at.life.node];
-        let slots = &node.slots;
+        let here = node.attempts_of(at.tenant);
         let Some(owner) = node.owners.get_mut(&at.tenant) else {
             return Vec::new();
         };
@@ -248,11 +248,7 @@ impl World {
         if !owner.returned.is_empty() {
             inputs.push(Input::Returned(owner.returned.clone()));
         }
-        let orphans = owner.orphans(
-            |attempt| slots.contains_key(&(at.tenant, attempt)),
-            wall,
-            margin_ms,
-        );
+        let orphans = owner.orphans(|attempt| here.contains(&attempt), wall, margin_ms);
         if !orphans.is_empty() {
             self.counters.hit(Sometimes::OrphanClosed);
             inputs.push(Input::Orphaned(orphans));
@@ -325,12 +321,7 @@ impl World {
     /// Takes an answer of the journal.
     pub(super) fn answered(&mut self, at: At, id: u64, request: &Request, answer: Answer) {
         let wall = self.nodes[at.life.node].wall(self.now);
-        let own_slots: Vec<AttemptId> = self.nodes[at.life.node]
-            .slots
-            .keys()
-            .filter(|(tenant, _)| *tenant == at.tenant)
-            .map(|(_, attempt)| *attempt)
-            .collect();
+        let own_slots = self.nodes[at.life.node].attempts_of(at.tenant);
         let flaws = flaws(self.bug);
         let Some(owner) = self.owner(at) else {
             return;
@@ -424,6 +415,24 @@ impl World {
         self.advance(at);
     }
 
+    fn give_back(&mut self, at: At, attempts: Vec<AttemptId>, wall: Timestamp) {
+        self.hit(Sometimes::GivenBack);
+        if self.bug == Some(PlantedBug::HalvesForgotten) {
+            return;
+        }
+        let Some(owner) = self.owner(at) else {
+            return;
+        };
+        let returned = attempts.into_iter().map(|attempt| Returned {
+            attempt,
+            at: wall,
+            outcome: Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            },
+        });
+        owner.returned.extend(returned);
+    }
+
     /// Lets effects leave.
     fn release(&mut self, at: At, effects: Vec<Effect>, wall: Timestamp, mono_ms: i64) {
         for effect in effects {
@@ -433,13 +442,20 @@ impl World {
                     self.enqueue(at, message, mono_ms + left_ms);
                 }
                 Effect::Withdraw(subject) => self.withdraw(at, subject),
+                Effect::GiveBack(attempts) => self.give_back(at, attempts, wall),
             }
         }
     }
 }
 
 impl Owner {
-    fn loaded(&mut self, snapshot: Snapshot, own: &[AttemptId], flaws: Flaws, at: Timestamp) {
+    fn loaded(
+        &mut self,
+        snapshot: Snapshot,
+        own: &BTreeSet<AttemptId>,
+        flaws: Flaws,
+        at: Timestamp,
+    ) {
         let claims = snapshot.unsettled.iter();
         self.unsettled = claims
             .filter(|claim| !own.contains(&claim.attempt))

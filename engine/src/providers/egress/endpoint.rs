@@ -37,16 +37,19 @@ impl FromStr for Endpoint {
             Some("http") => false,
             _ => return Err(NoEndpoint),
         };
-        let host = uri.host().filter(|host| !host.is_empty());
-        let port = match uri.port() {
-            Some(port) => port.as_u16(),
-            None if secure => 443,
-            None => 80,
+        let authority = uri.authority().ok_or(NoEndpoint)?;
+        let host = authority.host();
+        // Read here: what is no port would otherwise be the usual one.
+        let port = match authority.as_str().strip_prefix(host) {
+            Some("") if secure => Some(443),
+            Some("") => Some(80),
+            rest => rest.and_then(|rest| rest.strip_prefix(':')?.parse::<u16>().ok()),
         };
+        let port = port.filter(|port| *port > 0 && !host.is_empty());
         Ok(Self {
             secure,
-            host: host.ok_or(NoEndpoint)?.to_ascii_lowercase(),
-            port,
+            host: host.to_ascii_lowercase(),
+            port: port.ok_or(NoEndpoint)?,
             path: uri.path().trim_end_matches('/').to_owned(),
         })
     }
@@ -133,6 +136,9 @@ mod tests {
             "https://a.example/?key=1",
             "https://a.example/#x",
             "https://a.example:99999",
+            "https://a.example:0",
+            "https://a.example:",
+            "https://a.example:x",
             "https://a b.example",
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(NoEndpoint), "{text}");

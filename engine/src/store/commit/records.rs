@@ -18,13 +18,13 @@ use crate::store::sql::{Batch, Cell, Sql, args, batch, both, row};
 const ATTEMPT: Sql = batch!(
     "INSERT INTO attempts (tenant_id, enrollment_id, step_no, occurrence, try_no, boleto_id,
          contact_id, campaign_id, campaign_version, rules_version, template_version, channel,
-         claimed_at, deadline_at, epoch, cursors)
+         claimed_at, deadline_at, epoch, cursors, lead)
      SELECT r.* FROM ",
     (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
      5 "try_no" "bigint", 6 "boleto" "bigint", 7 "contact" "bigint", 8 "campaign" "bigint",
      9 "campaign_version" "bigint", 10 "rules_version" "bigint", 11 "template_version" "bigint",
      12 "channel" "text", 13 "claimed_at" "bigint", 14 "deadline_at" "bigint", 15 "epoch" "bigint",
-     16 "cursors" "text"),
+     16 "cursors" "text", 17 "lead" "text"),
     ""
 );
 
@@ -43,7 +43,7 @@ pub(super) async fn attempts(
     Ok(())
 }
 
-fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 16] {
+fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 17] {
     let Claim {
         attempt,
         touch,
@@ -69,6 +69,7 @@ fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 16] {
         claim.deadline_at.unix_ms(),
         epoch,
         claim_to_text(*touch, from, to),
+        claim.lead.map(|lead| lead.to_string()),
     ]
 }
 
@@ -195,21 +196,26 @@ const OUTCOME: Sql = batch!(
      RETURNING tenant_id, counts"
 );
 
-/// An outcome where there was none.
+/// The outcome of a message where there was none.
 pub(super) struct NewOutcome {
     pub(super) tenant: TenantId,
     pub(super) counts: bool,
 }
 
-/// Adds outcomes, and returns those that are new.
+/// Adds outcomes, and returns those of messages that are new: what went out in the message of
+/// another has no credit of its own.
 pub(super) async fn outcomes(
     conn: &mut Conn,
     plan: &Plan<'_>,
 ) -> Result<Vec<NewOutcome>, StoreError> {
-    let mut outcomes = Batch::default();
+    let (mut outcomes, mut companions) = (Batch::default(), Batch::default());
     for of in &plan.settled {
         let (attempt, outcome) = (of.what.attempt, &of.what.outcome);
-        outcomes.push(row![
+        let batch = match of.what.companion {
+            true => &mut companions,
+            false => &mut outcomes,
+        };
+        batch.push(row![
             of.tenant.0,
             attempt.reminder.enrollment.0,
             i64::from(attempt.reminder.step_no),
@@ -220,6 +226,9 @@ pub(super) async fn outcomes(
             i64::from(outcome.counts()),
             json(outcome)?,
         ]);
+    }
+    if !companions.is_empty() {
+        conn.rows(&OUTCOME, companions.args(vec![])).await?;
     }
     if outcomes.is_empty() {
         return Ok(Vec::new());

@@ -27,7 +27,8 @@ const CREDITS: Sql = batch!(
          OR credits.balance - r.spent >= credits.held - r.released + r.holds)"
 );
 
-/// Holds a credit for every claim that stands, and releases those of the outcomes that are new.
+/// Holds a credit for every message whose claim stands, and releases those of the outcomes that are
+/// new.
 pub(super) async fn credits(
     conn: &mut Conn,
     plan: &Plan<'_>,
@@ -37,7 +38,7 @@ pub(super) async fn credits(
     for claim in plan
         .claims
         .iter()
-        .filter(|claim| plan.metered.contains(&claim.tenant))
+        .filter(|claim| claim.what.lead.is_none() && plan.metered.contains(&claim.tenant))
     {
         moved.entry(claim.tenant).or_default().0 += 1;
     }

@@ -81,19 +81,88 @@ pub(super) async fn page(
             None => unreadable.push(mark.enrollment),
         }
     }
+    let mut ahead = match request.ahead_ms {
+        0 => Vec::new(),
+        ahead_ms => {
+            self::ahead(
+                conn,
+                tenant,
+                &rows,
+                read_to,
+                request.until.plus_ms(ahead_ms),
+            )
+            .await?
+        }
+    };
     let wanted = rows.iter().map(|row| row.enrollment.contact).collect();
     let contacts = contacts(conn, tenant, &wanted, request.sends_since).await?;
     // A contact that cannot be read takes its enrollments with it.
     let known: BTreeSet<ContactId> = contacts.iter().map(|contact| contact.id).collect();
     let strangers = rows.extract_if(.., |row| !known.contains(&row.enrollment.contact));
     unreadable.extend(strangers.map(|row| row.enrollment.id));
+    ahead.retain(|row| known.contains(&row.enrollment.contact));
     Ok(DuePage {
         rows,
+        ahead,
         contacts,
         read_to,
         next_after_at,
         unreadable,
     })
+}
+
+/// What touches of a page may bring forward: by the boletos of their contacts, so that nobody
+/// else's rows are walked. The limit is [`actors::ports::AHEAD_ROWS_MAX`].
+const AHEAD: Sql = batch!(
+    "SELECT e.next_at, e.id,
+         e.campaign_id, e.boleto_id, e.contact_id, e.done, e.occurrence, e.reminders,
+         e.after_at, e.step_no, e.touch_occurrence, e.slot_at, e.expires_at, e.try_no,
+         e.channel_tries, e.channel_from, e.next_at, b.reference, b.amount_centavos, b.due_on,
+         b.digitable_line, b.pix_code, b.payment_link
+     FROM ",
+    (1 "contact" "bigint", 2 "tenant" "bigint", 3 "campaign" "bigint", 4 "after_at" "bigint",
+     5 "after_id" "bigint", 6 "until_at" "bigint"),
+    "JOIN boletos b ON b.tenant_id = r.tenant AND b.contact_id = r.contact
+     JOIN enrollments e ON e.tenant_id = r.tenant AND e.boleto_id = b.id
+       AND e.campaign_id = r.campaign
+     WHERE e.state = 'active'
+       AND e.next_at <= r.until_at
+       AND (e.next_at > r.after_at OR (e.next_at = r.after_at AND e.id > r.after_id))
+     ORDER BY e.next_at, e.id
+     LIMIT 1000"
+);
+
+async fn ahead(
+    conn: &mut Conn,
+    tenant: TenantId,
+    rows: &[DueRow],
+    after: Mark,
+    until: Timestamp,
+) -> Result<Vec<DueRow>, StoreError> {
+    let of = |row: &DueRow| (row.enrollment.contact, row.enrollment.campaign);
+    let wanted: BTreeSet<(ContactId, CampaignId)> = rows.iter().map(of).collect();
+    let mut asked = Batch::default();
+    let place = (after.next_at.unix_ms(), after.enrollment.0);
+    for (contact, campaign) in wanted {
+        let cells = row![
+            contact.0,
+            tenant.0,
+            campaign.0,
+            place.0,
+            place.1,
+            until.unix_ms()
+        ];
+        asked.push(cells);
+    }
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ahead = Vec::new();
+    for row in conn.rows(&AHEAD, asked.args(vec![])).await? {
+        // One that cannot be read is met when it is due.
+        ahead.extend(read_placed(row)?.1);
+    }
+    Ok(ahead)
 }
 
 /// A row with its place; nothing when it says what no version writes.
@@ -201,7 +270,8 @@ const SUPPRESSED: Sql = batch!(
 /// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
 /// latest instant at which the hand-over may have begun; the index knows the claim's instant.
 const SENDS: Sql = batch!(
-    "SELECT a.contact_id, a.deadline_at, a.channel, a.boleto_id, a.campaign_id FROM ",
+    "SELECT a.contact_id, a.deadline_at, a.channel, a.boleto_id, a.campaign_id,
+         CAST(CASE WHEN a.lead IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "since_at" "bigint"),
     "JOIN attempts a ON a.tenant_id = r.tenant AND a.contact_id = r.contact
        AND a.claimed_at >= r.since_at - 60000 AND a.deadline_at >= r.since_at
@@ -244,6 +314,7 @@ pub(super) async fn contacts(
                 channel: row.parsed("channel")?,
                 boleto: BoletoId(row.int()?),
                 campaign: CampaignId(row.int()?),
+                merged: row.int()? == 1,
             });
         }
     }

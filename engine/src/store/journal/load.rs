@@ -12,7 +12,7 @@ use schedules::plan::Touch;
 use schedules::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use schedules::verdict::Feed;
 
-use crate::store::codec::{channels_of, claim_from_text, instant, small};
+use crate::store::codec::{channels_of, claim_from_text, instant, lead, small};
 use crate::store::conn::{Conn, Row};
 use crate::store::error::StoreError;
 use crate::store::sql::{Sql, args, both};
@@ -132,7 +132,7 @@ const NEWEST_CLAIM: Sql = both("SELECT max(claimed_at) FROM attempts WHERE tenan
 const UNSETTLED: Sql = both(
     "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
          a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
-         a.claimed_at, a.deadline_at, a.cursors
+         a.claimed_at, a.deadline_at, a.cursors, a.lead
      FROM attempts a
      WHERE a.tenant_id = $1
        AND a.claimed_at >= $2
@@ -143,7 +143,8 @@ const UNSETTLED: Sql = both(
 );
 
 /// A claim without outcome counts: the message may be on its way. It counts at its deadline, the
-/// latest instant at which the hand-over may have begun.
+/// latest instant at which the hand-over may have begun. A message about several boletos is one
+/// send, that of its lead.
 const TALLIES: Sql = both(
     "SELECT a.campaign_id, a.deadline_at / 60000, count(*)
      FROM attempts a
@@ -152,6 +153,7 @@ const TALLIES: Sql = both(
          AND o.step_no = a.step_no AND o.occurrence = a.occurrence AND o.try_no = a.try_no
      WHERE a.tenant_id = $1
        AND a.claimed_at >= $2
+       AND a.lead IS NULL
        AND (o.counts IS NULL OR o.counts = 1)
      GROUP BY a.campaign_id, a.deadline_at / 60000
      ORDER BY 1, 2",
@@ -224,6 +226,7 @@ fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
     let (slot_at, expires_at, from, to) = claim_from_text(&row.text()?)?;
     Ok(Claim {
         attempt,
+        lead: lead(&mut row)?,
         boleto,
         contact,
         campaign,
