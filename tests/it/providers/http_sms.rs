@@ -202,9 +202,40 @@ async fn an_evolution_api_gets_a_plain_text_with_its_key_in_the_header() {
     let body = json!({ "number": "5511987654301", "text": message_1.rendered.body });
     assert_eq!(asked.json(), body);
     let plain = |status| Deed::json(status, &json!({ "status": status }));
+    let bad = |message: Value| {
+        let answer = json!({
+            "status": 400, "error": "Bad Request", "response": { "message": message },
+        });
+        Deed::json(400, &answer)
+    };
+    let nobody = json!([{ "jid": "5511987654302@s.whatsapp.net", "exists": false }]);
+    let somebody = json!([{ "jid": "5511987654302@s.whatsapp.net", "exists": true }]);
     for (deed, outcome, health) in [
         (plain(201), Outcome::Unknown, Health::Failed),
-        (plain(400), rejected("evolution_400"), Health::Well),
+        (bad(nobody), rejected("evolution_400"), Health::Well),
+        // Its database failed after the message was sent, or its phone was not there.
+        (
+            bad(json!(["PrismaClientKnownRequestError: no"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (
+            bad(json!(["Error: Connection Closed"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (
+            bad(json!(["{\"exists\": false}"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (bad(somebody), Outcome::Unknown, Health::Failed),
+        (plain(400), Outcome::Unknown, Health::Failed),
+        (plain(408), Outcome::Unknown, Health::Failed),
+        (plain(302), Outcome::Unknown, Health::Broken),
+        (plain(308), Outcome::Unavailable, Health::Broken),
+        (plain(405), Outcome::Unavailable, Health::Broken),
+        (plain(413), rejected("evolution_413"), Health::Well),
         (plain(401), Outcome::Unavailable, Health::Broken),
         (plain(404), Outcome::Unavailable, Health::Broken),
         (plain(500), Outcome::Unknown, Health::Failed),
