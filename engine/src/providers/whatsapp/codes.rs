@@ -10,6 +10,8 @@ pub enum Action {
     Patience,
     /// The service does not work for now: the same may pass later.
     Unavailable,
+    /// It names no cause. With a status of the server's own fault the message may have left.
+    Unexplained,
     /// Too many messages to this contact: wait 4^X seconds, others may pass.
     PatiencePair,
     /// Meta wants no message to this contact for a day, and longer after every try.
@@ -32,7 +34,8 @@ pub enum Action {
 /// The codes, by what follows from them.
 const ACTIONS: &[(Action, &[u32])] = &[
     (Action::Patience, &[4, 80007, 130429, 133016]),
-    (Action::Unavailable, &[1, 2, 131000, 131016, 131057]),
+    (Action::Unavailable, &[2, 131016, 131057]),
+    (Action::Unexplained, &[1, 131000]),
     (Action::PatiencePair, &[131056]),
     (Action::HoldDay, &[131049]),
     (
@@ -78,6 +81,7 @@ mod tests {
         Some(match published {
             // Limits of the sender's own; the others are the service's fault.
             "retry_backoff" if [4, 80_007, 130_429, 133_016].contains(&code) => Action::Patience,
+            "retry_backoff" if [1, 131_000].contains(&code) => Action::Unexplained,
             "retry_backoff" => Action::Unavailable,
             "retry_pair_backoff" => Action::PatiencePair,
             "hold_24h" => Action::HoldDay,
