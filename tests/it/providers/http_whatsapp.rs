@@ -272,6 +272,32 @@ async fn a_portfolio_that_is_used_up_holds_further_contacts_and_what_did_not_beg
 }
 
 #[tokio::test]
+async fn values_that_do_not_fit_refuse_their_message_and_only_many_in_a_row_the_template() {
+    for code in [131_063, 132_005, 132_007, 132_008, 132_012] {
+        let gateway = Gateway::start();
+        let desk = desk(&gateway, "");
+        let refusal = rejected(&format!("whatsapp_{code}"));
+        for n in [1, 2] {
+            gateway.then(refused(400, code));
+            assert_eq!(desk.outcome(&whatsapp(n)).await, refusal);
+        }
+        gateway.then(taken());
+        assert_eq!(desk.outcome(&whatsapp(3)).await, accepted("wamid.HBgM"));
+        for n in [4, 5, 6] {
+            gateway.then(refused(400, code));
+            assert_eq!(desk.outcome(&whatsapp(n)).await, refusal);
+        }
+        assert_eq!((desk.begins(), gateway.asked().len()), (6, 6));
+        let stopped = desk.send(&whatsapp(7)).await;
+        assert_eq!(
+            (stopped.outcome, stopped.health),
+            (refusal, Health::Unasked)
+        );
+        assert_eq!(gateway.asked().len(), 6);
+    }
+}
+
+#[tokio::test]
 async fn who_blocks_the_sender_or_stops_its_messages_is_said_to_have_opted_out() {
     for code in [130_403, 131_050] {
         let gateway = Gateway::start();

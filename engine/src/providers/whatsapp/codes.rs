@@ -21,6 +21,9 @@ pub enum Action {
     Break,
     /// The template is no good as it is: none of its messages passes before its next version.
     StopTemplate,
+    /// The template is no good with what this message puts into it; without more such refusals that
+    /// is this message's fault alone.
+    DoubtTemplate,
     /// The template is paused for its quality: 3 hours, then 6.
     PauseTemplate,
     /// This contact cannot be reached here, or not now: another channel may.
@@ -46,9 +49,11 @@ const ACTIONS: &[(Action, &[u32])] = &[
     ),
     (
         Action::StopTemplate,
-        &[
-            131063, 132000, 132001, 132005, 132007, 132008, 132012, 132016, 132068, 132069,
-        ],
+        &[132000, 132001, 132016, 132068, 132069],
+    ),
+    (
+        Action::DoubtTemplate,
+        &[131063, 132005, 132007, 132008, 132012],
     ),
     (Action::PauseTemplate, &[132015]),
     // 130472 is an experiment of Meta's that the contact is part of; 131047 asks for a template
@@ -76,6 +81,9 @@ mod tests {
 
     const PUBLISHED: &str = include_str!("../../../../tests/fixtures/whatsapp_error_codes.json");
 
+    /// Those that depend on the values of one message.
+    const OF_VALUES: [u64; 5] = [131_063, 132_005, 132_007, 132_008, 132_012];
+
     /// What a published action asks of us; nothing for one that nobody thought of.
     fn expected(published: &str, code: u64) -> Option<Action> {
         Some(match published {
@@ -88,6 +96,7 @@ mod tests {
             "circuit_break_number" | "circuit_break_account" | "circuit_break_credentials" => {
                 Action::Break
             }
+            "template_fix" if OF_VALUES.contains(&code) => Action::DoubtTemplate,
             "template_fix" | "template_disabled" => Action::StopTemplate,
             "template_paused" => Action::PauseTemplate,
             // Blocked by the contact: as good as its word.

@@ -109,6 +109,7 @@ impl Whatsapp {
         match body::said(&reply.body) {
             Said::Taken(provider_ref) if reply.is_success() => {
                 self.limits.taken(&message.to);
+                self.templates.taken(message);
                 Outcome::Accepted { provider_ref }.into()
             }
             Said::Refused(code) => self.refused(message, reply, code),
@@ -138,6 +139,10 @@ impl Whatsapp {
             .into(),
             Action::Break => self.broken(message, code, Outcome::Unavailable),
             Action::StopTemplate => self.stop_template(message, code, None),
+            Action::DoubtTemplate if self.templates.doubt(message) => {
+                self.stop_template(message, code, None)
+            }
+            Action::DoubtTemplate => self.odd(message, code),
             Action::PauseTemplate => self.stop_template(message, code, Some(PAUSE_MS)),
             Action::NextChannel => rejected_with(code).into(),
             Action::OptOut => {
