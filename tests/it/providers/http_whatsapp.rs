@@ -272,6 +272,48 @@ async fn a_portfolio_that_is_used_up_holds_further_contacts_and_what_did_not_beg
 }
 
 #[tokio::test]
+async fn what_was_certainly_not_taken_uses_no_place_of_the_portfolio() {
+    let gateway = Gateway::start();
+    for deed in [
+        refused(400, 131_026),
+        refused(400, 130_429),
+        refused(400, 131_049),
+        refused(401, 190),
+        Deed::Answer(404, Vec::new(), "<html>".to_owned()),
+    ] {
+        gateway.then(deed);
+    }
+    // Of these, Meta may have taken one, and waits for the other.
+    gateway.then(refused(500, 131_000));
+    gateway.then(refused(400, 131_056));
+    let desk = desk(&gateway, "contacts_max = 2");
+    for n in 1..=7 {
+        desk.outcome(&whatsapp(n)).await;
+    }
+    assert_eq!(gateway.asked().len(), 7);
+    let outcome = desk.outcome(&whatsapp(8)).await;
+    assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+    assert_eq!(gateway.asked().len(), 7);
+}
+
+#[tokio::test]
+async fn a_contact_that_meta_protects_gets_no_other_message_that_day_and_others_do() {
+    let gateway = Gateway::start();
+    gateway.then(refused(400, 131_049));
+    gateway.always(taken());
+    let desk = desk(&gateway, "");
+    desk.outcome(&whatsapp(1)).await;
+    let mut another = whatsapp(1);
+    another.attempt.reminder.step_no += 1;
+    let Outcome::Held { for_ms, .. } = desk.outcome(&another).await else {
+        panic!("it was not held");
+    };
+    assert!(for_ms > DAY_MS);
+    assert_eq!(desk.outcome(&whatsapp(2)).await, accepted("wamid.HBgM"));
+    assert_eq!((desk.begins(), gateway.asked().len()), (2, 2));
+}
+
+#[tokio::test]
 async fn values_that_do_not_fit_refuse_their_message_and_only_many_in_a_row_the_template() {
     for code in [131_063, 132_005, 132_007, 132_008, 132_012] {
         let gateway = Gateway::start();

@@ -132,11 +132,15 @@ impl Whatsapp {
                 retry_after_ms: Some(self.limits.pair_refused(&message.to)),
             }
             .into(),
-            Action::HoldDay => Outcome::Held {
-                for_ms: HOLD_MS,
-                code: named(code),
+            Action::HoldDay => {
+                let now_ms = self.clock.monotonic_ms();
+                self.limits.hold(&message.to, HOLD_MS, now_ms);
+                Outcome::Held {
+                    for_ms: HOLD_MS,
+                    code: named(code),
+                }
+                .into()
             }
-            .into(),
             Action::Break => self.broken(message, code, Outcome::Unavailable),
             Action::StopTemplate => self.stop_template(message, code, None),
             Action::DoubtTemplate if self.templates.doubt(message) => {
@@ -215,11 +219,24 @@ impl Provider for Whatsapp {
             }
             begins
         };
-        match self.egress.send(self.call(message), &begin).await {
-            Ok(reply) => self.judge(message, &reply),
-            Err(failure) => failure.outcome().into(),
+        let (answer, is_pair) = match self.egress.send(self.call(message), &begin).await {
+            Ok(reply) => (self.judge(message, &reply), is_pair_refused(&reply)),
+            Err(failure) => (failure.outcome().into(), false),
+        };
+        // With its place the wait of a refused pair would go.
+        let counts = matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Unknown);
+        if !counts && !is_pair {
+            place.give_back();
         }
+        answer
     }
+}
+
+fn is_pair_refused(reply: &Reply) -> bool {
+    let Said::Refused(code) = body::said(&reply.body) else {
+        return false;
+    };
+    action_of(code) == Some(Action::PatiencePair)
 }
 
 fn rejected(code: &str) -> Outcome {
