@@ -135,7 +135,7 @@ impl Smtp {
             return Err(Broken::Closed.into());
         }
         if !rcpt.is(2) {
-            return Err(NotReady::Refused(rcpt.refusal()));
+            return Err(NotReady::Refused(rcpt.refusal_of_recipient()));
         }
         Ok(())
     }
