@@ -135,6 +135,15 @@ fn link(mail: &Mail) -> String {
 #[test]
 fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
     let story = Story::begin(SmtpServer::start(Protection::Starttls));
+    let others = format!(
+        "reference;name;phone;email;due_on;amount\n\
+         NF-8;Célio Rocha;11987651234;Celia@example.com;{due};10,00\n\
+         NF-9;Ana Lima;11987651235;ana@example.com;{due};10,00\n",
+        due = today_plus(90)
+    );
+    ok(&story
+        .client
+        .upload(&story.at("/boletos"), "others", &others));
     let sms = story.client.put(&story.at("/senders"), &sender("sms"));
     assert_eq!(sms.status, 422, "{}", sms.text);
     assert!(
@@ -185,13 +194,22 @@ fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     for _ in 0..2 {
         let left = anyone.ask("POST", &link, &form, b"List-Unsubscribe=One-Click");
-        assert_eq!((left.status, suppressed()), (200, 1), "{}", left.text);
+        // Whoever has the same address reads the same mail, under whatever phone.
+        assert_eq!((left.status, suppressed()), (200, 2), "{}", left.text);
         assert!(
             left.text.contains("você não receberá mais"),
             "{}",
             left.text
         );
     }
+    let stored = |sql| story.engine.numbers(sql);
+    assert_eq!(
+        stored("SELECT count(*) FROM inbox WHERE source = 'unsubscribe'"),
+        1
+    );
+    let barred = "SELECT count(*) FROM suppressions s JOIN contacts c ON c.id = s.contact_id
+        WHERE s.channel = 'email' AND c.email_canonical = 'celia@example.com'";
+    assert_eq!(stored(barred), 2);
     let log = story.log();
     for secret in ["celia", "Célia", PASSWORD, KEY, link.as_str()] {
         assert!(!log.contains(secret), "{log}");
