@@ -81,15 +81,16 @@ impl Smtp {
         letter::write(message, &self.settings, links, self.clock.now())
     }
 
-    /// Gets to where the server waits for the content, or says what came in between.
-    async fn ready(&self, letter: &Letter) -> Result<Session, Answer> {
+    /// Gets to where the server waits for the content, or says what came in between. The caller gives
+    /// up after `within`.
+    async fn ready(&self, letter: &Letter, within: Duration) -> Result<Session, Answer> {
         while let Some(session) = self.pool.take() {
             // The server may have hung up on any line that was kept.
             if let Some(found) = self.addressed(session, letter).await {
                 return found;
             }
         }
-        let session = match self.dialler.dial().await {
+        let session = match self.dialler.dial(within).await {
             Ok(line) => Session::on(line),
             Err(why) => return Err(no_line(&why)),
         };
@@ -185,8 +186,8 @@ impl Provider for Smtp {
         let Ok(Some(_turn)) = timeout(TURN_MAX, self.pool.turn()).await else {
             return abandoned(Abandoned::TooLate);
         };
-        let ready = timeout(self.patience(message), self.ready(&letter));
-        let session = match ready.await {
+        let within = self.patience(message);
+        let session = match timeout(within, self.ready(&letter, within)).await {
             Ok(Ok(session)) => session,
             Ok(Err(answer)) => return answer,
             Err(_) => return Outcome::Unavailable.into(),
