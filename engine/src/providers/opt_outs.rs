@@ -90,7 +90,10 @@ impl Said {
             () = last => false,
         };
         if !is_told {
-            tracing::error!(code = NOT_TOLD, "the store took no opt-out in time before the end");
+            tracing::error!(
+                code = NOT_TOLD,
+                "the store took no opt-out in time before the end"
+            );
         }
         while let Ok(opt_out) = self.0.try_recv() {
             not_told(opt_out.attempt);

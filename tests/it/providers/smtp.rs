@@ -363,16 +363,25 @@ async fn a_stop_while_the_content_is_waited_for_leaves_nothing_and_the_next_gets
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_ready_before_the_claim_ends_has_failed() {
-    for stage in [Stage::Banner, Stage::Rcpt, Stage::Data] {
+async fn a_server_that_is_not_ready_before_the_claim_ends_has_failed_if_it_had_its_time() {
+    let failed = || (Outcome::Unavailable, Health::Failed, 0);
+    let too_late = Outcome::Abandoned {
+        why: Abandoned::TooLate,
+    };
+    for (stage, left_ms, expected) in [
+        (Stage::Banner, 1_500, failed()),
+        (Stage::Rcpt, 1_500, failed()),
+        (Stage::Data, 1_500, failed()),
+        // Our own queue had all of its time.
+        (Stage::Banner, 300, (too_late, Health::Unasked, 0)),
+    ] {
         let server = SmtpServer::start(Protection::None);
         server.fault(stage, Fault::Silence);
         let smtp = smtp(&server, &[]);
         let mut message = anyone();
-        message.deadline_at = SystemClock::start().now().plus_ms(300);
+        message.deadline_at = SystemClock::start().now().plus_ms(left_ms);
         let told = tokio::time::timeout(Duration::from_secs(4), send(&smtp, &message)).await;
-        let failed = (Outcome::Unavailable, Health::Failed, 0);
-        assert_eq!(told, Ok(failed), "{stage:?}");
+        assert_eq!(told, Ok(expected), "{stage:?} {left_ms}");
     }
 }
 

@@ -36,11 +36,7 @@ pub(super) struct Line {
 impl Line {
     /// Connects, with TLS where the endpoint asks for it; no byte of HTTP is written.
     /// The caller gives up after `within`.
-    pub(super) async fn open(
-        endpoint: &Endpoint,
-        tls: &Tls,
-        within: Duration,
-    ) -> io::Result<Self> {
+    pub(super) async fn open(endpoint: &Endpoint, tls: &Tls, within: Duration) -> io::Result<Self> {
         let host = endpoint.bare_host();
         let stream = connect(host, endpoint.port(), within).await?;
         stream.set_nodelay(true)?;

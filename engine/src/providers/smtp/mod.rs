@@ -31,6 +31,9 @@ use crate::unsubscribe::Links;
 
 /// How long a message waits for others to leave it a connection. A claim lasts hardly longer.
 const TURN_MAX: Duration = Duration::from_secs(2);
+/// What a server has at the least before it is said to have failed: where less was left of the
+/// claim, it was our own queue that took too long.
+const FAIR_MIN: Duration = Duration::from_secs(1);
 /// The server ends the connection (RFC 5321, section 3.8).
 const CLOSING: u16 = 421;
 
@@ -174,6 +177,11 @@ impl Smtp {
         let left_ms = u64::try_from(left_ms).unwrap_or_default();
         Duration::from_millis(left_ms.min(self.settings.ready_timeout_ms))
     }
+
+    fn is_fair(&self, within: Duration) -> bool {
+        let asked = Duration::from_millis(self.settings.ready_timeout_ms);
+        within >= asked.min(FAIR_MIN)
+    }
 }
 
 #[async_trait]
@@ -190,6 +198,7 @@ impl Provider for Smtp {
         let session = match timeout(within, self.ready(&letter, within)).await {
             Ok(Ok(session)) => session,
             Ok(Err(answer)) => return answer,
+            Err(_) if !self.is_fair(within) => return abandoned(Abandoned::TooLate),
             Err(_) => return Outcome::Unavailable.into(),
         };
         // Nothing is waited for from here to the first byte of the content.
