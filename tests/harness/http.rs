@@ -167,6 +167,16 @@ impl Client {
         self.send_json("PUT", path, body)
     }
 
+    /// Launches the campaign at a path by what it would come to.
+    ///
+    /// # Panics
+    /// As [`Client::ask`].
+    pub fn launch(&self, campaign: &str, id: &str) -> Answer {
+        let estimate = self.post(&format!("{campaign}/estimate"), &serde_json::json!({}));
+        let confirmed = serde_json::json!({ "id": id, "estimate": estimate.json()["estimate"] });
+        self.post(&format!("{campaign}/launch"), &confirmed)
+    }
+
     /// Posts a file of boletos.
     pub fn upload(&self, path: &str, key: &str, csv: &str) -> Answer {
         let headers = [("Content-Type", "text/csv"), ("Idempotency-Key", key)];

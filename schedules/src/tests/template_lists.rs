@@ -17,6 +17,7 @@ fn template(channel: Channel, body: &str, variables: &[Variable]) -> Template {
         body: body.to_owned(),
         variables: variables.to_vec(),
         ttl_ms: HOUR_MS,
+        approved: Default::default(),
     }
 }
 
@@ -113,7 +114,7 @@ fn a_list_takes_in_nothing_that_could_harm_its_reader() {
 
 #[test]
 fn a_list_that_is_too_long_is_refused_and_not_cut() {
-    let boletos: Vec<Listed<'_>> = (0..11).map(|_| listed("NF-7", 100)).collect();
+    let boletos: Vec<Listed<'_>> = (0..12).map(|_| listed("NF-7", 100)).collect();
     let too_long = Err(TemplateError::TextTooLong);
     let variable = Variable::BoletosWithLines;
     assert_eq!(list(Channel::Whatsapp, variable, &boletos), too_long);

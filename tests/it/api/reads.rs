@@ -82,8 +82,7 @@ fn sent() -> (Engine, Home, String) {
     let (tenant, client, campaign) = ready(&engine);
     let home = Home::of(&client, &tenant);
     home.upload("file", &[row(1, &today_plus(20)), row(2, &today_plus(25))]);
-    let launch = home.at(&format!("/campaigns/{campaign}/launch"));
-    ok(&client.post(&launch, &json!({ "id": "go" })));
+    ok(&client.launch(&home.at(&format!("/campaigns/{campaign}")), "go"));
     let sent = || engine.numbers("SELECT count(*) FROM outcomes WHERE kind = 'accepted'") == 1;
     assert!(binary::observe(LOOKS_MAX, sent), "nothing was sent");
     (engine, home, campaign)

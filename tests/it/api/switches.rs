@@ -1,4 +1,4 @@
-//! The kill switches of a channel and of the whole engine, over HTTP.
+//! Who a tenant is, and the kill switches of a channel and of the whole engine, over HTTP.
 
 use serde_json::json;
 
@@ -34,6 +34,27 @@ fn a_channel_is_held_and_freed_by_whoever_may_say_so() {
         ok(&facts.post(&at("sms/pause"), &said("p")))["outcome"],
         "duplicate"
     );
+}
+
+#[test]
+fn a_tenant_says_who_it_is_and_its_contacts_read_it_whole() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let client = engine.of(&tenant, "manage,read");
+    let at = format!("/v1/tenants/{tenant}");
+    assert_eq!(ok(&client.get(&at))["document"], "12.ABC.345/01DE-35");
+    let who = json!({
+        "name": "Escola Boreal", "document": "11222333000181", "address": "Rua A 1, Recife, PE",
+    });
+    let put = client.put(&format!("{at}/profile"), &who);
+    assert_eq!(ok(&put)["changed"], true);
+    let shown = ok(&client.get(&at));
+    assert_eq!(shown["name"], "Escola Boreal");
+    assert_eq!(shown["document"], "11.222.333/0001-81");
+    assert_eq!(shown["address"], "Rua A 1, Recife, PE");
+    let two_lines = json!({ "name": "Escola", "address": "Rua A\nRecife" });
+    let refused = client.put(&format!("{at}/profile"), &two_lines);
+    assert_eq!(refused.status, 422, "{}", refused.text);
 }
 
 #[test]

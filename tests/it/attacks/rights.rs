@@ -33,7 +33,10 @@ fn nothing_of_another_tenant_is_found_by_its_ids_anywhere() {
     }
     // By ids below the thief's own tenant.
     let said = json!({ "id": "a" });
-    for act in ["launch", "pause", "resume", "archive"] {
+    let launch = home(&format!("/campaigns/{id}/launch"));
+    let confirmed = json!({ "id": "a", "estimate": "0".repeat(64) });
+    expect(&thief.post(&launch, &confirmed), 404, "not_found");
+    for act in ["pause", "resume", "archive"] {
         let answer = thief.post(&home(&format!("/campaigns/{id}/{act}")), &said);
         expect(&answer, 404, "not_found");
     }

@@ -190,7 +190,7 @@ fn what_a_header_says_of_the_caller_or_the_method_is_not_believed() {
         ..engine.admin.clone()
     };
     let tenant = engine.tenant();
-    let path = format!("/v1/tenants/{tenant}/rules");
+    let path = format!("/v1/tenants/{tenant}/credits");
     let overrides = [
         ("X-HTTP-Method-Override", "PUT"),
         ("X-Method-Override", "PUT"),

@@ -91,8 +91,8 @@ impl Engine {
         let report = ok(self.admin.upload(&at("/boletos"), "file-1", &csv));
         assert_eq!(report["accepted"], 1, "{report}");
         let campaign = campaign.as_str().expect("an id");
-        let launch = at(&format!("/campaigns/{campaign}/launch"));
-        ok(self.admin.post(&launch, &json!({ "id": "launch-1" })));
+        let campaign = at(&format!("/campaigns/{campaign}"));
+        ok(self.admin.launch(&campaign, "launch-1"));
         path
     }
 

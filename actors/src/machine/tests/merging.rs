@@ -136,7 +136,7 @@ fn a_boleto_alone_has_the_ordinary_text() {
     let (changes, effects) = tick(&mut machine, at(7, 9, 0));
     assert_eq!(claims(&changes)[0].lead, None);
     let body = &messages(&effects)[0].rendered.body;
-    assert_eq!(body, "Olá Maria, R$ 123,45 vence em 10/11/2026.");
+    assert!(body.starts_with("Olá Maria, R$ 123,45 vence em 10/11/2026. "));
 }
 
 #[test]

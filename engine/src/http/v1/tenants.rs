@@ -138,7 +138,8 @@ fn formatted(document: Option<&str>) -> Result<Option<String>, Problem> {
     let document = document.map(Document::parse).transpose();
     let document =
         document.map_err(|_| Problem::invalid("the document is neither a CPF nor a CNPJ"))?;
-    Ok(document.map(|document| document.to_string()))
+    // Contacts read it whole: its plain text is masked.
+    Ok(document.map(|document| document.formatted()))
 }
 
 /// Who a tenant is for its contacts.

@@ -98,8 +98,8 @@ impl Story {
         });
         let created = ok(&self.client.post(&self.at("/campaigns"), &campaign));
         let id = created["id"].as_str().expect("an id");
-        let launch = self.at(&format!("/campaigns/{id}/launch"));
-        ok(&self.client.post(&launch, &json!({ "id": "launch" })));
+        let campaign = self.at(&format!("/campaigns/{id}"));
+        ok(&self.client.launch(&campaign, "launch"));
     }
 
     fn await_outcome(&self, condition: &str) {

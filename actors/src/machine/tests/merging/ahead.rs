@@ -66,7 +66,7 @@ fn a_touch_that_was_brought_forward_comes_back_to_its_own_slot() {
     );
     let (_, effects) = tick(&mut machine, later);
     let body = &messages(&effects)[0].rendered.body;
-    assert_eq!(body, "Olá Maria, R$ 123,45 vence em 10/11/2026.");
+    assert!(body.starts_with("Olá Maria, R$ 123,45 vence em 10/11/2026. "));
 }
 
 fn admit_ahead(machine: &mut Machine) {
