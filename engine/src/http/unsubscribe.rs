@@ -2,7 +2,7 @@
 //!
 //! To look changes nothing: mail servers follow links to see where they lead. A mailbox provider
 //! posts in its user's name (RFC 8058), and so does the form on the page. Whoever has a link can
-//! post it for ever: what was said within the hour and still holds is answered and not stored again.
+//! post it for ever: what was said within the hour and still holds is not stored again.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{

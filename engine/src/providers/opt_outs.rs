@@ -74,8 +74,8 @@ impl Said {
         self.0.recv().await
     }
 
-    /// Tells the doors of every opt-out, until `end` comes: then of those that were said before, for
-    /// some seconds at the most.
+    /// Tells the doors of every opt-out, until `end` comes: then of those that were said before,
+    /// for some seconds at the most.
     pub async fn tell(mut self, doors: Doors, clock: Arc<dyn Clock>, end: oneshot::Receiver<()>) {
         let (ends, ended) = oneshot::channel();
         let (clock, doors) = (&*clock, &doors);

@@ -201,6 +201,15 @@ async fn an_evolution_api_gets_a_plain_text_with_its_key_in_the_header() {
     assert_eq!(asked.header("apikey"), Some("ch4ve"));
     let body = json!({ "number": "5511987654301", "text": message_1.rendered.body });
     assert_eq!(asked.json(), body);
+}
+
+#[tokio::test]
+async fn an_evolution_api_that_names_nobody_may_have_sent() {
+    let gateway = Gateway::start();
+    let desk = Desk::of(&format!(
+        "kind = \"evolution\"\nurl = \"{}\"\ninstance = \"um\"\napikey = \"ch4ve\"\n",
+        gateway.url()
+    ));
     let plain = |status| Deed::json(status, &json!({ "status": status }));
     let bad = |message: Value| {
         let answer = json!({

@@ -9,6 +9,10 @@ use tests::smtp::{Fault, Mail, PASSWORD, Protection, SmtpServer, Stage, USERNAME
 
 use crate::api::{Engine, no_rules, ok, today_plus};
 
+/// The opt-outs by links, and the contacts with the address that have none of its e-mails.
+const TOLD: &str = "SELECT count(*) FROM inbox WHERE source = 'unsubscribe'";
+const BARRED: &str = "SELECT count(*) FROM suppressions s JOIN contacts c ON c.id = s.contact_id
+    WHERE s.channel = 'email' AND c.email_canonical = 'celia@example.com'";
 const LOOKS_MAX: u64 = 20_000;
 const KEY: &str = "uma-chave-de-trinta-e-dois-bytes!";
 
@@ -75,6 +79,18 @@ impl Story {
         self.put("/templates", &template);
     }
 
+    /// Uploads a boleto of another contact with the address that is written to, and one of a contact
+    /// without it.
+    fn share_the_address(&self) {
+        let others = format!(
+            "reference;name;phone;email;due_on;amount\n\
+             NF-8;Célio Rocha;11987651234;Celia@example.com;{due};10,00\n\
+             NF-9;Ana Lima;11987651235;ana@example.com;{due};10,00\n",
+            due = today_plus(90)
+        );
+        ok(&self.client.upload(&self.at("/boletos"), "others", &others));
+    }
+
     /// Uploads a boleto whose reminder is due at once, and launches its campaign.
     fn remind(&self) {
         let due = today_plus(20);
@@ -135,15 +151,7 @@ fn link(mail: &Mail) -> String {
 #[test]
 fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
     let story = Story::begin(SmtpServer::start(Protection::Starttls));
-    let others = format!(
-        "reference;name;phone;email;due_on;amount\n\
-         NF-8;Célio Rocha;11987651234;Celia@example.com;{due};10,00\n\
-         NF-9;Ana Lima;11987651235;ana@example.com;{due};10,00\n",
-        due = today_plus(90)
-    );
-    ok(&story
-        .client
-        .upload(&story.at("/boletos"), "others", &others));
+    story.share_the_address();
     let sms = story.client.put(&story.at("/senders"), &sender("sms"));
     assert_eq!(sms.status, 422, "{}", sms.text);
     assert!(
@@ -203,13 +211,7 @@ fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
         );
     }
     let stored = |sql| story.engine.numbers(sql);
-    assert_eq!(
-        stored("SELECT count(*) FROM inbox WHERE source = 'unsubscribe'"),
-        1
-    );
-    let barred = "SELECT count(*) FROM suppressions s JOIN contacts c ON c.id = s.contact_id
-        WHERE s.channel = 'email' AND c.email_canonical = 'celia@example.com'";
-    assert_eq!(stored(barred), 2);
+    assert_eq!((stored(TOLD), stored(BARRED)), (1, 2));
     let log = story.log();
     for secret in ["celia", "Célia", PASSWORD, KEY, link.as_str()] {
         assert!(!log.contains(secret), "{log}");
