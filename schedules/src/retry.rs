@@ -37,6 +37,7 @@ impl RetryPolicy {
     /// moved by up to 20 % either way, by a hash of `jitter_seed`. A wait that the provider asked
     /// for counts, too, but no further than between the doubled wait and twice that: a provider
     /// neither hurries the engine nor puts it to sleep. It is then never shortened by the jitter.
+    /// What is asked for beyond all waits is no retry: [`RetryPolicy::is_beyond`] tells.
     /// Nothing is returned when the tries are used up.
     pub fn next_at(
         &self,
@@ -56,6 +57,12 @@ impl RetryPolicy {
             None => base_ms - fifth_ms + jitter_ms,
         };
         Some(now.plus_ms(wait_ms))
+    }
+
+    /// Says whether a wait that a provider asked for, in milliseconds, is longer than any of this
+    /// policy, and no trifle: to try before it is over is known to be in vain.
+    pub fn is_beyond(&self, asked_ms: i64) -> bool {
+        asked_ms > self.longest_ms.max(MINUTE_MS)
     }
 
     fn base_ms(&self, try_no: u16) -> i64 {

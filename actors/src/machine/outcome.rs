@@ -68,6 +68,11 @@ impl<'m> Draft<'m> {
                 why: Abandoned::CircuitOpen,
             } => self.wait_for_provider(claim),
             Outcome::Abandoned { .. } => self.put_off(claim),
+            Outcome::Throttled {
+                retry_after_ms: Some(asked_ms),
+            } if self.machine.walks.tenant().retry.is_beyond(*asked_ms) => {
+                self.wait_out(claim, *asked_ms);
+            }
             Outcome::Throttled { retry_after_ms } => self.retry(claim, *retry_after_ms),
             Outcome::Held { for_ms, .. } => self.wait_out(claim, *for_ms),
             Outcome::Unavailable => self.retry(claim, None),

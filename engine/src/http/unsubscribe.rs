@@ -1,21 +1,30 @@
 //! `/u/…`: where the links of messages lead. The link is all that whoever comes needs.
 //!
 //! To look changes nothing: mail servers follow links to see where they lead. A mailbox provider
-//! posts in its user's name (RFC 8058), and so does the form on the page.
+//! posts in its user's name (RFC 8058), and so does the form on the page. Whoever has a link can
+//! post it for ever: what was said within the hour and still holds is not stored again.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, RETRY_AFTER,
 };
 use actix_web::{HttpResponse, web};
+use schedules::channel::Channel;
+use schedules::contact::EmailAddress;
+use schedules::time::{HOUR_MS, Timestamp};
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::server::Api;
 use crate::doors::Told;
 use crate::facts::{ContactName, Fact, Saying};
+use crate::store::StoreError;
+use crate::store::reads::ContactRow;
 use crate::unsubscribe::Whose;
 
+/// For how long an opt-out that holds need not be stored again, in milliseconds; after that a newer
+/// word is one, since an opt-in that was said before it takes nothing back.
+const FRESH_MS: i64 = HOUR_MS;
 /// Who says it, for the audit.
 const SOURCE: &str = "unsubscribe";
 /// A page loads nothing, and its form leads back here.
@@ -51,6 +60,14 @@ async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
         return page(StatusCode::NOT_FOUND, NO_LINK);
     };
     let now = api.clock.now();
+    let contact = match api.store.contact(whose.tenant, whose.contact).await {
+        Ok(contact) => contact,
+        Err(StoreError::Absent { .. }) => return page(StatusCode::NOT_FOUND, NO_LINK),
+        Err(error) => return later(&error),
+    };
+    if has_just_left(&contact, whose.channel, now) {
+        return page(StatusCode::OK, DONE);
+    }
     let fact = Fact {
         tenant: whose.tenant,
         // Of its own each time: who came back by an opt-in may leave again by the same link.
@@ -59,7 +76,7 @@ async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
         occurred_at: now,
         received_at: now,
         saying: Saying::ContactOptedOut {
-            contact: ContactName::Id(whose.contact),
+            contact: name(&contact, whose.channel),
             channel: Some(whose.channel),
         },
     };
@@ -71,12 +88,32 @@ async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
             page(StatusCode::NOT_FOUND, NO_LINK)
         }
         Ok(Ok(Some(_))) => page(StatusCode::OK, DONE),
-        Ok(Err(error)) => {
-            tracing::error!(code = error.code(), %error, "opt-out by link failed");
-            page(StatusCode::SERVICE_UNAVAILABLE, LATER)
-        }
+        Ok(Err(error)) => later(&error),
         Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, LATER),
     }
+}
+
+fn has_just_left(contact: &ContactRow, channel: Channel, now: Timestamp) -> bool {
+    let mut suppressed = contact.suppressed.iter();
+    suppressed.any(|(barred, since)| *barred == channel && now.since(*since) < FRESH_MS)
+}
+
+/// Names who leaves. An e-mail speaks to everyone who reads its address: the others of the tenant
+/// who have it as well are left alone, too.
+fn name(contact: &ContactRow, channel: Channel) -> ContactName {
+    let email = contact
+        .email
+        .as_deref()
+        .filter(|_| channel == Channel::Email);
+    match email.map(EmailAddress::parse) {
+        Some(Ok(email)) => ContactName::Point(email.identity().to_owned()),
+        _ => ContactName::Id(contact.id),
+    }
+}
+
+fn later(error: &StoreError) -> HttpResponse {
+    tracing::error!(code = error.code(), %error, "opt-out by link failed");
+    page(StatusCode::SERVICE_UNAVAILABLE, LATER)
 }
 
 fn whose(api: &Api, token: &str) -> Option<Whose> {

@@ -2,7 +2,8 @@
 //!
 //! Source: EvolutionAPI/evolution-api, `POST /message/sendText/{instance}`. It is no official way:
 //! numbers can be banned, and whether an error of the server came before or after the message left
-//! nobody knows.
+//! nobody knows: it answers 400 when the number has no WhatsApp, when its phone is not there, and
+//! when its database failed after the message was sent.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
 use schedules::channel::Channel;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::egress::{Call, Egress, Reply, escaped};
 use super::provider::{Answer, BROKEN, Health, Provider};
@@ -78,21 +79,24 @@ impl Evolution {
                 retry_after_ms: reply.retry_after_ms,
             }
             .into(),
-            // 404: the instance is not there.
-            status @ (401 | 403 | 404) => {
-                let (provider, tenant) = (&self.name, message.tenant);
-                tracing::error!(
-                    code = BROKEN, provider, %tenant, status, "instance or key is refused"
-                );
-                Answer::broken(Outcome::Unavailable)
-            }
-            // 400 says that the number has no WhatsApp, in words that change.
-            status @ 300..=499 => Outcome::Rejected {
-                code: format!("evolution_{status}"),
-            }
-            .into(),
+            400 if !is_nobody(&reply.body) => Outcome::Unknown.into(),
+            408 => Outcome::Unknown.into(),
+            status @ 300..=499 => match reply.refusal_of_us() {
+                // 404: the instance is not there.
+                Some(outcome) => self.broken(message, status, outcome),
+                None => Outcome::Rejected {
+                    code: format!("evolution_{status}"),
+                }
+                .into(),
+            },
             _ => Outcome::Unknown.into(),
         }
+    }
+
+    fn broken(&self, message: &HandOver, status: u16, outcome: Outcome) -> Answer {
+        let (provider, tenant) = (&self.name, message.tenant);
+        tracing::error!(code = BROKEN, provider, %tenant, status, "instance or key is refused");
+        Answer::broken(outcome)
     }
 }
 
@@ -112,4 +116,14 @@ impl Provider for Evolution {
             Err(failure) => failure.outcome().into(),
         }
     }
+}
+
+/// Says whether a refusal is of a number without WhatsApp: that was looked up before anything was
+/// sent, and is the only one that was.
+fn is_nobody(body: &[u8]) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return false;
+    };
+    let found = body["response"]["message"].as_array();
+    found.is_some_and(|found| found.iter().any(|one| one["exists"] == Value::Bool(false)))
 }

@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod circuit;
+mod connect;
 pub mod egress;
 pub mod evolution;
 pub mod http_sms;

@@ -22,6 +22,8 @@ const WAITING_MAX: usize = 1_024;
 const PAUSE_MS: i64 = 1_000;
 /// How often one is told before it is left to the contact's next message.
 const TRIES_MAX: u32 = 10;
+/// How long the end of the engine waits for those that were said before it, in milliseconds.
+const LAST_MS: i64 = 5_000;
 /// The code under which the runbook explains that one was not told.
 const NOT_TOLD: &str = "RG-PROVIDER-013";
 
@@ -72,22 +74,46 @@ impl Said {
         self.0.recv().await
     }
 
-    /// Tells the doors of every opt-out, until `end` comes: then of those that were said before.
+    /// Tells the doors of every opt-out, until `end` comes: then of those that were said before,
+    /// for some seconds at the most.
     pub async fn tell(mut self, doors: Doors, clock: Arc<dyn Clock>, end: oneshot::Receiver<()>) {
+        let (ends, ended) = oneshot::channel();
+        let (clock, doors) = (&*clock, &doors);
+        let last = async {
+            // Also when whoever would say it is gone.
+            let _ = end.await;
+            drop::<oneshot::Sender<()>>(ends);
+            clock.elapse(LAST_MS).await;
+        };
+        let is_told = tokio::select! {
+            () = self.tell_until(doors, clock, ended) => true,
+            () = last => false,
+        };
+        if !is_told {
+            tracing::error!(
+                code = NOT_TOLD,
+                "the store took no opt-out in time before the end"
+            );
+        }
+        while let Ok(opt_out) = self.0.try_recv() {
+            not_told(opt_out.attempt);
+        }
+    }
+
+    async fn tell_until(&mut self, doors: &Doors, clock: &dyn Clock, end: oneshot::Receiver<()>) {
         let mut end = std::pin::pin!(end);
         loop {
             tokio::select! {
                 opt_out = self.next() => match opt_out {
-                    Some(opt_out) => tell_one(&doors, &*clock, opt_out).await,
+                    Some(opt_out) => tell_one(doors, clock, opt_out).await,
                     None => return,
                 },
-                // Also when whoever would say it is gone.
                 _ = &mut end => break,
             }
         }
         self.0.close();
         while let Some(opt_out) = self.next().await {
-            tell_one(&doors, &*clock, opt_out).await;
+            tell_one(doors, clock, opt_out).await;
         }
     }
 }

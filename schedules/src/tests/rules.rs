@@ -206,6 +206,23 @@ fn a_provider_neither_hurries_a_retry_nor_puts_it_to_sleep() {
 }
 
 #[test]
+fn a_wait_is_beyond_a_policy_when_none_of_its_own_is_as_long_and_it_is_no_trifle() {
+    for (longest_ms, asked_ms, expected) in [
+        (900_000, 900_000, false),
+        (900_000, 900_001, true),
+        (1_000, 60_000, false),
+        (1_000, 60_001, true),
+        (i64::MAX, i64::MAX, false),
+    ] {
+        let policy = RetryPolicy {
+            longest_ms,
+            ..RetryPolicy::default()
+        };
+        assert_eq!(policy.is_beyond(asked_ms), expected, "{asked_ms}");
+    }
+}
+
+#[test]
 fn no_policy_makes_the_wait_overflow_or_vanish() {
     for (first_ms, longest_ms) in [(i64::MAX, i64::MAX), (0, 0), (-1, -1), (i64::MIN, i64::MAX)] {
         let policy = RetryPolicy {

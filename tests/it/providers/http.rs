@@ -204,14 +204,14 @@ fn call() -> Call {
 }
 
 #[tokio::test]
-async fn a_redirection_is_a_refusal_and_is_not_followed() {
+async fn a_redirection_refuses_us_and_is_not_followed() {
     let (gateway, trap) = (Gateway::start(), Gateway::start());
     trap.always(taken("trapped"));
     for status in [301, 302, 303, 307, 308] {
         gateway.then(Deed::with_header(status, "Location", &trap.url()));
         let desk = desk(&gateway.url(), "");
-        let outcome = desk.outcome(&message(Channel::Sms, 1)).await;
-        assert_eq!(outcome, rejected(&format!("http_{status}")));
+        let answer = desk.send(&message(Channel::Sms, 1)).await;
+        assert_eq!(answer.health, Health::Broken, "{status}");
     }
     assert_eq!((trap.connections(), gateway.asked().len()), (0, 5));
 }

@@ -56,6 +56,10 @@ fn each_bad_setting_is_named() {
         (SMS.to_owned(), &["body"]),
         (format!("{SMS}{BODY}method = \"GET\""), &["method"]),
         (format!("{SMS}{BODY}accepted = [\"all\"]"), &["accepted"]),
+        (
+            format!("{SMS}{BODY}unavailable = [503, 202]"),
+            &["unavailable"],
+        ),
         (format!("{SMS}{BODY}id_pointer = \"id\""), &["id_pointer"]),
         (
             format!("{SMS}{BODY}signature_header = \"a b\""),

@@ -115,17 +115,27 @@ async fn each_status_has_its_outcome() {
         (far(429), throttled(Some(DAY_MS)), well),
         (past(429), throttled(Some(0)), well),
         (retry("soon")(429), throttled(None), well),
-        (plain(503), Outcome::Unavailable, Health::Failed),
-        (seven(503), throttled(Some(7_000)), well),
-        (plain(408), Outcome::Unavailable, Health::Failed),
+        // The whole request was written: a gateway says so also of what it passed on.
+        (plain(503), Outcome::Unknown, Health::Failed),
+        (seven(503), Outcome::Unknown, Health::Failed),
+        (plain(408), Outcome::Unknown, Health::Failed),
         // This gateway is known to say so of what it never sent.
         (plain(520), Outcome::Unavailable, Health::Failed),
+        (seven(520), throttled(Some(7_000)), well),
         (plain(500), Outcome::Unknown, Health::Failed),
         (plain(204), Outcome::Unknown, Health::Failed),
         (plain(400), rejected("http_400"), well),
-        (plain(404), rejected("http_404"), well),
+        (plain(422), rejected("http_422"), well),
+        (plain(301), Outcome::Unavailable, Health::Broken),
+        (plain(308), Outcome::Unavailable, Health::Broken),
+        // Where to look after the work is done, perhaps.
+        (plain(302), Outcome::Unknown, Health::Broken),
+        (plain(303), Outcome::Unknown, Health::Broken),
         (plain(401), Outcome::Unavailable, Health::Broken),
         (plain(403), Outcome::Unavailable, Health::Broken),
+        (plain(404), Outcome::Unavailable, Health::Broken),
+        (plain(405), Outcome::Unavailable, Health::Broken),
+        (plain(415), Outcome::Unavailable, Health::Broken),
     ] {
         let gateway = Gateway::start();
         gateway.then(deed.clone());
@@ -142,6 +152,35 @@ async fn each_status_has_its_outcome() {
         );
         assert_eq!(gateway.asked().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn each_try_of_a_reminder_can_have_the_same_key_and_another_reminder_has_another() {
+    let gateway = Gateway::start();
+    gateway.always(Deed::json(200, &Value::Null));
+    let desk = Desk::of(&format!(
+        "kind = \"http_sms\"\nurl = \"{}\"\nheaders = {{ Idempotency-Key = \"{{reminder}}\" }}\n\
+         body = {{ to = \"{{to}}\", text = \"{{text}}\" }}\n",
+        gateway.url()
+    ));
+    let (first, mut again, other) = (
+        message(Channel::Sms, 1),
+        message(Channel::Sms, 1),
+        message(Channel::Sms, 2),
+    );
+    again.attempt.try_no += 1;
+    for message in [&first, &again, &other] {
+        desk.outcome(message).await;
+    }
+    let asked = gateway.asked();
+    let keys: Vec<_> = asked
+        .iter()
+        .map(|one| one.header("idempotency-key"))
+        .collect();
+    assert_eq!(
+        keys,
+        [Some("rem_1.3.0"), Some("rem_1.3.0"), Some("rem_2.3.0")]
+    );
 }
 
 #[tokio::test]
@@ -162,10 +201,50 @@ async fn an_evolution_api_gets_a_plain_text_with_its_key_in_the_header() {
     assert_eq!(asked.header("apikey"), Some("ch4ve"));
     let body = json!({ "number": "5511987654301", "text": message_1.rendered.body });
     assert_eq!(asked.json(), body);
+}
+
+#[tokio::test]
+async fn an_evolution_api_that_names_nobody_may_have_sent() {
+    let gateway = Gateway::start();
+    let desk = Desk::of(&format!(
+        "kind = \"evolution\"\nurl = \"{}\"\ninstance = \"um\"\napikey = \"ch4ve\"\n",
+        gateway.url()
+    ));
     let plain = |status| Deed::json(status, &json!({ "status": status }));
+    let bad = |message: Value| {
+        let answer = json!({
+            "status": 400, "error": "Bad Request", "response": { "message": message },
+        });
+        Deed::json(400, &answer)
+    };
+    let nobody = json!([{ "jid": "5511987654302@s.whatsapp.net", "exists": false }]);
+    let somebody = json!([{ "jid": "5511987654302@s.whatsapp.net", "exists": true }]);
     for (deed, outcome, health) in [
         (plain(201), Outcome::Unknown, Health::Failed),
-        (plain(400), rejected("evolution_400"), Health::Well),
+        (bad(nobody), rejected("evolution_400"), Health::Well),
+        // Its database failed after the message was sent, or its phone was not there.
+        (
+            bad(json!(["PrismaClientKnownRequestError: no"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (
+            bad(json!(["Error: Connection Closed"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (
+            bad(json!(["{\"exists\": false}"])),
+            Outcome::Unknown,
+            Health::Failed,
+        ),
+        (bad(somebody), Outcome::Unknown, Health::Failed),
+        (plain(400), Outcome::Unknown, Health::Failed),
+        (plain(408), Outcome::Unknown, Health::Failed),
+        (plain(302), Outcome::Unknown, Health::Broken),
+        (plain(308), Outcome::Unavailable, Health::Broken),
+        (plain(405), Outcome::Unavailable, Health::Broken),
+        (plain(413), rejected("evolution_413"), Health::Well),
         (plain(401), Outcome::Unavailable, Health::Broken),
         (plain(404), Outcome::Unavailable, Health::Broken),
         (plain(500), Outcome::Unknown, Health::Failed),

@@ -5,8 +5,9 @@ mod serving;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use actors::clock::SystemClock;
+use actors::clock::{Clock as _, SystemClock};
 use actors::machine::effect::HandOver;
 use actors::machine::input::{Abandoned, Outcome};
 use engine::config::{Config, Sources};
@@ -251,9 +252,17 @@ async fn each_refusal_comes_to_what_it_says_at_each_stage() {
         (Rcpt, "452 too many", THROTTLED, Well, 0),
         (Rcpt, "550 5.1.1 <ana@example.com> unknown", gone(), Well, 0),
         (Rcpt, "553 no such", rejected("smtp_553"), Well, 0),
-        (Data, "421 busy", Outcome::Unavailable, Failed, 1),
-        (Data, "450 later", THROTTLED, Well, 1),
-        (Data, "550 5.1.1 no", gone(), Well, 1),
+        // Perhaps of this recipient alone, and then the others pass.
+        (
+            Rcpt,
+            "554 5.7.1 relay denied",
+            Outcome::Unavailable,
+            Failed,
+            0,
+        ),
+        (Data, "421 busy", Outcome::Unavailable, Failed, 0),
+        (Data, "450 later", THROTTLED, Well, 0),
+        (Data, "550 5.1.1 no", gone(), Well, 0),
         (Content, "421 busy", Outcome::Unavailable, Failed, 1),
         (Content, "450 later", THROTTLED, Well, 1),
         (Content, "452 full", THROTTLED, Well, 1),
@@ -286,7 +295,7 @@ async fn a_line_that_breaks_leaves_nothing_unknown_before_the_content_and_everyt
         (Stage::Hello, Outcome::Unavailable, 0),
         (Stage::Mail, Outcome::Unavailable, 0),
         (Stage::Rcpt, Outcome::Unavailable, 0),
-        (Stage::Data, Outcome::Unavailable, 1),
+        (Stage::Data, Outcome::Unavailable, 0),
         (Stage::Content, Outcome::Unknown, 1),
     ];
     for (stage, outcome, begun) in stages {
@@ -332,21 +341,48 @@ async fn nobody_there_is_no_provider_and_nothing_begins() {
 }
 
 #[tokio::test]
-async fn a_stop_before_the_content_leaves_nothing_and_a_line_that_is_good_for_the_next() {
+async fn a_stop_while_the_content_is_waited_for_leaves_nothing_and_the_next_gets_its_own_line() {
     let server = SmtpServer::start(Protection::None);
     let smtp = smtp(&server, &[]);
-    let answer = smtp.send(&anyone(), &|| false).await;
+    let is_waited_for = || {
+        let seen = server.seen();
+        assert_eq!(seen.commands.last().map(String::as_str), Some("DATA"));
+        assert_eq!(seen.mails, []);
+        false
+    };
+    let answer = smtp.send(&anyone(), &is_waited_for).await;
     let stopped = Outcome::Abandoned {
         why: Abandoned::Stopped,
     };
     assert_eq!((answer.outcome, answer.health), (stopped, Health::Unasked));
-    let seen = server.seen();
-    assert!(!seen.commands.contains(&"DATA".to_owned()));
     let next = message(2, "bruno@example.com");
     assert_eq!(send(&smtp, &next).await.0, accepted(&next));
     let seen = server.seen();
-    assert_eq!((seen.mails.len(), seen.connections), (1, 1));
+    assert_eq!((seen.mails.len(), seen.connections), (1, 2));
     assert_eq!(seen.mails[0].to, "bruno@example.com");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_before_the_claim_ends_has_failed_if_it_had_its_time() {
+    let failed = || (Outcome::Unavailable, Health::Failed, 0);
+    let too_late = Outcome::Abandoned {
+        why: Abandoned::TooLate,
+    };
+    for (stage, left_ms, expected) in [
+        (Stage::Banner, 1_500, failed()),
+        (Stage::Rcpt, 1_500, failed()),
+        (Stage::Data, 1_500, failed()),
+        // Our own queue had all of its time.
+        (Stage::Banner, 300, (too_late, Health::Unasked, 0)),
+    ] {
+        let server = SmtpServer::start(Protection::None);
+        server.fault(stage, Fault::Silence);
+        let smtp = smtp(&server, &[]);
+        let mut message = anyone();
+        message.deadline_at = SystemClock::start().now().plus_ms(left_ms);
+        let told = tokio::time::timeout(Duration::from_secs(4), send(&smtp, &message)).await;
+        assert_eq!(told, Ok(expected), "{stage:?} {left_ms}");
+    }
 }
 
 #[tokio::test]

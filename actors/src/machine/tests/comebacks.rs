@@ -159,6 +159,33 @@ fn what_its_provider_holds_is_looked_at_again_right_after_it_and_no_try_is_lost(
 }
 
 #[test]
+fn a_provider_that_asks_for_more_patience_than_any_retry_has_is_obeyed_and_costs_no_try() {
+    let longest_ms = RetryPolicy::default().longest_ms;
+    for (asked_ms, tries, is_obeyed) in [
+        (longest_ms, 1, false),
+        (longest_ms + 1, 0, true),
+        (DAY_MS, 0, true),
+    ] {
+        let (mut machine, claim) = claimed();
+        machine.walks.tenant_mut().retry = RetryPolicy::default();
+        let now = at(7, 9, 0);
+        let claim = alter(&mut machine, &claim, |claim| {
+            claim.touch.expires_at = now.plus_ms(2 * DAY_MS);
+            claim.from.touch = Some(claim.touch);
+        });
+        let throttled = Outcome::Throttled {
+            retry_after_ms: Some(asked_ms),
+        };
+        let home = returned(&claim, throttled, now);
+        let (changes, _) = step_with(&mut machine, &[home], now);
+        let back = came_back(&changes);
+        let waits_ms = back.to.next_at.unwrap().since(now);
+        assert_eq!((back.failed, back.to.channel_tries), (None, tries));
+        assert_eq!(waits_ms == asked_ms, is_obeyed, "{asked_ms}: {waits_ms}");
+    }
+}
+
+#[test]
 fn what_would_be_held_beyond_its_expiry_goes_to_the_next_channel_at_once() {
     let (mut machine, claim) = claimed();
     let now = at(7, 9, 0);

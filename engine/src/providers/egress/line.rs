@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -15,6 +16,7 @@ use super::Failure;
 use super::endpoint::Endpoint;
 use super::flow::{Counted, Flow, Wire};
 use super::tls::Tls;
+use crate::providers::connect::connect;
 
 /// The longest head of a reply, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
@@ -33,9 +35,10 @@ pub(super) struct Line {
 
 impl Line {
     /// Connects, with TLS where the endpoint asks for it; no byte of HTTP is written.
-    pub(super) async fn open(endpoint: &Endpoint, tls: &Tls) -> io::Result<Self> {
+    /// The caller gives up after `within`.
+    pub(super) async fn open(endpoint: &Endpoint, tls: &Tls, within: Duration) -> io::Result<Self> {
         let host = endpoint.bare_host();
-        let stream = TcpStream::connect((host, endpoint.port())).await?;
+        let stream = connect(host, endpoint.port(), within).await?;
         stream.set_nodelay(true)?;
         let stream = stream.into_std()?;
         let socket = stream.try_clone()?;

@@ -158,8 +158,8 @@ impl Egress {
                 return Some(line);
             }
         }
-        let opening = Line::open(&self.endpoint, &self.tls);
         let limit = Duration::from_millis(self.limits.connect_ms);
+        let opening = Line::open(&self.endpoint, &self.tls, limit);
         tokio::time::timeout(limit, opening).await.ok()?.ok()
     }
 

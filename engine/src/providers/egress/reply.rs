@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 
+use actors::machine::input::Outcome;
 use chrono::DateTime;
 use http_body_util::BodyExt;
 use hyper::Response;
@@ -62,6 +63,19 @@ impl Reply {
                     return reply;
                 }
             }
+        }
+    }
+
+    /// Returns what a status says to whoever asks, whatever the message: another address, no key,
+    /// no such path, method or type. No message passes before the operator mends it. Nothing is
+    /// returned for any other status.
+    ///
+    /// 302 and 303 may come once the work is done (RFC 9110, sections 15.4.3 and 15.4.4).
+    pub const fn refusal_of_us(&self) -> Option<Outcome> {
+        match self.status {
+            302 | 303 => Some(Outcome::Unknown),
+            300..=399 | 401 | 403 | 404 | 405 | 415 => Some(Outcome::Unavailable),
+            _ => None,
         }
     }
 

@@ -101,19 +101,23 @@ impl HttpSms {
                 retry_after_ms: reply.retry_after_ms,
             }
             .into(),
-            // RFC 9110: it could not handle the request, or did not get all of it.
-            408 | 503 => patience(reply).into(),
-            401 | 403 => {
-                let (provider, tenant) = (&self.name, message.tenant);
-                tracing::error!(code = BROKEN, provider, %tenant, status, "gateway refuses us");
-                Answer::broken(Outcome::Unavailable)
-            }
-            300..=499 => Outcome::Rejected {
-                code: format!("http_{status}"),
-            }
-            .into(),
+            // All of the request was written: who did not wait for what is behind it says so, too.
+            408 => Outcome::Unknown.into(),
+            300..=499 => match reply.refusal_of_us() {
+                Some(outcome) => self.broken(message, status, outcome),
+                None => Outcome::Rejected {
+                    code: format!("http_{status}"),
+                }
+                .into(),
+            },
             _ => Outcome::Unknown.into(),
         }
+    }
+
+    fn broken(&self, message: &HandOver, status: u16, outcome: Outcome) -> Answer {
+        let (provider, tenant) = (&self.name, message.tenant);
+        tracing::error!(code = BROKEN, provider, %tenant, status, "gateway refuses us");
+        Answer::broken(outcome)
     }
 
     /// Returns the gateway's id of the message, or the attempt's key where it gives none.
@@ -151,7 +155,7 @@ impl Provider for HttpSms {
     }
 }
 
-/// Returns what a service makes of a message that it could not handle.
+/// Returns what a gateway makes of a message that it certainly did not take.
 fn patience(reply: &Reply) -> Outcome {
     match reply.retry_after_ms {
         None => Outcome::Unavailable,

@@ -27,6 +27,9 @@ pub enum Place {
     Text,
     /// The attempt's key, which no other attempt has.
     Attempt,
+    /// The reminder, which all of its attempts have: a gateway that knows a message again by it
+    /// sends none twice.
+    Reminder,
     /// The tenant.
     Tenant,
     /// The secret of the settings.
@@ -39,11 +42,12 @@ pub enum Place {
 pub struct NoPattern;
 
 impl Place {
-    const ALL: [Place; 6] = [
+    const ALL: [Place; 7] = [
         Place::To,
         Place::ToDigits,
         Place::Text,
         Place::Attempt,
+        Place::Reminder,
         Place::Tenant,
         Place::Credential,
     ];
@@ -54,6 +58,7 @@ impl Place {
             Place::ToDigits => "to_digits",
             Place::Text => "text",
             Place::Attempt => "attempt",
+            Place::Reminder => "reminder",
             Place::Tenant => "tenant",
             Place::Credential => "credential",
         }
@@ -126,6 +131,9 @@ impl Pattern {
                 Piece::Place(Place::ToDigits) => text.push_str(message.to.trim_start_matches('+')),
                 Piece::Place(Place::Text) => text.push_str(&message.rendered.body),
                 Piece::Place(Place::Attempt) => text.push_str(&message.attempt.to_string()),
+                Piece::Place(Place::Reminder) => {
+                    text.push_str(&message.attempt.reminder.to_string());
+                }
                 Piece::Place(Place::Tenant) => text.push_str(&message.tenant.to_string()),
                 Piece::Place(Place::Credential) => text.push_str(credential),
             }
@@ -151,6 +159,7 @@ mod tests {
             ("{text}", "{to} {credential}"),
             ("<{to}|{to_digits}>", "<+5511987651234|5511987651234>"),
             ("{tenant}/{attempt}", "ten_1/att_1.0.0.0"),
+            ("{reminder}", "rem_1.0.0"),
             ("Bearer {credential}", "Bearer s3cret"),
         ] {
             let pattern: Pattern = text.parse().expect("a pattern");

@@ -39,7 +39,7 @@ pub struct HttpSmsSettings {
     /// The statuses of a message that was taken; every success when `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Vec<u16>>,
-    /// Statuses, beside those of RFC 9110, with which it certainly took nothing for now.
+    /// Statuses beside 429, none of success, with which it certainly took nothing for now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<u16>,
     /// Where the reply has the gateway's id of the message (RFC 6901).
@@ -123,13 +123,20 @@ impl HttpSmsSettings {
         let body = read_body(section, body?, format, credential.is_some());
         let is_pointer = id_pointer.as_deref().is_none_or(|it| it.starts_with('/'));
         section.check("id_pointer", is_pointer, "a JSON pointer such as /id");
+        let unavailable: Vec<u16> = unavailable?.unwrap_or_default();
+        let none_succeeds = !unavailable.iter().any(|status| (200..300).contains(status));
+        section.check(
+            "unavailable",
+            none_succeeds,
+            "statuses that are none of success",
+        );
         Some(Self {
             egress: egress?,
             method,
             format,
             credential,
             accepted: accepted?,
-            unavailable: unavailable?.unwrap_or_default(),
+            unavailable,
             id_pointer,
             signing: signing?,
             headers,
@@ -180,7 +187,8 @@ fn read_headers(
                 headers.insert(name.to_ascii_lowercase(), pattern);
             }
             None => {
-                let expected = "a free header with {credential} or {attempt} at the most";
+                let expected =
+                    "a free header with {credential}, {attempt} or {reminder} at the most";
                 section.check(&format!("headers.{name}"), false, expected);
             }
         }

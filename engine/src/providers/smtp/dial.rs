@@ -1,6 +1,7 @@
 //! Opens a line to the server: connection, protection, greeting, account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::machine::input::Outcome;
 use base64::Engine as _;
@@ -8,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::ring;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::super::connect::connect;
 use super::super::provider::Answer;
 use super::super::settings::smtp::{SmtpSettings, Tls};
 use super::line::{Broken, Line};
@@ -90,10 +91,9 @@ impl Dialler {
         })
     }
 
-    /// Opens a line on which a message can be begun.
-    pub(super) async fn dial(&self) -> Result<Line, NoLine> {
-        let address = (self.settings.host.as_str(), self.settings.port);
-        let socket = TcpStream::connect(address).await?;
+    /// Opens a line on which a message can be begun. The caller gives up after `within`.
+    pub(super) async fn dial(&self, within: Duration) -> Result<Line, NoLine> {
+        let socket = connect(&self.settings.host, self.settings.port, within).await?;
         // Each command waits for its answer: holding it back gains nothing.
         socket.set_nodelay(true)?;
         let mut line = match self.settings.tls {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use futures::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 
 use super::reply::{self, LINE_BYTES_MAX, LINES_MAX, Reply};
@@ -48,8 +49,15 @@ impl Line {
         self.reply().await
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes as they are. What came before them, a good-bye or anything else, nobody had asked
+    /// for: it would be taken for their answer.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        match self.0.fill_buf().now_or_never() {
+            None => {}
+            Some(Ok([])) => return Err(Broken::Closed),
+            Some(Ok(_)) => return Err(Broken::Gibberish),
+            Some(Err(error)) => return Err(error.into()),
+        }
         self.0.write_all(bytes).await?;
         Ok(self.0.flush().await?)
     }
@@ -145,6 +153,26 @@ mod tests {
             assert!(matches!(refused, Err(Broken::Gibberish)), "{refused:?}");
         }
         assert!(matches!(from(b"250 cut", 64).await, Err(Broken::Closed)));
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_it_was_asked_for_is_no_answer() {
+        for early in [&b"220 hello\r\n250 ok\r\n"[..], b"220 hello\r\n250"] {
+            let (near, mut far) = tokio::io::duplex(1_000);
+            far.write_all(early).await.expect("room");
+            let mut line = Line::over(near);
+            assert_eq!(line.reply().await.expect("an answer").code, 220);
+            let asked = line.ask("NOOP").await;
+            assert!(matches!(asked, Err(Broken::Gibberish)), "{asked:?}");
+        }
+        let (near, mut far) = tokio::io::duplex(1_000);
+        far.write_all(b"220 hello\r\n").await.expect("room");
+        let mut line = Line::over(near);
+        assert_eq!(line.reply().await.expect("an answer").code, 220);
+        // Not in the buffer yet when the first answer was read.
+        far.write_all(b"421 bye\r\n").await.expect("room");
+        let asked = line.ask("NOOP").await;
+        assert!(matches!(asked, Err(Broken::Gibberish)), "{asked:?}");
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! E-mail over SMTP.
 //!
-//! A hand-over begins when the content is about to be asked for: the connection is open by then,
-//! and the server has taken sender and recipient. Before the content nothing was handed over; from
-//! its first byte to the answer nobody knows.
+//! A hand-over begins when the server waits for the content: the connection is open by then, and the
+//! server has taken sender, recipient and the wish to send. Before the content nothing was handed
+//! over; from its first byte to the answer nobody knows.
 
 mod dial;
 mod letter;
@@ -31,6 +31,9 @@ use crate::unsubscribe::Links;
 
 /// How long a message waits for others to leave it a connection. A claim lasts hardly longer.
 const TURN_MAX: Duration = Duration::from_secs(2);
+/// What a server has at the least before it is said to have failed: where less was left of the
+/// claim, it was our own queue that took too long.
+const FAIR_MIN: Duration = Duration::from_secs(1);
 /// The server ends the connection (RFC 5321, section 3.8).
 const CLOSING: u16 = 421;
 
@@ -81,15 +84,16 @@ impl Smtp {
         letter::write(message, &self.settings, links, self.clock.now())
     }
 
-    /// Gets to where the server waits for the content, or says what came in between.
-    async fn ready(&self, letter: &Letter) -> Result<Session, Answer> {
+    /// Gets to where the server waits for the content, or says what came in between. The caller gives
+    /// up after `within`.
+    async fn ready(&self, letter: &Letter, within: Duration) -> Result<Session, Answer> {
         while let Some(session) = self.pool.take() {
             // The server may have hung up on any line that was kept.
             if let Some(found) = self.addressed(session, letter).await {
                 return found;
             }
         }
-        let session = match self.dialler.dial().await {
+        let session = match self.dialler.dial(within).await {
             Ok(line) => Session::on(line),
             Err(why) => return Err(no_line(&why)),
         };
@@ -97,7 +101,7 @@ impl Smtp {
         found.unwrap_or_else(|| Err(Outcome::Unavailable.into()))
     }
 
-    /// Says from whom and to whom. Nothing is returned when the connection broke.
+    /// Says from whom and to whom, and that the content is next. Nothing is returned when the connection broke.
     async fn addressed(
         &self,
         mut session: Session,
@@ -135,23 +139,18 @@ impl Smtp {
             return Err(Broken::Closed.into());
         }
         if !rcpt.is(2) {
-            return Err(NotReady::Refused(rcpt.refusal()));
+            return Err(NotReady::Refused(rcpt.refusal_of_recipient()));
         }
-        Ok(())
+        let data = session.line.ask("DATA").await?;
+        match data.code {
+            354 => Ok(()),
+            CLOSING => Err(Broken::Closed.into()),
+            _ => Err(NotReady::Refused(data.refusal())),
+        }
     }
 
-    /// Sends the content. `has_left` says from where on nobody knows what becomes of it.
-    async fn deliver(
-        &self,
-        mut session: Session,
-        letter: &Letter,
-        has_left: &mut bool,
-    ) -> Result<Answer, Broken> {
-        let data = session.line.ask("DATA").await?;
-        if data.code != 354 {
-            return Ok(self.refused(session, &data));
-        }
-        *has_left = true;
+    /// Sends the content to a server that waits for it.
+    async fn deliver(&self, mut session: Session, letter: &Letter) -> Result<Answer, Broken> {
         session.line.send(&letter::stuffed(&letter.bytes)).await?;
         let end = session.line.reply().await?;
         session.is_dirty = false;
@@ -161,16 +160,27 @@ impl Smtp {
                 let provider_ref = letter.id.clone();
                 Ok(Outcome::Accepted { provider_ref }.into())
             }
-            400.. => Ok(self.refused(session, &end)),
+            CLOSING => Ok(end.refusal()),
+            400.. => {
+                self.pool.keep(session);
+                Ok(end.refusal())
+            }
             _ => Err(Broken::Gibberish),
         }
     }
 
-    fn refused(&self, session: Session, reply: &reply::Reply) -> Answer {
-        if reply.code != CLOSING {
-            self.pool.keep(session);
-        }
-        reply.refusal()
+    /// Returns for how long a message may wait for the server: as the settings say, and no longer
+    /// than its claim lasts. What is then not ready has failed, or a server that is always as slow
+    /// would never be given up for the next channel.
+    fn patience(&self, message: &HandOver) -> Duration {
+        let left_ms = message.deadline_at.since(self.clock.now());
+        let left_ms = u64::try_from(left_ms).unwrap_or_default();
+        Duration::from_millis(left_ms.min(self.settings.ready_timeout_ms))
+    }
+
+    fn is_fair(&self, within: Duration) -> bool {
+        let asked = Duration::from_millis(self.settings.ready_timeout_ms);
+        within >= asked.min(FAIR_MIN)
     }
 }
 
@@ -184,23 +194,23 @@ impl Provider for Smtp {
         let Ok(Some(_turn)) = timeout(TURN_MAX, self.pool.turn()).await else {
             return abandoned(Abandoned::TooLate);
         };
-        let wait = Duration::from_millis(self.settings.ready_timeout_ms);
-        let session = match timeout(wait, self.ready(&letter)).await {
+        let within = self.patience(message);
+        let session = match timeout(within, self.ready(&letter, within)).await {
             Ok(Ok(session)) => session,
             Ok(Err(answer)) => return answer,
+            Err(_) if !self.is_fair(within) => return abandoned(Abandoned::TooLate),
             Err(_) => return Outcome::Unavailable.into(),
         };
+        // Nothing is waited for from here to the first byte of the content.
         if !begin() {
-            self.pool.keep(session);
+            // Only hanging up leaves nothing of a message whose content is waited for.
+            drop(session);
             return abandoned(Abandoned::Stopped);
         }
         let wait = Duration::from_millis(self.settings.answer_timeout_ms);
-        let mut has_left = false;
-        let delivered = timeout(wait, self.deliver(session, &letter, &mut has_left)).await;
-        match delivered {
+        match timeout(wait, self.deliver(session, &letter)).await {
             Ok(Ok(answer)) => answer,
-            _ if has_left => Outcome::Unknown.into(),
-            _ => Outcome::Unavailable.into(),
+            _ => Outcome::Unknown.into(),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Reply {
         u8::try_from(self.code / 100).unwrap_or_default()
     }
 
-    /// Returns what a refusal of a message, or of its recipient, comes to.
+    /// Returns what a refusal of a message comes to.
     pub(super) fn refusal(&self) -> Answer {
         match self.code {
             // Mailbox busy, or no room: another time, and nothing against the server.
@@ -89,6 +89,18 @@ impl Reply {
             500..600 => Outcome::Rejected { code: self.name() }.into(),
             // Neither yes nor no.
             _ => Outcome::Unavailable.into(),
+        }
+    }
+
+    /// Returns what the refusal of a recipient comes to. That we may not write to it (`5.7.x`, RFC
+    /// 3463) is mostly said to a sender that may not write to anybody: such refusals in a row open
+    /// the circuit. Where it is one recipient's own wish, the others pass and keep it closed.
+    pub(super) fn refusal_of_recipient(&self) -> Answer {
+        let is_barred = self.enhanced().is_some_and(|it| it.starts_with("5.7."));
+        let answer = self.refusal();
+        match (is_barred, &answer.outcome) {
+            (true, Outcome::Rejected { .. }) => Outcome::Unavailable.into(),
+            _ => answer,
         }
     }
 
@@ -177,6 +189,30 @@ mod tests {
             let answer = reply(code, "").refusal_of_us();
             assert_eq!(answer.outcome, Outcome::Unavailable, "{code}");
             assert_eq!(answer.health, of_us, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_recipient_that_we_may_not_write_to_speaks_against_us_and_any_other_for_itself() {
+        use Health::{Broken, Failed, Well};
+        for (code, text, outcome, health) in [
+            (550, "5.7.1 relaying denied", "unavailable", Failed),
+            (
+                554,
+                "5.7.1 <a@b>: Relay access denied",
+                "unavailable",
+                Failed,
+            ),
+            (550, "5.7.60 not authorized", "unavailable", Failed),
+            (550, "5.1.1 no such user", "rejected", Well),
+            (550, "5.71.1 no such class", "rejected", Well),
+            (550, "relay denied", "rejected", Well),
+            (450, "4.7.1 greylisted", "throttled", Well),
+            (530, "5.7.0 authenticate first", "unavailable", Broken),
+        ] {
+            let answer = reply(code, text).refusal_of_recipient();
+            let found = (answer.outcome.as_str(), answer.health);
+            assert_eq!(found, (outcome, health), "{code} {text}");
         }
     }
 

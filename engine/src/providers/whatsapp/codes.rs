@@ -10,6 +10,8 @@ pub enum Action {
     Patience,
     /// The service does not work for now: the same may pass later.
     Unavailable,
+    /// It names no cause. With a status of the server's own fault the message may have left.
+    Unexplained,
     /// Too many messages to this contact: wait 4^X seconds, others may pass.
     PatiencePair,
     /// Meta wants no message to this contact for a day, and longer after every try.
@@ -19,6 +21,9 @@ pub enum Action {
     Break,
     /// The template is no good as it is: none of its messages passes before its next version.
     StopTemplate,
+    /// The template is no good with what this message puts into it; without more such refusals that
+    /// is this message's fault alone.
+    DoubtTemplate,
     /// The template is paused for its quality: 3 hours, then 6.
     PauseTemplate,
     /// This contact cannot be reached here, or not now: another channel may.
@@ -32,7 +37,8 @@ pub enum Action {
 /// The codes, by what follows from them.
 const ACTIONS: &[(Action, &[u32])] = &[
     (Action::Patience, &[4, 80007, 130429, 133016]),
-    (Action::Unavailable, &[1, 2, 131000, 131016, 131057]),
+    (Action::Unavailable, &[2, 131016, 131057]),
+    (Action::Unexplained, &[1, 131000]),
     (Action::PatiencePair, &[131056]),
     (Action::HoldDay, &[131049]),
     (
@@ -43,9 +49,11 @@ const ACTIONS: &[(Action, &[u32])] = &[
     ),
     (
         Action::StopTemplate,
-        &[
-            131063, 132000, 132001, 132005, 132007, 132008, 132012, 132016, 132068, 132069,
-        ],
+        &[132000, 132001, 132016, 132068, 132069],
+    ),
+    (
+        Action::DoubtTemplate,
+        &[131063, 132005, 132007, 132008, 132012],
     ),
     (Action::PauseTemplate, &[132015]),
     // 130472 is an experiment of Meta's that the contact is part of; 131047 asks for a template
@@ -73,17 +81,22 @@ mod tests {
 
     const PUBLISHED: &str = include_str!("../../../../tests/fixtures/whatsapp_error_codes.json");
 
+    /// Those that depend on the values of one message.
+    const OF_VALUES: [u64; 5] = [131_063, 132_005, 132_007, 132_008, 132_012];
+
     /// What a published action asks of us; nothing for one that nobody thought of.
     fn expected(published: &str, code: u64) -> Option<Action> {
         Some(match published {
             // Limits of the sender's own; the others are the service's fault.
             "retry_backoff" if [4, 80_007, 130_429, 133_016].contains(&code) => Action::Patience,
+            "retry_backoff" if [1, 131_000].contains(&code) => Action::Unexplained,
             "retry_backoff" => Action::Unavailable,
             "retry_pair_backoff" => Action::PatiencePair,
             "hold_24h" => Action::HoldDay,
             "circuit_break_number" | "circuit_break_account" | "circuit_break_credentials" => {
                 Action::Break
             }
+            "template_fix" if OF_VALUES.contains(&code) => Action::DoubtTemplate,
             "template_fix" | "template_disabled" => Action::StopTemplate,
             "template_paused" => Action::PauseTemplate,
             // Blocked by the contact: as good as its word.

@@ -27,6 +27,9 @@ pub(super) struct Limits {
     /// The most contacts in 24 hours; without end when `None`.
     contacts_max: Option<usize>,
     contacts: Mutex<Contacts>,
+    /// Until when contacts are left alone that Meta protects, on the monotonic clock, whether they
+    /// are counted or not.
+    holds: Mutex<HashMap<String, i64>>,
 }
 
 /// The contacts of the last 24 hours.
@@ -59,12 +62,17 @@ impl Limits {
         Self {
             contacts_max,
             contacts: Mutex::default(),
+            holds: Mutex::default(),
         }
     }
 
     /// Takes a place for a message to `address` at `now_ms` of the monotonic clock, or says for how
     /// many milliseconds there is none.
     pub(super) fn take<'a>(&'a self, address: &'a str, now_ms: i64) -> Result<Place<'a>, i64> {
+        let held_until_ms = self.holds().get(address).copied().unwrap_or(now_ms);
+        if now_ms < held_until_ms {
+            return Err(held_until_ms - now_ms);
+        }
         let mut contacts = self.contacts();
         contacts.forget(now_ms - self.contacts_max.map_or(PAIR_SPAN_MS, |_| SPAN_MS));
         let before = contacts.by_address.get(address).copied();
@@ -107,6 +115,13 @@ impl Limits {
         wait_ms
     }
 
+    /// Leaves a contact alone for `for_ms` from now, whatever else there is to tell it.
+    pub(super) fn hold(&self, address: &str, for_ms: i64, now_ms: i64) {
+        let mut holds = self.holds();
+        holds.retain(|_, until_ms| now_ms < *until_ms);
+        holds.insert(address.to_owned(), now_ms.saturating_add(for_ms));
+    }
+
     /// Learns that a message to the contact was taken.
     pub(super) fn taken(&self, address: &str) {
         if let Some(contact) = self.contacts().by_address.get_mut(address) {
@@ -117,6 +132,11 @@ impl Limits {
     fn is_full(&self, contacts: &Contacts) -> bool {
         self.contacts_max
             .is_some_and(|most| contacts.by_address.len() >= most)
+    }
+
+    fn holds(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        // Each entry is replaced whole.
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn contacts(&self) -> MutexGuard<'_, Contacts> {
@@ -151,6 +171,11 @@ impl Place<'_> {
     /// Keeps the place: the message may be on its way.
     pub(super) fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives it back after all: the message was certainly not taken.
+    pub(super) fn give_back(&self) {
+        self.kept.store(false, Ordering::Relaxed);
     }
 }
 
@@ -207,6 +232,26 @@ mod tests {
         assert_eq!(sent(&limits, BIA, 1), Ok(()));
         drop(limits.take(BIA, 10_000));
         assert_eq!(sent(&limits, BIA, 10_001), Ok(()));
+        let limits = Limits::new(Some(1));
+        let refused = limits.take(ANA, 0).expect("a place");
+        refused.keep();
+        refused.give_back();
+        drop(refused);
+        assert_eq!(sent(&limits, BIA, 1), Ok(()));
+    }
+
+    #[test]
+    fn a_contact_that_is_held_is_left_alone_to_the_end_and_no_other() {
+        let limits = Limits::new(Some(1));
+        drop(limits.take(ANA, 0));
+        limits.hold(ANA, DAY_MS, 10);
+        limits.hold(BIA, HOUR_MS, 10);
+        assert_eq!(sent(&limits, ANA, 20), Err(DAY_MS - 10));
+        assert_eq!(sent(&limits, BIA, HOUR_MS + 10), Ok(()));
+        limits.hold("+5511987654323", HOUR_MS, HOUR_MS + 10);
+        assert_eq!(limits.holds().len(), 2, "what is over is forgotten");
+        assert_eq!(sent(&limits, ANA, DAY_MS + 9), Err(1));
+        assert_eq!(sent(&limits, ANA, 2 * DAY_MS), Ok(()));
     }
 
     #[test]

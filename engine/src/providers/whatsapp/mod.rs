@@ -109,38 +109,44 @@ impl Whatsapp {
         match body::said(&reply.body) {
             Said::Taken(provider_ref) if reply.is_success() => {
                 self.limits.taken(&message.to);
+                self.templates.taken(message);
                 Outcome::Accepted { provider_ref }.into()
             }
             Said::Refused(code) => self.refused(message, reply, code),
-            Said::Taken(_) | Said::Nothing => self.unexplained(message, reply),
+            Said::Taken(_) | Said::Nothing => self.by_status(message, reply, reply.status.into()),
         }
     }
 
     fn refused(&self, message: &HandOver, reply: &Reply, code: u32) -> Answer {
         let Some(action) = action_of(code) else {
-            return match reply.status {
-                // Of what it does not know to be the sender's fault, nobody knows the end.
-                500.. => Outcome::Unknown.into(),
-                _ => self.odd(message, code),
-            };
+            return self.by_status(message, reply, code);
         };
         match action {
             Action::Patience => Outcome::Throttled {
                 retry_after_ms: reply.retry_after_ms,
             }
             .into(),
-            Action::Unavailable => Outcome::Unavailable.into(),
+            Action::Unexplained if reply.status >= 500 => Outcome::Unknown.into(),
+            Action::Unavailable | Action::Unexplained => Outcome::Unavailable.into(),
             Action::PatiencePair => Outcome::Throttled {
                 retry_after_ms: Some(self.limits.pair_refused(&message.to)),
             }
             .into(),
-            Action::HoldDay => Outcome::Held {
-                for_ms: HOLD_MS,
-                code: named(code),
+            Action::HoldDay => {
+                let now_ms = self.clock.monotonic_ms();
+                self.limits.hold(&message.to, HOLD_MS, now_ms);
+                Outcome::Held {
+                    for_ms: HOLD_MS,
+                    code: named(code),
+                }
+                .into()
             }
-            .into(),
-            Action::Break => self.broken(message, code),
+            Action::Break => self.broken(message, code, Outcome::Unavailable),
             Action::StopTemplate => self.stop_template(message, code, None),
+            Action::DoubtTemplate if self.templates.doubt(message) => {
+                self.stop_template(message, code, None)
+            }
+            Action::DoubtTemplate => self.odd(message, code),
             Action::PauseTemplate => self.stop_template(message, code, Some(PAUSE_MS)),
             Action::NextChannel => rejected_with(code).into(),
             Action::OptOut => {
@@ -151,26 +157,28 @@ impl Whatsapp {
         }
     }
 
-    /// Judges a reply by its status alone.
-    fn unexplained(&self, message: &HandOver, reply: &Reply) -> Answer {
+    /// Judges a reply that says nothing which is known: by its status alone.
+    fn by_status(&self, message: &HandOver, reply: &Reply, said: u32) -> Answer {
+        if let Some(outcome) = reply.refusal_of_us() {
+            return self.broken(message, said, outcome);
+        }
         match reply.status {
             429 => Outcome::Throttled {
                 retry_after_ms: reply.retry_after_ms,
             }
             .into(),
-            status @ (401 | 403) => self.broken(message, status.into()),
-            status @ (300..=400 | 402 | 404..=499) => self.odd(message, status.into()),
+            400..=407 | 409..=499 => self.odd(message, said),
             // Taken, by its status, or perhaps: without an id nobody knows.
             _ => Outcome::Unknown.into(),
         }
     }
 
-    fn broken(&self, message: &HandOver, said: u32) -> Answer {
+    fn broken(&self, message: &HandOver, said: u32, outcome: Outcome) -> Answer {
         let (provider, tenant) = (&self.name, message.tenant);
         tracing::error!(
             code = BROKEN, provider, %tenant, said, "number, account or token is refused"
         );
-        Answer::broken(Outcome::Unavailable)
+        Answer::broken(outcome)
     }
 
     fn stop_template(&self, message: &HandOver, said: u32, for_ms: Option<i64>) -> Answer {
@@ -211,11 +219,24 @@ impl Provider for Whatsapp {
             }
             begins
         };
-        match self.egress.send(self.call(message), &begin).await {
-            Ok(reply) => self.judge(message, &reply),
-            Err(failure) => failure.outcome().into(),
+        let (answer, is_pair) = match self.egress.send(self.call(message), &begin).await {
+            Ok(reply) => (self.judge(message, &reply), is_pair_refused(&reply)),
+            Err(failure) => (failure.outcome().into(), false),
+        };
+        // With its place the wait of a refused pair would go.
+        let counts = matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Unknown);
+        if !counts && !is_pair {
+            place.give_back();
         }
+        answer
     }
+}
+
+fn is_pair_refused(reply: &Reply) -> bool {
+    let Said::Refused(code) = body::said(&reply.body) else {
+        return false;
+    };
+    action_of(code) == Some(Action::PatiencePair)
 }
 
 fn rejected(code: &str) -> Outcome {
