@@ -22,6 +22,9 @@ const NESTING: &str = "__";
 /// The section whose parts are sections with names of their own.
 const NAMED_SECTION: &str = "providers";
 
+/// The key of a provider that says who may use it.
+const ALLOWED: &str = "tenants";
+
 /// The keys that hold secrets: those of `providers` in each of its parts.
 const SECRET_KEYS: &[(&str, &str)] = &[
     ("store", "url"),
@@ -127,11 +130,15 @@ fn parse(name: &str, text: &str) -> Result<Table, Problem> {
 /// Lets the upper layer win, key by key.
 ///
 /// A section that states another `kind` replaces the one below: keys of the former kind would
-/// be unknown to it. One that is the first to state a `kind` does not.
+/// be unknown to it. One that is the first to state a `kind` does not. Who may use it is kept:
+/// every kind has that key, and a list that was dropped unsaid would let everybody in.
 fn put_on_top(below: &mut Table, above: Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) if !changes_kind(below, &above) => {
+            (Some(Value::Table(below)), Value::Table(above)) => {
+                if changes_kind(below, &above) {
+                    below.retain(|key, _| key == ALLOWED);
+                }
                 put_on_top(below, above);
             }
             (_, value) => {

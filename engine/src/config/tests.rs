@@ -362,6 +362,27 @@ fn a_provider_has_a_name_of_its_own_in_every_source() {
 }
 
 #[test]
+fn another_kind_of_provider_is_still_for_those_alone_that_may_use_it() {
+    let file = TestFile::with(
+        "allowed.toml",
+        b"[providers.mail]\nkind = \"smtp\"\nhost = \"x\"\ntenants = [\"ten_7\"]",
+    );
+    let allowed = |above: &[(&str, &str)]| {
+        let environment = environment(above).environment;
+        let sources = Sources {
+            environment,
+            ..file.as_settings()
+        };
+        let config = Config::load(&sources).expect("settings");
+        config.providers["mail"].tenants.clone().map(Vec::from_iter)
+    };
+    let kind = ("REGUA_PROVIDERS__MAIL__KIND", "mailbox");
+    assert_eq!(allowed(&[kind]), Some(vec![TenantId(7)]));
+    let others = ("REGUA_PROVIDERS__MAIL__TENANTS", "ten_1");
+    assert_eq!(allowed(&[kind, others]), Some(vec![TenantId(1)]));
+}
+
+#[test]
 fn everything_that_is_wrong_with_a_provider_is_told() {
     let file = TestFile::with(
         "bad_providers.toml",
