@@ -12,6 +12,7 @@ mod once;
 mod problem;
 mod route;
 pub mod server;
+pub mod turns;
 mod unread;
 mod unsubscribe;
 mod v1;
