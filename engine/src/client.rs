@@ -1,7 +1,8 @@
 //! A caller of a running engine, for the commands that work through its API.
 //!
-//! It goes nowhere but where it was pointed to: no redirect is followed, and the token is shown to
-//! nobody on the way, which is why plain HTTP reaches this machine only.
+//! It goes nowhere but where it was pointed to: no redirect is followed, no proxy of the
+//! environment is asked, and the token is shown to nobody on the way, which is why plain HTTP
+//! reaches this machine only.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -158,6 +159,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Http::builder()
             .redirect(redirect::Policy::none())
+            .no_proxy()
             .connect_timeout(CONNECT_MAX)
             .build()
             .map_err(|_| ClientError::Address)?;

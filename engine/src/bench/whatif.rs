@@ -12,7 +12,7 @@ use super::synthetic;
 use crate::store::{LeftOut, Seen};
 use crate::whatif::estimate::{Prices, Question, estimate};
 use crate::whatif::load::Loaded;
-use crate::whatif::{Known, World};
+use crate::whatif::{Known, Patience, World};
 
 /// Over how many days the boletos fall due.
 const SPREAD_DAYS: u64 = 30;
@@ -50,7 +50,7 @@ pub fn run(contacts: u32, days: u32) -> WhatifFigure {
         left_out: LeftOut::default(),
     };
     let began = Instant::now();
-    let estimate = estimate(loaded, &question);
+    let estimate = estimate(loaded, &question, &Patience::endless());
     let seconds = began.elapsed().as_secs_f64();
     let messages = estimate.messages.total;
     WhatifFigure {

@@ -12,9 +12,6 @@ use crate::config::Config;
 use crate::doctor::{Grade, Patient, Report, examine};
 use crate::telemetry;
 
-/// The providers that need no settings.
-const PROVIDERS: &[&str] = &["mailbox"];
-
 #[derive(Debug, Args)]
 pub(super) struct Command {
     /// Counts what is fit for trials only as a failure.
@@ -41,7 +38,6 @@ impl Command {
             let patient = Patient {
                 sources: &sources,
                 config: &config,
-                providers: PROVIDERS,
                 store: store.as_ref(),
                 clock: &clock,
                 production: self.production,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actors::clock::{Clock, SystemClock};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::config::ConfigArgs;
 use super::import::SendError;
@@ -21,7 +21,8 @@ use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
 use crate::http::limits::Limits;
-use crate::http::server::{self, Api, UPLOADS_MAX};
+use crate::http::server::{self, Api, UPLOADS_MAX, UPLOADS_OF_TENANT_MAX};
+use crate::http::turns::Turns;
 use crate::imports::csv::ImportError;
 use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
@@ -190,7 +191,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         links,
         clock,
         http: config.http,
-        uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+        uploads: Turns::new(UPLOADS_MAX, UPLOADS_OF_TENANT_MAX),
         rehearsals: Rehearsals::default(),
     };
     let server = server::serve(listener, api)?;

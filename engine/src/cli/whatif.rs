@@ -12,9 +12,9 @@ use super::serve::{open_to_read, report, with_config};
 use super::{Ended, runtime};
 use crate::config::StoreConfig;
 use crate::store::Whom;
-use crate::whatif::BOLETOS_MAX;
 use crate::whatif::estimate::{Estimate, Question, estimate};
 use crate::whatif::load::{Asked, load};
+use crate::whatif::{BOLETOS_MAX, Patience};
 
 #[derive(Debug, Args)]
 pub(super) struct Command {
@@ -75,7 +75,7 @@ async fn ask(
         prices: prices.into_iter().collect(),
         left_out,
     };
-    Ok(estimate(loaded, &question))
+    Ok(estimate(loaded, &question, &Patience::endless()))
 }
 
 /// Reads the price of a channel.

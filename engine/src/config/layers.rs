@@ -22,6 +22,9 @@ const NESTING: &str = "__";
 /// The section whose parts are sections with names of their own.
 const NAMED_SECTION: &str = "providers";
 
+/// The key of a provider that says who may use it.
+const ALLOWED: &str = "tenants";
+
 /// The keys that hold secrets: those of `providers` in each of its parts.
 const SECRET_KEYS: &[(&str, &str)] = &[
     ("store", "url"),
@@ -66,32 +69,44 @@ pub(super) fn merged(sources: &Sources) -> (Table, Vec<Problem>) {
     (root, problems)
 }
 
-/// Returns the files that secrets lie in, each with its key: those of keys that end with `_file`,
-/// and the file of the settings where a secret stands in place. Whether they can be read is found
-/// out elsewhere.
+/// Returns the files that secrets lie in, each with its key: those that are named, and the file of
+/// the settings where a secret stands in place. Whether they can be read is found out elsewhere.
 pub fn secret_files(sources: &Sources) -> Vec<(String, PathBuf)> {
     let (root, _) = merged(sources);
+    let file = sources.file.as_deref();
+    let stated = file.and_then(|path| Some((path, read_file(path).ok()?)));
     let mut found = Vec::new();
-    for (section, table) in &root {
-        let Some(table) = table.as_table() else {
+    for (section, key) in SECRET_KEYS {
+        let key_of_file = format!("{key}_file");
+        for (at, table) in tables(&root, section) {
+            if let Some(path) = table.get(&key_of_file).and_then(Value::as_str) {
+                found.push((format!("{at}.{key_of_file}"), PathBuf::from(path)));
+            }
+        }
+        let Some((path, root)) = &stated else {
             continue;
         };
-        let named = table.iter().filter_map(|(key, value)| {
-            let path = value.as_str().filter(|_| key.ends_with("_file"))?;
-            Some((format!("{section}.{key}"), PathBuf::from(path)))
-        });
-        found.extend(named);
-    }
-    if let Some(path) = &sources.file
-        && let Ok(table) = read_file(path)
-    {
-        let is_stated = |(section, key): &&(&str, &str)| {
-            table.get(*section).is_some_and(|it| it.get(key).is_some())
-        };
-        let stated = SECRET_KEYS.iter().filter(is_stated);
-        found.extend(stated.map(|(section, key)| (format!("{section}.{key}"), path.clone())));
+        let in_place = tables(root, section);
+        let in_place = in_place.iter().filter(|it| it.1.contains_key(*key));
+        found.extend(in_place.map(|(at, _)| (format!("{at}.{key}"), path.to_path_buf())));
     }
     found
+}
+
+/// Returns the tables of a section, each by its path: the section's own, or that of each part where
+/// parts have names.
+fn tables<'t>(root: &'t Table, section: &str) -> Vec<(String, &'t Table)> {
+    let Some(table) = root.get(section).and_then(Value::as_table) else {
+        return Vec::new();
+    };
+    if section != NAMED_SECTION {
+        return vec![(section.to_owned(), table)];
+    }
+    let part = |(name, part): (&String, &'t Value)| {
+        let table = part.as_table()?;
+        Some((format!("{section}.{name}"), table))
+    };
+    table.iter().filter_map(part).collect()
 }
 
 /// Reads a file as text, up to the limit.
@@ -127,11 +142,15 @@ fn parse(name: &str, text: &str) -> Result<Table, Problem> {
 /// Lets the upper layer win, key by key.
 ///
 /// A section that states another `kind` replaces the one below: keys of the former kind would
-/// be unknown to it. One that is the first to state a `kind` does not.
+/// be unknown to it. One that is the first to state a `kind` does not. Who may use it is kept:
+/// every kind has that key, and a list that was dropped unsaid would let everybody in.
 fn put_on_top(below: &mut Table, above: Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) if !changes_kind(below, &above) => {
+            (Some(Value::Table(below)), Value::Table(above)) => {
+                if changes_kind(below, &above) {
+                    below.retain(|key, _| key == ALLOWED);
+                }
                 put_on_top(below, above);
             }
             (_, value) => {

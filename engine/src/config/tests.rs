@@ -362,6 +362,55 @@ fn a_provider_has_a_name_of_its_own_in_every_source() {
 }
 
 #[test]
+fn another_kind_of_provider_is_still_for_those_alone_that_may_use_it() {
+    let file = TestFile::with(
+        "allowed.toml",
+        b"[providers.mail]\nkind = \"smtp\"\nhost = \"x\"\ntenants = [\"ten_7\"]",
+    );
+    let allowed = |above: &[(&str, &str)]| {
+        let environment = environment(above).environment;
+        let sources = Sources {
+            environment,
+            ..file.as_settings()
+        };
+        let config = Config::load(&sources).expect("settings");
+        config.providers["mail"].tenants.clone().map(Vec::from_iter)
+    };
+    let kind = ("REGUA_PROVIDERS__MAIL__KIND", "mailbox");
+    assert_eq!(allowed(&[kind]), Some(vec![TenantId(7)]));
+    let others = ("REGUA_PROVIDERS__MAIL__TENANTS", "ten_1");
+    assert_eq!(allowed(&[kind, others]), Some(vec![TenantId(1)]));
+}
+
+#[test]
+fn the_files_that_secrets_of_providers_lie_in_are_known() {
+    let file = TestFile::with(
+        "secret_files.toml",
+        b"[store]\nkind = \"postgres\"\nurl_file = \"/s/url\"\n[providers.mail]\nkind = \"smtp\"\n\
+          password = \"hunter2\"\nca_file = \"/s/public.pem\"\n[providers.wa]\n\
+          kind = \"whatsapp\"\ntoken_file = \"/s/below\"\n[unsubscribe]\nkey_file = \"/s/key\"",
+    );
+    let above = [
+        ("REGUA_PROVIDERS__WA__TOKEN_FILE", "/s/token"),
+        ("REGUA_PROVIDERS__GW__SIGNING_KEY_FILE", "/s/signing"),
+    ];
+    let sources = Sources {
+        environment: environment(&above).environment,
+        ..file.as_settings()
+    };
+    let found = secret_files(&sources).into_iter();
+    let found = found.map(|(key, path)| format!("{key} {}", path.display()));
+    let expected = [
+        "store.url_file /s/url".to_owned(),
+        "providers.wa.token_file /s/token".to_owned(),
+        "providers.gw.signing_key_file /s/signing".to_owned(),
+        format!("providers.mail.password {}", file.0.display()),
+        "unsubscribe.key_file /s/key".to_owned(),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn everything_that_is_wrong_with_a_provider_is_told() {
     let file = TestFile::with(
         "bad_providers.toml",

@@ -4,6 +4,7 @@
 //! tenants, never what a secret says.
 
 mod place;
+mod senders;
 mod store;
 
 use std::path::PathBuf;
@@ -52,8 +53,6 @@ pub struct Patient<'a> {
     pub sources: &'a Sources,
     /// The settings, or what is wrong with them.
     pub config: &'a Result<Config, Problems>,
-    /// The names of the providers that these settings bring.
-    pub providers: &'a [&'static str],
     /// The store, opened to be read; nothing when the settings say of none.
     pub store: Option<&'a Result<Store, StoreError>>,
     /// This machine's clock.
@@ -132,9 +131,9 @@ pub async fn examine(patient: &Patient<'_>) -> Report {
             }
         }
     }
-    report.good("providers", patient.providers.join(", "));
+    report.good("providers", senders::providers(config));
     match patient.store {
-        Some(Ok(store)) => store::examine(store, patient, &mut report).await,
+        Some(Ok(store)) => store::examine(store, config, patient, &mut report).await,
         Some(Err(error)) => report.fail("store", with_code(error)),
         None => {}
     }

@@ -3,18 +3,22 @@
 use actors::machine::CLOCKS_APART_MAX_MS;
 use schedules::time::DAY_MS;
 
-use super::{Patient, Report, with_code};
+use super::{Patient, Report, senders, with_code};
 use crate::access::TokenId;
-use crate::store::{SenderInUse, Store, StoreError};
+use crate::config::Config;
+use crate::store::{Store, StoreError};
 
 /// A token that ends within this time is told, in milliseconds.
 const ENDS_SOON_MS: i64 = 14 * DAY_MS;
-/// How many senders or tokens are named; the rest are counted.
+/// How many tokens are named; the rest are counted.
 const NAMED_MAX: usize = 10;
-/// The provider that keeps what it would send.
-const MAILBOX: &str = "mailbox";
 
-pub(super) async fn examine(store: &Store, patient: &Patient<'_>, report: &mut Report) {
+pub(super) async fn examine(
+    store: &Store,
+    config: &Config,
+    patient: &Patient<'_>,
+    report: &mut Report,
+) {
     report.good("store", "it answers, and its schema is this program's");
     match store.check().await {
         Ok(()) => report.good("integrity", "no page is damaged"),
@@ -28,7 +32,7 @@ pub(super) async fn examine(store: &Store, patient: &Patient<'_>, report: &mut R
     }
     let examined = [
         clock(store, patient, report).await,
-        senders(store, patient, report).await,
+        senders::examine(store, config, report).await,
         tokens(store, patient, report).await,
     ];
     for error in examined.into_iter().filter_map(Result::err) {
@@ -53,43 +57,6 @@ async fn clock(
         _ => report.good("clock", told),
     }
     Ok(())
-}
-
-async fn senders(
-    store: &Store,
-    patient: &Patient<'_>,
-    report: &mut Report,
-) -> Result<(), StoreError> {
-    let senders = store.senders_in_use().await?;
-    let is_known = |sender: &&SenderInUse| patient.providers.contains(&sender.provider.as_str());
-    let (known, unknown): (Vec<_>, Vec<_>) = senders.iter().partition(is_known);
-    if !unknown.is_empty() {
-        let told = format!("no such provider is configured: {}", named(&unknown));
-        report.fail("senders", told);
-    }
-    let kept: Vec<_> = known.iter().filter(|it| it.provider == MAILBOX).collect();
-    if !kept.is_empty() {
-        let told = format!("{} senders keep what they would send", kept.len());
-        report.insecure("senders", told);
-    }
-    if unknown.is_empty() {
-        let told = format!("{} senders, each by a provider that there is", known.len());
-        report.good("senders", told);
-    }
-    Ok(())
-}
-
-/// Names the first senders: what a tenant wrote is shown so that no terminal follows it.
-fn named(senders: &[&SenderInUse]) -> String {
-    let mut names: Vec<String> = senders
-        .iter()
-        .take(NAMED_MAX)
-        .map(|it| format!("{} {} by {:?}", it.tenant, it.channel, it.provider))
-        .collect();
-    if senders.len() > NAMED_MAX {
-        names.push(format!("and {} more", senders.len() - NAMED_MAX));
-    }
-    names.join(", ")
 }
 
 async fn tokens(

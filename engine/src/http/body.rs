@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, IF_MATCH};
 use actix_web::{HttpMessage, web};
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ use super::server::Api;
 /// The largest body of JSON, in bytes.
 pub(super) const JSON_BYTES_MAX: usize = 256 * 1024;
 
-/// What a request says, in short: a hash of its method, its path and its body.
+/// What a request says, in short: a hash of its method, its path, its condition and its body.
 #[derive(Clone)]
 pub(super) struct Fingerprint(pub(super) String);
 
@@ -42,6 +42,12 @@ pub(super) async fn read(request: &mut ServiceRequest, api: &Api) -> Result<(), 
         hash.update(part);
         hash.update([0]);
     }
+    for condition in request.headers().get_all(IF_MATCH) {
+        hash.update([1]);
+        hash.update(condition.as_bytes());
+        hash.update([0]);
+    }
+    hash.update([0]);
     hash.update(&body);
     let hash = hash
         .finalize()

@@ -14,6 +14,7 @@ pub mod openapi;
 mod problem;
 mod route;
 pub mod server;
+pub mod turns;
 mod unread;
 mod unsubscribe;
 mod v1;

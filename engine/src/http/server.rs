@@ -10,11 +10,11 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use actors::clock::Clock;
 use actors::supervision::node::Node;
-use tokio::sync::Semaphore;
 
 use super::body::JSON_BYTES_MAX;
 use super::limits::Limits;
 use super::problem::Problem;
+use super::turns::Turns;
 use super::{bounds, caller, health, unsubscribe, v1};
 use crate::config::HttpConfig;
 use crate::doors::Doors;
@@ -27,6 +27,8 @@ use crate::whatif::Rehearsals;
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// How many uploads are taken at once.
 pub const UPLOADS_MAX: usize = 4;
+/// How many of them are one tenant's.
+pub const UPLOADS_OF_TENANT_MAX: usize = 2;
 /// How long requests under way may take when the service ends: its supervisor kills it later.
 const SHUTDOWN_S: u64 = 5;
 /// The most connections of a worker.
@@ -54,7 +56,7 @@ pub struct Api {
     /// How many requests a caller may make.
     pub limits: Arc<Limits>,
     /// The turns of uploads: each holds a file in memory.
-    pub uploads: Arc<Semaphore>,
+    pub uploads: Turns,
     /// The turns of those who ask what would go out.
     pub rehearsals: Rehearsals,
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::load::Loaded;
-use super::{Event, World, rehearse};
+use super::{Event, Patience, World, rehearse};
 use crate::store::LeftOut;
 
 /// The most contacts that are named for each cap.
@@ -60,7 +60,8 @@ pub struct Estimate {
     pub credits: CreditNeed,
     /// What a person should know before a launch.
     pub warnings: Vec<Warning>,
-    /// Not everything was counted: the tenant has too many boletos, or its senders are too slow.
+    /// Not everything was counted: the tenant has too many boletos, its senders are too slow, or it
+    /// took too long.
     pub truncated: bool,
 }
 
@@ -173,7 +174,7 @@ pub struct Warning {
 }
 
 /// Rehearses a campaign and counts.
-pub fn estimate(loaded: Loaded, question: &Question) -> Estimate {
+pub fn estimate(loaded: Loaded, question: &Question, patience: &Patience) -> Estimate {
     let Loaded {
         world,
         version,
@@ -188,7 +189,7 @@ pub fn estimate(loaded: Loaded, question: &Question) -> Estimate {
     counts.considered = world.boletos.len() as u64;
     counts.already_in = world.boletos.iter().filter(|one| one.is_in).count() as u64;
     let until = day_start(zone, end_on);
-    let ended = rehearse(world, question.now, until, &mut |event| {
+    let ended = rehearse(world, question.now, until, patience, &mut |event| {
         counts.count(&event)
     });
     let truncated = truncated || ended.cut_short;

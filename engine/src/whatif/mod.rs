@@ -16,6 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use actors::clock::Clock;
 use actors::machine::change::{Change, Claim, Enrolled, Ruled};
 use actors::machine::effect::{Effect, HandOver};
 use actors::machine::input::{Input, Outcome, Sweep, SweepKind};
@@ -45,6 +46,31 @@ const PREVIEWS_MAX: usize = 2;
 /// The numbers of the sweeps that a rehearsal begins with.
 const REPLAN: i64 = 1;
 const ENROLL: i64 = 2;
+
+/// How long a rehearsal may take that somebody waits for, in milliseconds.
+const REQUEST_MS_MAX: i64 = 30_000;
+
+/// How long a rehearsal may take.
+#[derive(Clone, Default)]
+pub struct Patience(Option<(Arc<dyn Clock>, i64)>);
+
+impl Patience {
+    /// As long as it needs.
+    pub const fn endless() -> Self {
+        Self(None)
+    }
+
+    /// From now on as long as a request may: its turn is one of few, also when the caller hung up.
+    pub fn of_a_request(clock: &Arc<dyn Clock>) -> Self {
+        let until_ms = clock.monotonic_ms().saturating_add(REQUEST_MS_MAX);
+        Self(Some((Arc::clone(clock), until_ms)))
+    }
+
+    fn is_over(&self) -> bool {
+        let until = self.0.as_ref();
+        until.is_some_and(|(clock, until_ms)| clock.monotonic_ms() >= *until_ms)
+    }
+}
 
 /// The turns of those who ask what would go out.
 #[derive(Clone)]
@@ -118,13 +144,14 @@ pub fn rehearse(
     world: World,
     from: Timestamp,
     until: Timestamp,
+    patience: &Patience,
     tell: &mut impl FnMut(Event<'_>),
 ) -> Ended {
     let (mut run, unsettled) = Run::of(world, from, tell);
     run.step(&[Input::Returned(unsettled)]);
     let mut steps = 0_u64;
     let mut next = Next::GoesOn;
-    while run.now < until && steps < STEPS_MAX && next == Next::GoesOn {
+    while run.now < until && steps < STEPS_MAX && next == Next::GoesOn && !patience.is_over() {
         steps += 1;
         next = run.go_on();
     }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::load::Loaded;
-use super::{Event, rehearse};
+use super::{Event, Patience, rehearse};
 
 /// The most that is told of one boleto.
 const HAPPENINGS_MAX: usize = 200;
@@ -124,14 +124,14 @@ impl std::fmt::Debug for Text {
 }
 
 /// Rehearses a campaign for a few boletos.
-pub fn preview(loaded: Loaded, sight: Sight) -> Preview {
+pub fn preview(loaded: Loaded, sight: Sight, patience: &Patience) -> Preview {
     let zone = loaded.settings.tenant.zone;
     let end_on = sight.now.local_date(zone) + chrono::Days::new(sight.days.into());
     let mut lines = Lines::of(&loaded, sight);
     let known = loaded.world.boletos.iter();
     let is_in: BTreeMap<BoletoId, bool> = known.map(|one| (one.boleto.id, one.is_in)).collect();
     let until = day_start(zone, end_on);
-    let ended = rehearse(loaded.world, sight.now, until, &mut |event| {
+    let ended = rehearse(loaded.world, sight.now, until, patience, &mut |event| {
         lines.take(&event);
     });
     let truncated = loaded.truncated || ended.cut_short || lines.truncated;

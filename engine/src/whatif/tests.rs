@@ -1,7 +1,9 @@
 //! What is counted, on small worlds whose outcome can be worked out by hand.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use actors::clock::{Clock, SystemClock};
 use actors::machine::change::Claim;
 use actors::ports::{Boleto, CampaignState, Contact, Credits, Cursor, Enrollment};
 use chrono::NaiveTime;
@@ -19,7 +21,7 @@ use schedules::verdict::ContactEvents;
 use super::confirm::{Footing, hash};
 use super::estimate::{Estimate, Prices, Question, estimate};
 use super::load::Loaded;
-use super::{Event, Known, World, rehearse};
+use super::{Event, Known, Patience, World, rehearse};
 use crate::bench::synthetic;
 use crate::store::{LeftOut, Seen};
 
@@ -94,7 +96,7 @@ fn question(now: Timestamp) -> Question {
 }
 
 fn estimated(world: World) -> Estimate {
-    estimate(loaded(world), &question(begin()))
+    estimate(loaded(world), &question(begin()), &Patience::endless())
 }
 
 /// Replaces the steps; each is of one channel, so many days after the due date.
@@ -177,6 +179,7 @@ fn what_falls_outside_the_window_goes_out_when_it_opens() {
         world,
         begin(),
         synthetic::due_at().plus_ms(9 * DAY_MS),
+        &Patience::endless(),
         &mut |event| {
             if let Event::Sent(at, _) = event {
                 sent.push(at.local(Sao_Paulo).to_string());
@@ -230,12 +233,12 @@ fn reminders_that_never_go_out_are_told_by_what_keeps_them() {
 #[test]
 fn a_boleto_that_comes_late_is_taken_without_what_has_passed() {
     let question = question(synthetic::due_at().plus_ms(12 * DAY_MS));
-    let estimate = estimate(loaded(world(&[1])), &question);
+    let estimate = estimate(loaded(world(&[1])), &question, &Patience::endless());
     assert_eq!(days(&estimate), on(&[("25/11", 1)]));
     assert_eq!(never(&estimate), [("passed_at_planning", 4)]);
     let mut late = question;
     late.now = synthetic::due_at().plus_ms(20 * DAY_MS);
-    let estimate = super::estimate::estimate(loaded(world(&[1])), &late);
+    let estimate = super::estimate::estimate(loaded(world(&[1])), &late, &Patience::endless());
     assert_eq!(estimate.boletos.taken, 0);
     assert_eq!(estimate.boletos.left_out[0].why, "nothing_to_come");
 }
@@ -270,6 +273,7 @@ fn a_slow_sender_sends_one_after_the_other() {
         world,
         begin(),
         synthetic::due_at().plus_ms(DAY_MS),
+        &Patience::endless(),
         &mut |event| {
             if let Event::Sent(at, _) = event {
                 sent.push(at.since(synthetic::due_at()));
@@ -277,6 +281,17 @@ fn a_slow_sender_sends_one_after_the_other() {
         },
     );
     assert_eq!(sent, [0, SECOND_MS, 2 * SECOND_MS]);
+}
+
+#[test]
+fn an_estimate_ends_with_the_patience_of_who_waits_for_it_and_says_so() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let question = question(begin());
+    let of = |patience: &Patience| estimate(loaded(world(&[1])), &question, patience);
+    let over = of(&Patience(Some((Arc::clone(&clock), 0))));
+    assert_eq!((over.truncated, over.messages.total), (true, 0));
+    let whole = of(&Patience::of_a_request(&clock));
+    assert_eq!((whole.truncated, whole.messages.total), (false, 5));
 }
 
 #[test]
@@ -347,7 +362,7 @@ fn a_message_under_way_counts_as_sent_and_its_enrollment_goes_on() {
         cursor,
     });
     world.unsettled.push(claim);
-    let estimate = estimate(loaded(world), &question(at));
+    let estimate = estimate(loaded(world), &question(at), &Patience::endless());
     // At seven one was under way: the due day's own waits for the next morning, and so does its.
     let later = [("11/11", 1), ("12/11", 1), ("17/11", 1), ("25/11", 1)];
     assert_eq!(days(&estimate), on(&later));
@@ -390,7 +405,7 @@ fn the_hash_changes_with_what_the_estimate_rests_on() {
             ..question(begin())
         };
         let footing = Footing::of(&loaded, question.now).expect("a footing");
-        let comes_to = estimate(loaded, &question);
+        let comes_to = estimate(loaded, &question, &Patience::endless());
         hash(&footing, &question, &comes_to).expect("a hash")
     };
     let same = of(|_| {}, 30);

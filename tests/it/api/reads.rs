@@ -367,6 +367,30 @@ fn a_file_of_boletos_holds_no_formula() {
 }
 
 #[test]
+fn what_a_token_may_do_is_in_the_audit_of_who_manages_alone() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let details = |scopes: &str| -> Vec<Value> {
+        let home = Home::of(&engine.of(&tenant, scopes), &tenant);
+        let rows = home.items("/audit").into_iter();
+        let made = rows.filter(|row| row["kind"] == "token.created");
+        made.map(|row| row["detail"].clone()).collect()
+    };
+    assert_eq!(details("read"), [Value::Null]);
+    let shown = details("read,manage");
+    assert_eq!(shown.len(), 2);
+    let scopes = |it: &Value| {
+        it.as_str()
+            .is_some_and(|it| it.contains("\"scopes\":\"read\""))
+    };
+    assert!(scopes(&shown[0]), "{shown:?}");
+    // What happened to the tenant itself is there for both.
+    let home = Home::of(&engine.of(&tenant, "read"), &tenant);
+    let rows = home.items("/audit?kind=tenant.created");
+    assert!(rows[0]["detail"].is_string(), "{rows:?}");
+}
+
+#[test]
 fn the_audit_can_be_read_and_not_changed() {
     let (engine, home, _) = sent();
     let paid = json!({ "id": "p", "type": "boleto.paid", "data": { "reference": "NF-2" } });

@@ -161,6 +161,32 @@ fn an_answer_under_a_key_outlives_a_kill_and_a_claim_that_was_left_ends() {
 }
 
 #[test]
+fn the_refusal_of_an_outdated_edit_is_told_to_that_edit_alone() {
+    let engine = Engine::start();
+    let (tenant, client, _) = ready(&engine);
+    let path = format!("/v1/tenants/{tenant}/retry");
+    let put = |key: &str, tag: &str| {
+        let headers = [
+            ("Idempotency-Key", key),
+            ("Content-Type", "application/json"),
+            ("If-Match", tag),
+        ];
+        let body = retry(3).to_string();
+        let answer = client.ask("PUT", &path, &headers, body.as_bytes());
+        (
+            answer.status,
+            (answer.status >= 400).then(|| answer.error()),
+        )
+    };
+    let told = |status: u16, error: &str| (status, Some(error.to_owned()));
+    assert_eq!(put("k", "\"00\""), told(412, "precondition_failed"));
+    assert_eq!(put("k", "\"00\""), told(412, "precondition_failed"));
+    // With the tag that was read since it is another request, and no answer to it is known.
+    assert_eq!(put("k", "*"), told(422, "idempotency_key_reused"));
+    assert_eq!(put("l", "*"), (200, None));
+}
+
+#[test]
 fn of_requests_under_one_key_at_once_one_is_done() {
     let engine = Engine::start();
     let (tenant, client, _) = ready(&engine);

@@ -82,6 +82,49 @@ fn an_engine_is_examined_while_it_runs() {
 }
 
 #[test]
+fn a_sender_is_sound_by_a_provider_that_is_configured_for_it() {
+    let engine = Engine::start();
+    let tenant = engine.tenant();
+    let number = tenant.trim_start_matches("ten_");
+    let settings = engine.folder().join("regua.toml");
+    let text = "[providers.mail]\nkind = \"smtp\"\nhost = \"localhost\"\nport = 25\n\
+                tls = \"none\"\nfrom = \"a@escola.example\"\n\
+                [providers.trial]\nkind = \"mailbox\"\n\
+                [providers.theirs]\nkind = \"mailbox\"\ntenants = [\"ten_99\"]\n";
+    std::fs::write(&settings, text).expect("a file");
+    let settings = settings.to_str().expect("utf-8");
+    let by = |channel: &str, provider: &str| {
+        let database = engine.folder().join("regua.db");
+        behind::tamper(&database, "DELETE FROM senders");
+        let sender = format!(
+            "INSERT INTO senders (tenant_id, channel, provider, pace_per_second, pace_burst)
+             VALUES ({number}, '{channel}', '{provider}', 1, 1)"
+        );
+        behind::tamper(&database, &sender);
+        let arguments = ["doctor", "--json", "--config", settings];
+        let output = on_store(engine.folder(), "regua.db", &arguments);
+        let providers = "mail (smtp), theirs (mailbox), trial (mailbox), mailbox".to_owned();
+        assert_eq!(
+            found(&output, "providers"),
+            [("good".to_owned(), providers)]
+        );
+        found(&output, "senders")
+    };
+    let one = |grade: &str, told: &str| vec![(grade.to_owned(), told.to_owned())];
+    let sound = "1 senders, each by a provider that there is";
+    assert_eq!(by("email", "mail"), one("good", sound));
+    let kept = one("warning", "1 senders keep what they would send");
+    let kept = [kept, one("good", sound)].concat();
+    assert_eq!(by("sms", "mailbox"), kept);
+    assert_eq!(by("sms", "trial"), kept);
+    let lost = |why: &str, of: &str| one("failure", &format!("{why}: {tenant} {of}"));
+    let wrong = lost("the provider does not carry the channel", "sms by \"mail\"");
+    assert_eq!(by("sms", "mail"), wrong);
+    let wrong = lost("the provider is not for this tenant", "sms by \"theirs\"");
+    assert_eq!(by("sms", "theirs"), wrong);
+}
+
+#[test]
 fn what_is_wrong_with_the_settings_is_told_all_at_once() {
     let faults = [
         "--set",

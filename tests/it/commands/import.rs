@@ -1,11 +1,12 @@
 //! `regua import` as an operator runs it: beside an engine that takes files over HTTP.
 
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::binary;
+use tests::binary::{self, Running};
 
 use super::{answer, code, err, out};
 use crate::api::{Engine, today_plus};
@@ -84,6 +85,39 @@ fn a_file_is_sent_to_a_running_engine_and_what_was_refused_is_listed() {
         said.contains("idempotency_key_reused") && said.contains("RG-CLIENT-005"),
         "{said}"
     );
+}
+
+#[test]
+fn a_proxy_of_the_environment_sees_neither_token_nor_file() {
+    let engine = Engine::start();
+    let desk = Desk::of(&engine);
+    desk.write(&format!("A;Ana;11987651234;{};1,00\n", today_plus(20)));
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    proxy.set_nonblocking(true).expect("a look that ends");
+    let address = format!("http://{}", proxy.local_addr().expect("an address"));
+    let url = format!("http://{}", engine.admin.address);
+    let (file, token) = (desk.path("boletos.csv"), desk.path("token"));
+    let command = ["import", &file, "--tenant", &desk.tenant, "--url", &url];
+    let mut command = binary::command(&[&command[..], &["--token-file", &token]].concat());
+    for name in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
+        command.env(name, &address);
+    }
+    command.stdout(Stdio::null());
+    let mut running = Running(command.spawn().expect("the binary runs"));
+    let mut ended = None;
+    binary::observe(10_000, || {
+        ended = running.0.try_wait().expect("a process");
+        let asked = proxy.accept().is_ok();
+        assert!(!asked, "the proxy was asked");
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|it| it.code()), Some(0));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use chrono::NaiveTime;
 use engine::facts::{Fact, Saying};
 use engine::store::{NewBoleto, NewCampaign, Setting, Store, Whom};
 use engine::whatif::load::{Asked, load};
-use engine::whatif::{Event, World, rehearse};
+use engine::whatif::{Event, Patience, World, rehearse};
 use schedules::cadence::{Cadence, Step};
 use schedules::channel::Channel;
 use schedules::id::{CampaignId, ContactId};
@@ -126,17 +126,24 @@ async fn what_is_rehearsed_is_what_happens(database: Database) {
     };
     let loaded = load(&scene.store, &asked, now).await.expect("it is read");
     let mut rehearsed = Vec::new();
-    rehearse(loaded.world, now, UNTIL, &mut |event| match event {
-        Event::Sent(at, message) => rehearsed.push(format!(
-            "{at} {} {} {} {}",
-            message.campaign, message.boleto, message.attempt.reminder.step_no, message.channel
-        )),
-        Event::Ruled(of, ruled) => rehearsed.push(format!(
-            "{} {} {} {} {:?}",
-            ruled.at, of.campaign, of.boleto, ruled.reminder.step_no, ruled.verdict
-        )),
-        Event::Enrolled(_) => {}
-    });
+    let endless = Patience::endless();
+    rehearse(
+        loaded.world,
+        now,
+        UNTIL,
+        &endless,
+        &mut |event| match event {
+            Event::Sent(at, message) => rehearsed.push(format!(
+                "{at} {} {} {} {}",
+                message.campaign, message.boleto, message.attempt.reminder.step_no, message.channel
+            )),
+            Event::Ruled(of, ruled) => rehearsed.push(format!(
+                "{} {} {} {} {:?}",
+                ruled.at, of.campaign, of.boleto, ruled.reminder.step_no, ruled.verdict
+            )),
+            Event::Enrolled(_) => {}
+        },
+    );
     let launched = Fact {
         received_at: now,
         ..scene.fact("go", Saying::CampaignLaunched { campaign })

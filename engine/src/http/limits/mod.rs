@@ -2,12 +2,14 @@
 //!
 //! Facts are counted and never refused: a stop that came too fast is still a stop. Whoever shows
 //! tokens that are not good is counted by address: beyond its number it is answered 429, and its
-//! unknown tokens are looked up one at a time. Nobody can lock out by that whoever calls from the
-//! same address with a good one.
+//! unknown tokens are looked up one at a time, in a lane that few other addresses share. Nobody can
+//! lock out by that whoever calls from the same address with a good one: a token that was found
+//! good since the start never waits, and another one waits in its lane once.
 
 mod bucket;
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,9 @@ use crate::config::LimitsConfig;
 /// The most tokens, or addresses, that have a bucket of their own.
 const KEYS_MAX: usize = 100_000;
 
+/// In how many lanes the addresses wait whose tokens were not good too often.
+const LANES: usize = 32;
+
 /// The most tokens that are remembered as good ones.
 const KNOWN_MAX: usize = 10_000;
 
@@ -37,7 +42,9 @@ pub struct Limits {
     strangers: Buckets<IpAddr, Ticks>,
     /// Tokens that were found good, as [`named`].
     known: Mutex<HashSet<String>>,
-    one_at_a_time: Semaphore,
+    /// Which lane an address has, nobody else can foresee.
+    lane_of: RandomState,
+    lanes: [Semaphore; LANES],
 }
 
 /// The node's clock as governor reads it.
@@ -85,7 +92,8 @@ impl Limits {
             by_scope,
             strangers: Buckets::new(size(config.failures_per_minute), KEYS_MAX, ticks()),
             known: Mutex::default(),
-            one_at_a_time: Semaphore::new(1),
+            lane_of: RandomState::new(),
+            lanes: std::array::from_fn(|_| Semaphore::new(1)),
         }
     }
 
@@ -114,17 +122,23 @@ impl Limits {
 
     /// Waits until a token may be looked up for a peer.
     pub(super) async fn turn(&self, peer: IpAddr, token: &Token) -> Turn<'_> {
+        let peer = network(peer);
         let is_known = self.known().contains(&named(token));
         let wait_s = match is_known {
             true => None,
-            false => self.strangers.take(&network(peer)).wait_s,
+            false => self.strangers.take(&peer).wait_s,
         };
         let _turn = match wait_s {
             // Nobody closes it.
-            Some(_) => self.one_at_a_time.acquire().await.ok(),
+            Some(_) => self.lane(&peer).acquire().await.ok(),
             None => None,
         };
         Turn { wait_s, _turn }
+    }
+
+    fn lane(&self, peer: &IpAddr) -> &Semaphore {
+        let hash = self.lane_of.hash_one(peer);
+        &self.lanes[(hash % LANES as u64) as usize]
     }
 
     /// Remembers a token that was found good.
@@ -246,6 +260,17 @@ mod tests {
         assert_eq!(limits.turn(peer, &good).await.wait_s, None);
         let elsewhere: IpAddr = "192.0.2.1".parse().expect("an address");
         assert_eq!(limits.turn(elsewhere, &draw()).await.wait_s, None);
+        // Whoever guesses elsewhere waits in another lane.
+        let mut guessers = (1..=u8::MAX).map(|last| IpAddr::from([198, 51, 100, last]));
+        let is_apart = |other: &IpAddr| {
+            let [lane, theirs] = [peer, *other].map(|it| limits.lane(&network(it)));
+            !std::ptr::eq(lane, theirs)
+        };
+        let other = guessers.find(is_apart).expect("more than one lane");
+        for _ in 0..2 {
+            assert_eq!(limits.turn(other, &draw()).await.wait_s, None);
+        }
+        assert!(limits.turn(other, &draw()).await.wait_s.is_some());
         let next = draw();
         let mut waiting = Box::pin(limits.turn(peer, &next));
         assert!(futures::poll!(&mut waiting).is_pending());

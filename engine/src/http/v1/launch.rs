@@ -24,10 +24,10 @@ use super::{Answer, Id, answer};
 use crate::access::Scope;
 use crate::facts::Saying;
 use crate::store::{Kept, Whom};
-use crate::whatif::BOLETOS_MAX;
 use crate::whatif::confirm::{self, Footing};
 use crate::whatif::estimate::{self, Estimate, Question};
 use crate::whatif::load::{Asked, Loaded, load};
+use crate::whatif::{BOLETOS_MAX, Patience};
 
 /// How many days are looked at when the caller does not say.
 pub(super) const DAYS: u32 = 30;
@@ -141,7 +141,8 @@ async fn make(
         good_until: good_until(&loaded, now),
     };
     // Off this thread: stops are answered on it.
-    let counted = web::block(move || count(loaded, &question, turn));
+    let patience = Patience::of_a_request(&api.clock);
+    let counted = web::block(move || count(loaded, &question, &patience, turn));
     let (comes_to, hash) = counted.await.map_err(|_| Problem::interrupted())??;
     let kept = Kept { hash, ..kept };
     api.doors.keep_estimate(kept.clone()).await?;
@@ -158,11 +159,12 @@ async fn make(
 fn count(
     loaded: Loaded,
     question: &Question,
+    patience: &Patience,
     _turn: OwnedSemaphorePermit,
 ) -> Result<(Estimate, String), Problem> {
     let unhashed = |_| Problem::interrupted();
     let footing = Footing::of(&loaded, question.now).map_err(unhashed)?;
-    let comes_to = estimate::estimate(loaded, question);
+    let comes_to = estimate::estimate(loaded, question, patience);
     let hash = confirm::hash(&footing, question, &comes_to).map_err(unhashed)?;
     Ok((comes_to, hash))
 }

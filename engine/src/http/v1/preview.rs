@@ -17,6 +17,7 @@ use super::launch::days_of;
 use super::{Answer, Id, answer};
 use crate::access::Scope;
 use crate::store::Whom;
+use crate::whatif::Patience;
 use crate::whatif::load::{Asked, load};
 use crate::whatif::preview::{self, Preview, Sight};
 
@@ -98,9 +99,10 @@ async fn show(
         return Err(Problem::not_found());
     }
     // Off this thread: stops are answered on it.
+    let patience = Patience::of_a_request(&api.clock);
     let seen = web::block(move || {
         let _turn = turn;
-        preview::preview(loaded, sight)
+        preview::preview(loaded, sight, &patience)
     });
     let shown = Shown {
         campaign: Id(campaign),

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::super::problem::Problem;
 
@@ -23,6 +23,18 @@ pub(super) struct Limits {
     pub(super) silence_max: Duration,
     /// The whole of it.
     pub(super) whole_max: Duration,
+    /// How many bytes come in each second of waiting for them, once the longest silence is over.
+    pub(super) bytes_per_s_min: u64,
+}
+
+impl Limits {
+    /// Returns how long the next piece may take after so many bytes, of whose way so much was
+    /// spent waiting for them: what comes in drops does not come.
+    fn patience(&self, bytes: u64, waited: Duration) -> Duration {
+        let earned = Duration::from_secs(bytes / self.bytes_per_s_min);
+        let left = (self.silence_max + earned).saturating_sub(waited);
+        left.min(self.silence_max)
+    }
 }
 
 /// Why a body did not come in to its end.
@@ -84,9 +96,12 @@ impl Inlet {
         limits: Limits,
     ) -> Result<(), Cut> {
         let moved = async {
-            let mut bytes = 0;
+            let (mut bytes, mut waited) = (0, Duration::ZERO);
             loop {
-                let next = timeout(limits.silence_max, body.next()).await;
+                let asked_at = Instant::now();
+                let next = timeout(limits.patience(bytes, waited), body.next()).await;
+                // How long whoever reads takes is not the sender's.
+                waited += asked_at.elapsed();
                 match next.map_err(|_| Cut::TooSlow)? {
                     None => break,
                     Some(Err(_)) => return Err(Cut::BrokeOff),
@@ -134,6 +149,7 @@ mod tests {
         bytes_max: 100,
         silence_max: Duration::from_secs(60),
         whole_max: Duration::from_secs(60),
+        bytes_per_s_min: 1,
     };
 
     fn pieces(texts: &[&'static str]) -> Vec<Result<Bytes, ()>> {
@@ -191,6 +207,39 @@ mod tests {
             let error = read.expect_err("no end was told");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{cut:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_too_slow_though_it_is_never_silent() {
+        let drops = stream::iter(0..2_000).then(|_| async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok::<_, Infallible>(Bytes::from_static(b"x"))
+        });
+        let limits = Limits {
+            bytes_max: 10_000,
+            silence_max: Duration::from_millis(500),
+            bytes_per_s_min: 1 << 20,
+            ..LIMITS
+        };
+        let (inlet, outlet) = pipe();
+        drop(outlet);
+        let filled = inlet.fill(Box::pin(drops), limits).await;
+        assert_eq!(filled, Err(Cut::TooSlow));
+    }
+
+    #[test]
+    fn every_byte_earns_its_time_and_no_silence_is_longer_for_it() {
+        let of = |bytes, waited| {
+            let limits = Limits {
+                bytes_per_s_min: 10,
+                ..LIMITS
+            };
+            let patience = limits.patience(bytes, Duration::from_secs(waited));
+            patience.as_secs()
+        };
+        assert_eq!([of(0, 0), of(0, 59), of(0, 60), of(0, 61)], [60, 1, 0, 0]);
+        assert_eq!([of(100, 60), of(100, 69), of(100, 71)], [10, 1, 0]);
+        assert_eq!(of(1_000_000, 900), 60);
     }
 
     #[tokio::test]

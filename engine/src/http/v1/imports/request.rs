@@ -1,6 +1,5 @@
 //! Boletos in JSON: one request, one part.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
@@ -42,9 +41,9 @@ pub(super) async fn take(
     let turn = match is_small {
         true => None,
         false => Some(
-            Arc::clone(&api.uploads)
-                .try_acquire_owned()
-                .map_err(|_| Problem::busy("other files are being imported"))?,
+            api.uploads
+                .take(sent.tenant)
+                .ok_or_else(|| Problem::busy("other files are being imported"))?,
         ),
     };
     let body = whole(body).await?;

@@ -4,7 +4,6 @@
 //! checks lines from it, and a task imports part after part. Each waits for the next one, so that
 //! no more than a few parts are in memory, and stops are answered meanwhile.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
@@ -12,10 +11,11 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use futures::future::join;
 use schedules::id::ImportId;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::super::super::problem::Problem;
 use super::super::super::server::Api;
+use super::super::super::turns::Turn;
 use super::body::{self, Limits, Outlet};
 use super::{INTERRUPTED, Sent, failed};
 use crate::imports::csv::{BoletoCsv, ImportError};
@@ -30,6 +30,7 @@ const LIMITS: Limits = Limits {
     bytes_max: 256 << 20,
     silence_max: Duration::from_secs(30),
     whole_max: WHOLE_MAX,
+    bytes_per_s_min: 4 << 10,
 };
 
 /// Parts that are read while one is imported.
@@ -46,8 +47,8 @@ pub(super) async fn take(
     if sent.length.is_some_and(|it| it > LIMITS.bytes_max) {
         return Err(Problem::too_large());
     }
-    let turn = Arc::clone(&api.uploads).try_acquire_owned();
-    let turn = turn.map_err(|_| Problem::busy("other files are being imported"))?;
+    let turn = api.uploads.take(sent.tenant);
+    let turn = turn.ok_or_else(|| Problem::busy("other files are being imported"))?;
     let (home, read_on) = sent.read_on(api).await?;
     let (inlet, outlet) = body::pipe();
     let (parts, read) = mpsc::channel(READ_AHEAD);
@@ -104,7 +105,7 @@ struct Importing {
     api: web::Data<Api>,
     sent: Sent,
     read_on: NaiveDate,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl Importing {

@@ -1,7 +1,8 @@
 //! `/v1/tenants/{tenant}/audit`: who did what, in the order of time; nobody can change it here.
 //!
 //! A seal is the SHA-256 of the seal before it and of its rows, each as the JSON array `[tenant,
-//! id, at, actor, action, subject, detail]` in numbers and texts, and a line feed.
+//! id, at, actor, action, subject, detail]` in numbers and texts, and a line feed. What a token may
+//! do is shown to who manages the tenant: to others the detail of such a row is null.
 
 use actix_web::{HttpRequest, web};
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::super::caller::Caller;
 use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
@@ -18,6 +20,9 @@ use super::list::{List, Paging};
 use super::{instant, shown};
 use crate::access::Scope;
 use crate::store::reads::{AuditOf, AuditRow, SealRow};
+
+/// How the kinds of rows begin that tell of tokens: their prefix, scopes and end.
+const TOKEN_KINDS: &str = "token.";
 
 pub(super) const ROUTES: &[Route] =
     &[
@@ -69,8 +74,8 @@ struct Shown {
     actor: String,
     kind: String,
     subject: String,
-    /// JSON, as it is sealed.
-    detail: String,
+    /// JSON, as it is sealed; null where it is not the caller's to see.
+    detail: Option<String>,
     batch: i64,
     /// Null while no seal covers it.
     seal: Option<Seal>,
@@ -110,14 +115,23 @@ impl From<AuditRow> for Shown {
             actor: row.actor,
             kind: row.action,
             subject: row.subject,
-            detail: row.detail,
+            detail: Some(row.detail),
             batch: row.batch,
             seal: row.seal.map(Seal::from),
         }
     }
 }
 
+impl Shown {
+    /// Returns the row without what only those may see who manage the tenant.
+    fn to_readers(self) -> Self {
+        let detail = self.detail.filter(|_| !self.kind.starts_with(TOKEN_KINDS));
+        Self { detail, ..self }
+    }
+}
+
 async fn list(
+    caller: Caller,
     api: web::Data<Api>,
     tenant: web::Path<Id<TenantId>>,
     request: HttpRequest,
@@ -128,5 +142,9 @@ async fn list(
     let (of, paging) = asked.into_inner().split();
     let ask = list.ask(&paging)?;
     let page = api.store.list_audit(tenant.0, &of, &ask).await?;
-    list.answer(page.map(Shown::from))
+    let manages = caller.may(Scope::Manage, Some(tenant.0)).is_ok();
+    list.answer(page.map(|row| match manages {
+        true => Shown::from(row),
+        false => Shown::from(row).to_readers(),
+    }))
 }

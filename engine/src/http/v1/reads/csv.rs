@@ -5,11 +5,13 @@
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, LINK};
 use actix_web::http::header::{HeaderMap, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use schedules::id::TenantId;
 
 use super::super::super::problem::Problem;
+use super::super::super::turns::{Turn, Turns};
 use super::super::Answer;
 use super::list::Paging;
+use super::sending::Sending;
 
 /// The most rows of a file.
 pub(super) const ROWS_MAX: usize = 10_000;
@@ -17,15 +19,17 @@ pub(super) const ROWS_MAX: usize = 10_000;
 pub(super) const CHUNK: u32 = 1_000;
 /// The most readings of a file: behind a filter they may show few rows.
 pub(super) const READINGS_MAX: usize = 100;
-/// How many files a worker makes at once.
-const FILES_MAX: usize = 2;
+/// How many files a worker makes and sends at once.
+const FILES_MAX: usize = 4;
+/// How many of them are one tenant's.
+const FILES_OF_TENANT_MAX: usize = 2;
 
 /// The turns of files: each is held in memory until it is sent.
-pub(in crate::http::v1) struct Exports(Semaphore);
+pub(in crate::http::v1) struct Exports(Turns);
 
 impl Default for Exports {
     fn default() -> Self {
-        Self(Semaphore::new(FILES_MAX))
+        Self(Turns::new(FILES_MAX, FILES_OF_TENANT_MAX))
     }
 }
 
@@ -34,9 +38,9 @@ impl Exports {
     ///
     /// # Errors
     /// 503 when others have them.
-    pub(super) fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        let turn = self.0.try_acquire();
-        turn.map_err(|_| Problem::busy("other files are being made"))
+    pub(super) fn turn(&self, tenant: TenantId) -> Result<Turn, Problem> {
+        let turn = self.0.take(tenant);
+        turn.ok_or_else(|| Problem::busy("other files are being made"))
     }
 }
 
@@ -85,12 +89,14 @@ impl File {
         self.text.push_str("\r\n");
     }
 
-    /// Answers with the file, and where the rest begins, if there is more.
+    /// Answers with the file, and where the rest begins, if there is more; its turn lasts until it
+    /// is sent.
     pub(super) fn answer(
         self,
         request: &HttpRequest,
         name: &'static str,
         next: Option<String>,
+        turn: Turn,
     ) -> Answer {
         let mut response = HttpResponse::Ok();
         response
@@ -104,7 +110,7 @@ impl File {
         if let Some(cursor) = next {
             response.insert_header((LINK, link(request, &cursor)));
         }
-        Ok(response.body(self.text))
+        Ok(response.body(Sending::of(self.text, turn)))
     }
 }
 

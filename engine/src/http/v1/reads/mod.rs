@@ -9,6 +9,7 @@ mod csv;
 mod enrollments;
 mod list;
 mod reminders;
+mod sending;
 mod settings;
 pub(super) mod tags;
 mod templates;

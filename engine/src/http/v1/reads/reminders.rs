@@ -166,11 +166,11 @@ async fn list(
     let list = List::at(&api, &request).await?;
     let (of, paging) = asked.into_inner().split();
     if csv::is_wanted(request.headers()) {
-        let _turn = exports.turn()?;
+        let turn = exports.turn(tenant.0)?;
         let ask = list.ask(&csv::paging(paging))?;
         let (file, next) = file(&api, tenant.0, &of, ask).await?;
         let next = next.map(|key| list.signed(&key)).transpose()?;
-        return file.answer(&request, "reminders", next);
+        return file.answer(&request, "reminders", next, turn);
     }
     let ask = list.ask(&paging)?;
     let page = reminders(&api.store, tenant.0, &of, &ask).await?;
