@@ -15,7 +15,7 @@ use crate::facts::{Fact, FactAnswer};
 use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::queue::{Lane, WEIGHT_MAX};
+use crate::store::queue::{ALONE, Lane};
 use crate::store::sql::{Sql, args, both, locking};
 
 /// Up to where an estimate has seen what could add to it.
@@ -139,8 +139,7 @@ impl Store {
         estimate: &str,
     ) -> Result<Option<FactAnswer>, StoreError> {
         let told = Arc::new((fact.clone(), estimate.to_owned()));
-        // Alone: a pause of the campaign waits for its row, and must not wait for an import.
-        self.write(Lane::Doors, WEIGHT_MAX, move |conn| {
+        self.write(Lane::Doors, ALONE, move |conn| {
             confirmed(conn, Arc::clone(&told))
         })
         .await
