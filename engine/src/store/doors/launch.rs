@@ -82,8 +82,8 @@ const ESTIMATE: Sql = both(
 macro_rules! additions {
     () => {
         "action IN ('boletos.imported', 'boleto.reopened', 'boleto.changed', 'contact.opted_in',
-             'rules.changed', 'calendar.changed', 'charges.changed', 'sender.changed',
-             'template.changed', 'campaign.edited', 'campaign.launched', 'campaign.paused',
+             'profile.changed', 'rules.changed', 'calendar.changed', 'charges.changed',
+             'sender.changed', 'template.changed', 'channel.resumed', 'campaign.edited', 'campaign.launched', 'campaign.paused',
              'campaign.resumed', 'campaign.archived')"
     };
 }
