@@ -43,6 +43,8 @@ pub struct Route {
     pub wanted: Scope,
     /// What will do instead.
     pub or_wanted: Option<Scope>,
+    /// It stops something: it is counted with its kind, and never refused for its number.
+    stops: bool,
     /// The body is no JSON, but a file that is read as it comes.
     takes_file: bool,
     handler: fn() -> actix_web::Route,
@@ -113,6 +115,7 @@ impl Route {
             path,
             wanted,
             or_wanted: None,
+            stops: false,
             takes_file: false,
             handler,
         }
@@ -122,6 +125,14 @@ impl Route {
     pub(super) const fn or(self, wanted: Scope) -> Self {
         Self {
             or_wanted: Some(wanted),
+            ..self
+        }
+    }
+
+    /// Makes it a path that stops something, and that is therefore never asked too often.
+    pub(super) const fn stopping(self) -> Self {
+        Self {
+            stops: true,
             ..self
         }
     }
@@ -189,7 +200,7 @@ async fn admitted(
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.ok_or_else(Problem::unauthorized)?;
     let count = counted.insert(api.limits.count(caller.token(), route.wanted));
-    if let Some(wait_s) = count.refused() {
+    if let Some(wait_s) = count.refused().filter(|_| !route.stops) {
         return Err(Problem::rate_limited(wait_s));
     }
     let tenant = tenant(request)?;

@@ -37,7 +37,13 @@ pub(super) const ROUTES: &[Route] = &[
         || web::to(act),
     ),
     Route::post(
-        "/tenants/{tenant}/campaigns/{campaign}/{act:resume|archive}",
+        "/tenants/{tenant}/campaigns/{campaign}/{act:archive}",
+        Scope::Manage,
+        || web::to(act),
+    )
+    .stopping(),
+    Route::post(
+        "/tenants/{tenant}/campaigns/{campaign}/{act:resume}",
         Scope::Manage,
         || web::to(act),
     ),

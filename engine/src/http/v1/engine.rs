@@ -14,7 +14,8 @@ use crate::access::Scope;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/engine", Scope::Admin, || web::to(read)),
-    Route::post("/engine/{act:pause|resume}", Scope::Admin, || web::to(turn)),
+    Route::post("/engine/{act:pause}", Scope::Admin, || web::to(turn)).stopping(),
+    Route::post("/engine/{act:resume}", Scope::Admin, || web::to(turn)),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
