@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Doors, Told};
 use crate::facts::{Fact, Saying};
-use crate::store::StoreError;
+use crate::store::{StoreError, Turn};
 
 /// How many tenants are told in one transaction.
 const PAGE: u32 = 200;
@@ -15,30 +15,37 @@ const PAGE: u32 = 200;
 /// What a caller is told of all tenants together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ToldAll {
-    /// How many tenants there are.
+    /// How many tenants were told.
     pub tenants: u64,
     /// How many hand-overs were under way.
     pub in_flight: u32,
     /// From this instant on none begins; `None` when none was under way.
     pub settled_by: Option<Timestamp>,
+    /// The switch was turned again before all were told: what that turn said counts, for those
+    /// that had been told, too.
+    pub overtaken: bool,
 }
 
 impl Doors {
     /// Holds every tenant, those that are made from now on included, or lets them go on.
     ///
-    /// Every call counts, whatever was said before: a switch that is pulled twice holds.
+    /// Every call counts, whatever was said before: a switch that is pulled twice holds. Of two
+    /// calls the one that turns the switch last counts for everybody.
     ///
     /// # Errors
-    /// [`StoreError`] when not every tenant was told: the same call goes on.
+    /// [`StoreError`] when not every tenant was told: the same call, made again, tells the rest.
     pub async fn hold_engine(&self, held: bool, source: &str) -> Result<ToldAll, StoreError> {
+        let at = self.clock.now();
+        let turn = self.store.turn_engine_switch(held, source, at).await?;
         let event_id = Uuid::new_v4().to_string();
-        self.store.turn_engine_switch(held).await?;
+        let saying = match held {
+            true => Saying::TenantHeld,
+            false => Saying::TenantReleased,
+        };
         let (mut all, mut after) = (ToldAll::default(), TenantId(0));
-        loop {
+        while !all.overtaken {
             let page = self.store.tenants_after(after, PAGE).await?;
-            let Some(last) = page.last() else {
-                return Ok(all);
-            };
+            let Some(last) = page.last() else { break };
             after = *last;
             let now = self.clock.now();
             let fact = |tenant: &TenantId| Fact {
@@ -47,16 +54,30 @@ impl Doors {
                 source: source.to_owned(),
                 occurred_at: now,
                 received_at: now,
-                saying: match held {
-                    true => Saying::TenantHeld,
-                    false => Saying::TenantReleased,
-                },
+                saying: saying.clone(),
             };
             let facts: Vec<Fact> = page.iter().map(fact).collect();
-            for told in self.tell(&facts).await? {
-                all.add(told);
-            }
+            self.tell_of_turn(turn, &facts, &mut all).await?;
         }
+        Ok(all)
+    }
+
+    /// Tells tenants in one transaction.
+    async fn tell_of_turn(
+        &self,
+        turn: Turn,
+        facts: &[Fact],
+        all: &mut ToldAll,
+    ) -> Result<(), StoreError> {
+        let answers = self.store.commit_facts_of_turn(turn, facts).await?;
+        let Some(answers) = answers else {
+            all.overtaken = true;
+            return Ok(());
+        };
+        for told in self.follow(facts, &answers).await? {
+            all.add(told);
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! turns it; every tenant is held by it as by its own switch, and goes on afterwards unless its own
 //! is on.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,10 @@ async fn turn(caller: Caller, api: web::Data<Api>, act: web::Path<Act>) -> Answe
     // To its end, also when the caller hangs up: a switch that is half turned helps nobody.
     let told = actix_web::rt::spawn(async move { doors.hold_engine(held, &source).await });
     let told = told.await.map_err(|_| Problem::interrupted())??;
+    if told.overtaken {
+        let detail = "the switch was turned again before all tenants were told: that turn counts";
+        return Err(Problem::new(StatusCode::CONFLICT, "overtaken", detail));
+    }
     let tenants = told.tenants;
     match (held, told.settled_by) {
         (false, _) => answer(HttpResponse::Ok(), &Outcome::Resumed { tenants }),
