@@ -34,6 +34,7 @@ impl Doors {
     ///
     /// # Errors
     /// [`StoreError`] when not every tenant was told: the same call, made again, tells the rest.
+    /// All were tried, unless the database itself was away.
     pub async fn hold_engine(&self, held: bool, source: &str) -> Result<ToldAll, StoreError> {
         let at = self.clock.now();
         let turn = self.store.turn_engine_switch(held, source, at).await?;
@@ -42,7 +43,7 @@ impl Doors {
             true => Saying::TenantHeld,
             false => Saying::TenantReleased,
         };
-        let (mut all, mut after) = (ToldAll::default(), TenantId(0));
+        let (mut all, mut after, mut failed) = (ToldAll::default(), TenantId(0), None);
         while !all.overtaken {
             let page = self.store.tenants_after(after, PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -57,9 +58,12 @@ impl Doors {
                 saying: saying.clone(),
             };
             let facts: Vec<Fact> = page.iter().map(fact).collect();
-            self.tell_of_turn(turn, &facts, &mut all).await?;
+            if self.tell_of_turn(turn, &facts, &mut all).await.is_err() {
+                failed = self.tell_each(turn, &facts, &mut all).await?.or(failed);
+            }
         }
-        Ok(all)
+        // Whoever was overtaken has nothing left to make good.
+        failed.filter(|_| !all.overtaken).map_or(Ok(all), Err)
     }
 
     /// Tells tenants in one transaction.
@@ -78,6 +82,30 @@ impl Doors {
             all.add(told);
         }
         Ok(())
+    }
+
+    /// Tells tenants one by one; returns the last failure that is about one of them alone.
+    async fn tell_each(
+        &self,
+        turn: Turn,
+        facts: &[Fact],
+        all: &mut ToldAll,
+    ) -> Result<Option<StoreError>, StoreError> {
+        let mut failed = None;
+        for fact in facts {
+            let alone = std::slice::from_ref(fact);
+            match self.tell_of_turn(turn, alone, all).await {
+                Ok(()) if all.overtaken => break,
+                Ok(()) => {}
+                Err(error) if error.is_of_the_whole() => return Err(error),
+                Err(error) => {
+                    let (tenant, code) = (fact.tenant, error.code());
+                    tracing::error!(%tenant, code, "tenant was not told of the engine's switch");
+                    failed = Some(error);
+                }
+            }
+        }
+        Ok(failed)
     }
 }
 
