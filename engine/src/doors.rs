@@ -75,10 +75,19 @@ impl Doors {
     /// caller tells the same events again, and their ids make that harmless.
     pub async fn tell(&self, facts: &[Fact]) -> Result<Vec<Told>, StoreError> {
         let answers = self.store.commit_facts(facts).await?;
+        self.follow(facts, &answers).await
+    }
+
+    /// Follows facts that were committed, and says what becomes of each.
+    async fn follow(
+        &self,
+        facts: &[Fact],
+        answers: &[FactAnswer],
+    ) -> Result<Vec<Told>, StoreError> {
         // What is durable takes its effect before anything else is read: that may fail.
         let followed: Vec<_> = facts
             .iter()
-            .zip(&answers)
+            .zip(answers)
             .map(|(fact, answer)| self.followed(fact, answer))
             .collect();
         let mut told = Vec::with_capacity(facts.len());

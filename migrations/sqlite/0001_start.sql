@@ -1,9 +1,11 @@
 -- The kill switch of the whole engine: one row. Tenants are held one by one, those to come by it.
+-- Of its turns the latest counts: what an earlier one still has to tell, it does not tell any more.
 CREATE TABLE engine_switch (
     id BIGINT PRIMARY KEY CHECK (id = 1),
-    held BIGINT NOT NULL CHECK (held IN (0, 1))
+    held BIGINT NOT NULL CHECK (held IN (0, 1)),
+    turn BIGINT NOT NULL
 );
-INSERT INTO engine_switch (id, held) VALUES (1, 0);
+INSERT INTO engine_switch (id, held, turn) VALUES (1, 0, 0);
 
 -- Settings: who sends, how, under which rules.
 

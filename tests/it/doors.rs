@@ -28,6 +28,9 @@ store_suite!(
     a_stop_takes_back_what_has_not_begun,
     every_kill_switch_takes_back_what_has_not_begun,
     the_switch_of_the_engine_holds_whoever_comes,
+    of_two_turns_of_the_engines_switch_the_later_counts_for_everybody,
+    a_turn_that_was_overtaken_is_told_so,
+    a_tenant_that_cannot_be_told_keeps_no_other_from_being_held,
     a_stop_settles_when_what_has_begun_may_end,
     an_import_that_meets_an_opt_out_takes_back_what_has_not_begun,
     an_import_that_is_told_again_answers_the_same,
@@ -235,6 +238,92 @@ async fn the_switch_of_the_engine_holds_whoever_comes(database: Database) {
     assert_eq!(told.tenants, 2);
     assert!(runs(late).await);
     assert!(!runs(door.scene.tenant).await, "its own switch is on");
+    door.engine.stop().await;
+}
+
+/// Turns of the switch that race: when all are answered, every tenant is as the last one said, and
+/// whoever was overtaken knows it.
+async fn of_two_turns_of_the_engines_switch_the_later_counts_for_everybody(database: Database) {
+    const ROUNDS: usize = 25;
+    let door = Door::with_one_waiting(database).await;
+    for round in 0..ROUNDS {
+        let turns = [true, false, true, false].map(|held| {
+            let doors = door.engine.doors.clone();
+            tokio::spawn(async move { doors.hold_engine(held, "test").await })
+        });
+        let mut overtaken = 0;
+        for told in futures::future::join_all(turns).await {
+            let told = told.expect("a turn").expect("an answer");
+            overtaken += u32::from(told.overtaken);
+        }
+        assert!(overtaken < 4, "the last one is never overtaken");
+        let otherwise = "SELECT count(*) FROM tenants t, engine_switch s WHERE t.held <> s.held";
+        let otherwise = door.database.numbers(otherwise).await;
+        assert_eq!(otherwise, [0], "round {round}");
+    }
+    door.engine.stop().await;
+}
+
+/// Whoever turns the switch here, somebody elsewhere turns it right after.
+async fn a_turn_that_was_overtaken_is_told_so(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let elsewhere = match door.database.engine {
+        tests::database::Engine::Sqlite => {
+            "CREATE TRIGGER elsewhere AFTER UPDATE OF turn ON engine_switch
+             BEGIN UPDATE engine_switch SET turn = turn + 1; END"
+        }
+        tests::database::Engine::Postgres => {
+            "CREATE FUNCTION elsewhere() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN UPDATE engine_switch SET turn = turn + 1; RETURN NULL; END';
+             CREATE TRIGGER elsewhere AFTER UPDATE ON engine_switch
+             FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION elsewhere()"
+        }
+    };
+    door.database.tamper(elsewhere).await;
+    let told = door.engine.doors.hold_engine(true, "test").await;
+    let told = told.expect("an answer");
+    assert!(told.overtaken, "{told:?}");
+    assert_eq!(door.database.numbers("SELECT held FROM tenants").await, [0]);
+    assert_eq!(door.let_go().await, 1, "nobody was held");
+    door.engine.stop().await;
+}
+
+/// A row that nobody can write stands for one that somebody else holds for too long.
+async fn a_tenant_that_cannot_be_told_keeps_no_other_from_being_held(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let store = &door.database.store;
+    for _ in 0..2 {
+        store
+            .create_tenant(&new_tenant(), START)
+            .await
+            .expect("a tenant");
+    }
+    let fail = match door.database.engine {
+        tests::database::Engine::Sqlite => {
+            "CREATE TRIGGER held_up BEFORE UPDATE OF held ON tenants WHEN new.id = 2
+             BEGIN SELECT RAISE(ABORT, 'held up'); END"
+        }
+        tests::database::Engine::Postgres => {
+            "CREATE FUNCTION held_up() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN RAISE EXCEPTION USING ERRCODE = ''lock_not_available''; END';
+             CREATE TRIGGER held_up BEFORE UPDATE OF held ON tenants
+             FOR EACH ROW WHEN (new.id = 2) EXECUTE FUNCTION held_up()"
+        }
+    };
+    door.database.tamper(fail).await;
+    let told = door.engine.doors.hold_engine(true, "test").await;
+    assert!(told.is_err(), "{told:?}");
+    let held = "SELECT held FROM tenants ORDER BY id";
+    assert_eq!(door.database.numbers(held).await, [1, 0, 1]);
+    assert_eq!(door.let_go().await, 0);
+    let mend = match door.database.engine {
+        tests::database::Engine::Sqlite => "DROP TRIGGER held_up",
+        tests::database::Engine::Postgres => "DROP TRIGGER held_up ON tenants",
+    };
+    door.database.tamper(mend).await;
+    let told = door.engine.doors.hold_engine(true, "test").await;
+    assert_eq!(told.expect("an answer").tenants, 3, "the same call goes on");
+    assert_eq!(door.database.numbers(held).await, [1, 1, 1]);
     door.engine.stop().await;
 }
 

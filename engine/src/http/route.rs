@@ -47,6 +47,8 @@ pub struct Route {
     pub or_wanted: Option<Scope>,
     /// Every good token will do: what it shows is nobody's.
     pub for_anyone: bool,
+    /// It stops something: it is counted with its kind, and never refused for its number.
+    stops: bool,
     /// The body is no JSON, but a file that is read as it comes.
     pub(super) takes_file: bool,
     /// What it takes and answers.
@@ -129,6 +131,7 @@ impl Route {
             wanted,
             or_wanted: None,
             for_anyone: false,
+            stops: false,
             takes_file: false,
             doc: None,
             handler,
@@ -155,6 +158,14 @@ impl Route {
     pub(super) const fn says(self, doc: Doc) -> Self {
         Self {
             doc: Some(doc),
+            ..self
+        }
+    }
+
+    /// Makes it a path that stops something, and that is therefore never asked too often.
+    pub(super) const fn stopping(self) -> Self {
+        Self {
+            stops: true,
             ..self
         }
     }
@@ -222,7 +233,7 @@ async fn admitted(
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.ok_or_else(Problem::unauthorized)?;
     let count = counted.insert(api.limits.count(caller.token(), route.wanted));
-    if let Some(wait_s) = count.refused() {
+    if let Some(wait_s) = count.refused().filter(|_| !route.stops) {
         return Err(Problem::rate_limited(wait_s));
     }
     let tenant = tenant(request)?;

@@ -157,6 +157,20 @@ impl StoreError {
         )
     }
 
+    /// Says whether nothing else would be taken, either: it is about the database, not about what
+    /// it was asked.
+    pub(crate) fn is_of_the_whole(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable
+                | Self::DiskFull
+                | Self::Damaged
+                | Self::Refused
+                | Self::SchemaTooNew { .. }
+                | Self::SchemaTooOld { .. }
+        )
+    }
+
     /// Says whether the whole transaction is lost with the statement that failed.
     pub(super) fn loses_transaction(&self) -> bool {
         matches!(

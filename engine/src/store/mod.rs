@@ -46,6 +46,7 @@ pub use audit::AuditReport;
 pub use bench::ScratchDatabase;
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
+pub use doors::engine::Turn;
 pub use doors::import::{
     IMPORT_KEY_USED, Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };

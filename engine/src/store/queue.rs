@@ -38,6 +38,10 @@ const WAITING_MAX: usize = 4_096;
 /// The heaviest transaction, in rows; more waits for the next one.
 pub(in crate::store) const WEIGHT_MAX: usize = 4_000;
 
+/// The weight of what shares its transaction with nothing else of its lane: it holds a row that a
+/// stop needs, and must not hold it for as long as an import waits or writes.
+pub(in crate::store) const ALONE: usize = WEIGHT_MAX;
+
 /// Work that waits for a writer.
 pub(super) struct Queue {
     lanes: Mutex<Waiting>,

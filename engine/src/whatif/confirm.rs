@@ -52,6 +52,8 @@ impl Footing {
         }
         let rests_on = serde_json::json!({
             "tenant": tenant.id,
+            "profile": (&tenant.name, &tenant.document, &tenant.address),
+            "paused_channels": tenant.paused_channels,
             "campaign": world.campaign,
             "on": now.local_date(tenant.zone),
             "rules": tenant.rules,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actors::machine::change::Ruled;
 use actors::machine::effect::HandOver;
-use actors::ports::{Credits, Enrollment};
+use actors::ports::{Credits, Enrollment, Settings};
 use chrono::NaiveDate;
 use schedules::cap::CapScope;
 use schedules::channel::Channel;
@@ -205,8 +205,12 @@ pub fn estimate(loaded: Loaded, question: &Question, patience: &Patience) -> Est
         warnings: Vec::new(),
         truncated,
     };
-    let is_late = settings.tenant.feed.is_stale(question.now);
-    estimate.warnings = estimate.warnings(settings.tenant.running, is_late);
+    let standing = Standing {
+        runs: settings.tenant.running,
+        lacks_a_channel: lacks_a_channel(&settings, counts.campaign),
+        feed_is_late: settings.tenant.feed.is_stale(question.now),
+    };
+    estimate.warnings = estimate.warnings(&standing);
     estimate
 }
 
@@ -410,8 +414,27 @@ impl Counts {
     }
 }
 
+/// What stands in a launch's way at the moment.
+struct Standing {
+    /// The tenant runs, and so does the engine.
+    runs: bool,
+    /// A channel of the campaign is held.
+    lacks_a_channel: bool,
+    /// The payment feed has been silent for too long.
+    feed_is_late: bool,
+}
+
+/// Says whether a step of the campaign may use a channel that is held.
+fn lacks_a_channel(settings: &Settings, campaign: CampaignId) -> bool {
+    let mut states = settings.campaigns.iter();
+    let state = states.find(|state| state.campaign.id == campaign);
+    let steps = state.map_or(&[][..], |state| &state.campaign.cadence.steps);
+    let mut channels = steps.iter().flat_map(|step| &step.channels);
+    channels.any(|channel| settings.tenant.paused_channels.contains(channel))
+}
+
 impl Estimate {
-    fn warnings(&self, runs: bool, feed_is_late: bool) -> Vec<Warning> {
+    fn warnings(&self, standing: &Standing) -> Vec<Warning> {
         let all = [
             (
                 self.truncated,
@@ -434,12 +457,17 @@ impl Estimate {
                 "Há mensagens por canais sem preço informado: o custo não as inclui.",
             ),
             (
-                !runs,
+                !standing.runs,
                 "tenant_paused",
                 "Os envios da empresa estão pausados: nada sai enquanto isso.",
             ),
             (
-                feed_is_late,
+                standing.lacks_a_channel,
+                "channel_paused",
+                "Um canal da campanha está pausado: por ele nada é contado, e nada sai enquanto isso.",
+            ),
+            (
+                standing.feed_is_late,
                 "payment_feed_stale",
                 "As notícias de pagamento estão atrasadas: nada sai enquanto isso.",
             ),

@@ -422,3 +422,22 @@ fn the_hash_changes_with_what_the_estimate_rests_on() {
     all.extend([same, of(|_| {}, 29)]);
     assert_eq!(all.len(), 7);
 }
+
+#[test]
+fn a_channel_that_is_held_is_told_where_the_campaign_uses_it() {
+    let held = |channel| {
+        let mut world = world(&[1]);
+        steps(&mut world, 9, &[(0, Channel::Whatsapp)]);
+        world.settings.tenant.paused_channels = vec![channel];
+        let loaded = loaded(world);
+        let footing = Footing::of(&loaded, begin()).expect("a footing");
+        let question = question(begin());
+        let estimate = estimate(loaded, &question);
+        let codes: Vec<_> = estimate.warnings.iter().map(|it| it.code).collect();
+        let hash = hash(&footing, &question, &estimated(self::world(&[1])));
+        (codes.contains(&"channel_paused"), hash.expect("a hash"))
+    };
+    let (used, unused) = (held(Channel::Whatsapp), held(Channel::Email));
+    assert!(used.0 && !unused.0);
+    assert_ne!(used.1, unused.1, "it rests on what is held");
+}

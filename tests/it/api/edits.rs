@@ -80,3 +80,18 @@ fn an_edit_of_what_was_read_is_made_only_while_it_holds() {
     }
     assert_eq!(ok(&home.get("/rules"))["version"], 3);
 }
+
+/// What has no tag is never as somebody expects it to be.
+#[test]
+fn a_profile_is_not_edited_against_a_tag() {
+    let engine = Engine::start();
+    let (tenant, client, _) = ready(&engine);
+    let home = Home::of(&client, &tenant);
+    let body = json!({ "name": "Escola Boreal" });
+    let outdated = (412, "precondition_failed".to_owned());
+    let put = put_if(&home, "/profile", "\"00\"", &body);
+    assert_eq!(problem(&put), outdated);
+    assert_eq!(ok(&home.get(""))["name"], "Escola Aurora");
+    ok(&put_if(&home, "/profile", "*", &body));
+    assert_eq!(ok(&home.get(""))["name"], "Escola Boreal");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Engine, ok};
+use super::{Engine, ok, ready};
 
 #[test]
 fn a_channel_is_held_and_freed_by_whoever_may_say_so() {
@@ -74,10 +74,51 @@ fn the_engine_is_held_with_everybody_in_it_and_with_who_comes() {
         ok(&engine.admin.get(&path))["running"] == true
     };
     assert!(!runs(&early) && !runs(&late));
+    let listed = || {
+        let tenants = ok(&engine.admin.get("/v1/tenants"));
+        let tenants = tenants["items"].as_array().cloned().unwrap_or_default();
+        let run = tenants.iter().map(|it| it["running"] == true);
+        run.collect::<Vec<_>>()
+    };
+    assert_eq!(listed(), [false, false]);
     // Pulled twice it holds, too.
     let again = ok(&engine.admin.post(&all("pause"), &json!({})));
     assert_eq!(again, json!({ "outcome": "stopped", "tenants": 2 }));
     let resumed = ok(&engine.admin.post(&all("resume"), &json!({})));
     assert_eq!(resumed, json!({ "outcome": "resumed", "tenants": 2 }));
     assert!(runs(&early) && runs(&late));
+    assert_eq!(listed(), [true, true]);
+    // Each turn is told once of the engine, besides what every tenant is told.
+    let turns = "SELECT count(*) FROM audit WHERE tenant_id = 0 AND subject = 'engine'
+        AND action IN ('engine.paused', 'engine.resumed')";
+    assert_eq!(engine.numbers(turns), 3);
+    assert!(engine.log().contains("engine.resumed"), "{}", engine.log());
+}
+
+#[test]
+fn no_pause_and_no_end_of_a_campaign_is_refused_however_many_requests_came_before() {
+    let settings = ["limits.admin_per_minute=3", "limits.write_per_minute=5"];
+    let engine = Engine::with(&settings);
+    let (tenant, client, campaign) = ready(&engine);
+    let path = format!("/v1/tenants/{tenant}/campaigns/{campaign}");
+    for (client, method, path) in [
+        (&engine.admin, "GET", "/v1/engine"),
+        (&client, "PUT", path.as_str()),
+    ] {
+        let refused = (0..9).any(|_| client.send_json(method, path, &json!({})).status == 429);
+        assert!(refused, "{path}");
+    }
+    for _ in 0..3 {
+        let paused = engine.admin.post("/v1/engine/pause", &json!({}));
+        assert_eq!(ok(&paused)["outcome"], "stopped");
+        let rest = paused.header("ratelimit").unwrap_or_default();
+        assert!(rest.starts_with("\"admin\";r=0;t="), "{rest}");
+    }
+    let archived = client.post(&format!("{path}/archive"), &json!({ "id": "end" }));
+    assert_eq!(ok(&archived)["outcome"], "stopped");
+    // What lets messages go on can wait.
+    let resumed = engine.admin.post("/v1/engine/resume", &json!({}));
+    assert_eq!(resumed.status, 429);
+    let resumed = client.post(&format!("{path}/resume"), &json!({ "id": "on" }));
+    assert_eq!(resumed.status, 429);
 }

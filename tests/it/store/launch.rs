@@ -1,9 +1,10 @@
 //! A launch confirms an estimate, as long as nothing came in that could add to it.
 
 use engine::facts::{Fact, FactAnswer, Saying};
-use engine::store::{Kept, NewCampaign, Setting, Whom};
+use engine::store::{Kept, NewCampaign, Profile, Setting, Whom};
 use engine::whatif::load::{Asked, load};
 use schedules::calendar::Calendar;
+use schedules::channel::Channel;
 use schedules::id::{CampaignId, TenantId};
 use schedules::rule::RulePack;
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
@@ -21,7 +22,10 @@ store_suite!(
     a_launch_that_is_told_again_is_known_whatever_came_in_since,
 );
 
-/// A tenant with a draft, and three boletos of which one was paid and one contact opted out.
+/// The channel that is held when an estimate is made.
+const PAUSED: Channel = Channel::Sms;
+
+/// A tenant with a draft, and four boletos of which one was paid and one contact opted out.
 struct Draft {
     scene: Scene,
     campaign: CampaignId,
@@ -34,6 +38,8 @@ impl Draft {
         scene.import("first", boletos).await;
         scene.pay("paid", 0).await;
         scene.say("gone", opted_out(1, None)).await;
+        let paused = Saying::ChannelPaused { channel: PAUSED };
+        scene.say("off", paused).await;
         let draft = scene
             .store
             .create_campaign(scene.tenant, edit("draft"), two_steps());
@@ -128,6 +134,18 @@ impl Draft {
                 self.put("sender", Setting::Sender(sender)).await;
             }
             8 => self.edit_it("edit").await,
+            9 => {
+                let resumed = Saying::ChannelResumed { channel: PAUSED };
+                _ = scene.say("on", resumed).await;
+            }
+            10 => {
+                let profile = Profile {
+                    name: "Escola Boreal".to_owned(),
+                    document: None,
+                    address: None,
+                };
+                self.put("profile", Setting::Profile(profile)).await;
+            }
             _ => _ = scene.clone().with_another_campaign().await,
         }
     }
@@ -137,11 +155,14 @@ impl Draft {
         self.scene.pay("paid too", 2).await;
         self.scene.say("gone too", opted_out(3, None)).await;
         self.scene.say("feed", Saying::FeedHeard).await;
+        let channel = Channel::Email;
+        let paused = Saying::ChannelPaused { channel };
+        self.scene.say("channel", paused).await;
         self.put("credits", Setting::CreditsBought(5)).await;
     }
 }
 
-const ADDITIONS: usize = 10;
+const ADDITIONS: usize = 12;
 
 async fn what_adds_to_an_estimate_ends_it_and_what_takes_away_does_not(database: Database) {
     let draft = Draft::set(&database).await;

@@ -25,6 +25,7 @@ mod schema;
 mod sqlite;
 mod stops;
 mod stories;
+mod switch;
 mod tokens;
 
 /// Runs each case on both engines.

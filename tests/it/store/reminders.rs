@@ -302,6 +302,10 @@ async fn what_is_to_come_is_what_the_planner_says(database: Database) {
     assert_eq!(coming(&scene, first.plus_ms(-1), 200).await, []);
     scene.pay("paid", 0).await;
     assert_eq!(coming(&scene, until, 200).await.len(), 59 * 7);
+    scene.say("all", Saying::TenantHeld).await;
+    assert_eq!(coming(&scene, until, 200).await, []);
+    scene.say("on", Saying::TenantReleased).await;
+    assert_eq!(coming(&scene, until, 200).await.len(), 59 * 7);
     scene.say("hold", Saying::CampaignPaused { campaign }).await;
     assert_eq!(coming(&scene, until, 200).await, []);
 }

@@ -143,7 +143,7 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
             "retry",
         ],
     ),
-    ("UPDATE engine_switch", &["held"]),
+    ("UPDATE engine_switch", &["held", "turn"]),
     ("INSERT INTO campaigns", &[]),
     (
         "UPDATE campaigns",

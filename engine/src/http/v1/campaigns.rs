@@ -64,19 +64,29 @@ pub(super) const ROUTES: &[Route] = &[
             .or(&[409]),
     ),
     Route::post(
-        "/tenants/{tenant}/campaigns/{campaign}/{act:resume|archive}",
+        "/tenants/{tenant}/campaigns/{campaign}/{act:archive}",
+        Scope::Manage,
+        || web::to(act),
+    )
+    .stopping()
+    .says(
+        Doc::of("{act}_campaign", "Ends a campaign for good.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
+    ),
+    Route::post(
+        "/tenants/{tenant}/campaigns/{campaign}/{act:resume}",
         Scope::Manage,
         || web::to(act),
     )
     .says(
-        Doc::of(
-            "{act}_campaign",
-            "Lets a campaign go on, or ends it for good.",
-        )
-        .takes::<Said>()
-        .answers::<events::Outcome>()
-        .or_later()
-        .or(&[409]),
+        Doc::of("{act}_campaign", "Lets a campaign go on.")
+            .takes::<Said>()
+            .answers::<events::Outcome>()
+            .or_later()
+            .or(&[409]),
     ),
 ];
 

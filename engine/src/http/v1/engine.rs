@@ -2,6 +2,7 @@
 //! turns it; every tenant is held by it as by its own switch, and goes on afterwards unless its own
 //! is on.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,10 +18,19 @@ use crate::access::Scope;
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/engine", Scope::Admin, || web::to(read))
         .says(Doc::of("read_engine", "Tells whether the whole engine is held.").answers::<Shown>()),
-    Route::post("/engine/{act:pause|resume}", Scope::Admin, || web::to(turn)).says(
-        Doc::of("{act}_engine", "Holds the whole engine, or lets it go on.")
+    Route::post("/engine/{act:pause}", Scope::Admin, || web::to(turn))
+        .stopping()
+        .says(
+            Doc::of("{act}_engine", "Holds the whole engine.")
+                .answers::<Outcome>()
+                .or_later()
+                .or(&[409]),
+        ),
+    Route::post("/engine/{act:resume}", Scope::Admin, || web::to(turn)).says(
+        Doc::of("{act}_engine", "Lets the whole engine go on.")
             .answers::<Outcome>()
-            .or_later(),
+            .or_later()
+            .or(&[409]),
     ),
 ];
 
@@ -66,6 +76,10 @@ async fn turn(caller: Caller, api: web::Data<Api>, act: web::Path<Act>) -> Answe
     // To its end, also when the caller hangs up: a switch that is half turned helps nobody.
     let told = actix_web::rt::spawn(async move { doors.hold_engine(held, &source).await });
     let told = told.await.map_err(|_| Problem::interrupted())??;
+    if told.overtaken {
+        let detail = "the switch was turned again before all tenants were told: that turn counts";
+        return Err(Problem::new(StatusCode::CONFLICT, "overtaken", detail));
+    }
     let tenants = told.tenants;
     match (held, told.settled_by) {
         (false, _) => answer(HttpResponse::Ok(), &Outcome::Resumed { tenants }),

@@ -18,6 +18,7 @@ use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
 use super::events::{self, Said};
+use super::reads::tags::expected;
 use super::settings::Changed;
 use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
@@ -217,7 +218,10 @@ async fn profile(
         name: who.name,
         address: who.address,
     });
-    let changed = api.doors.put_setting(tenant.0, edit, profile, None);
+    // It has no tag that anybody could have read.
+    let changed = api
+        .doors
+        .put_setting(tenant.0, edit, profile, expected(&request));
     let changed = changed.await?;
     answer(HttpResponse::Ok(), &Changed { changed })
 }

@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::queue::Lane;
+use crate::store::queue::{ALONE, Lane};
 use crate::store::reads::{self, Tag};
 use crate::store::sql::{Sql, args, both, locking};
 
@@ -109,7 +109,7 @@ impl Store {
     ) -> Result<u32, StoreError> {
         content.check()?;
         let new = Arc::new((edit, content, expected));
-        self.write(Lane::Doors, 4, move |conn| {
+        self.write(Lane::Doors, ALONE, move |conn| {
             replace(conn, tenant, campaign, Arc::clone(&new))
         })
         .await

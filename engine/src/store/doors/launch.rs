@@ -15,7 +15,7 @@ use crate::facts::{Fact, FactAnswer};
 use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::queue::{Lane, WEIGHT_MAX};
+use crate::store::queue::{ALONE, Lane};
 use crate::store::sql::{Sql, args, both, locking};
 
 /// Up to where an estimate has seen what could add to it.
@@ -82,8 +82,8 @@ const ESTIMATE: Sql = both(
 macro_rules! additions {
     () => {
         "action IN ('boletos.imported', 'boleto.reopened', 'boleto.changed', 'contact.opted_in',
-             'rules.changed', 'calendar.changed', 'charges.changed', 'sender.changed',
-             'template.changed', 'campaign.edited', 'campaign.launched', 'campaign.paused',
+             'profile.changed', 'rules.changed', 'calendar.changed', 'charges.changed',
+             'sender.changed', 'template.changed', 'channel.resumed', 'campaign.edited', 'campaign.launched', 'campaign.paused',
              'campaign.resumed', 'campaign.archived')"
     };
 }
@@ -139,8 +139,7 @@ impl Store {
         estimate: &str,
     ) -> Result<Option<FactAnswer>, StoreError> {
         let told = Arc::new((fact.clone(), estimate.to_owned()));
-        // Alone: a pause of the campaign waits for its row, and must not wait for an import.
-        self.write(Lane::Doors, WEIGHT_MAX, move |conn| {
+        self.write(Lane::Doors, ALONE, move |conn| {
             confirmed(conn, Arc::clone(&told))
         })
         .await

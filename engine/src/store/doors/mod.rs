@@ -5,7 +5,7 @@
 
 mod act;
 pub(super) mod campaign;
-mod engine;
+pub(super) mod engine;
 pub(super) mod facts;
 pub(super) mod import;
 pub(super) mod import_job;

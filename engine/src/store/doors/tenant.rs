@@ -17,7 +17,7 @@ use schedules::time::Timestamp;
 use crate::store::codec::json;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
-use crate::store::queue::Lane;
+use crate::store::queue::{ALONE, Lane};
 use crate::store::reads::Tag;
 use crate::store::sql::{Arg, Batch, Sql, args, both, row};
 use crate::store::{SHARDS, Store};
@@ -204,8 +204,10 @@ impl Store {
     ) -> Result<TenantId, StoreError> {
         tenant.check()?;
         let new = Arc::new((tenant.clone(), edit, made_by));
-        self.write(Lane::Doors, 8, move |conn| create(conn, Arc::clone(&new)))
-            .await
+        self.write(Lane::Doors, ALONE, move |conn| {
+            create(conn, Arc::clone(&new))
+        })
+        .await
     }
 
     /// Changes a setting of a tenant; returns false when the edit was known.
@@ -236,7 +238,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         setting.check()?;
         let change = Arc::new((edit, setting, expected));
-        self.write(Lane::Doors, 4, move |conn| {
+        self.write(Lane::Doors, ALONE, move |conn| {
             put(conn, tenant, Arc::clone(&change))
         })
         .await

@@ -54,6 +54,7 @@ const RUNNING: Sql = both(
     "SELECT c.id, c.cadence FROM campaigns c
      JOIN tenants t ON t.id = c.tenant_id
      WHERE c.tenant_id = $1 AND c.status = 'running' AND t.status = 'active'
+       AND t.held = 0
      ORDER BY c.id",
 );
 
@@ -77,7 +78,8 @@ pub(super) const AHEAD: Sql = both(
 
 impl Store {
     /// Lists the enrollments of running campaigns that are looked at next up to `until`, from a key
-    /// on, itself included; nothing is to come while the tenant is paused.
+    /// on, itself included; nothing is to come while the tenant is paused or
+    /// held.
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is no such tenant.

@@ -31,7 +31,8 @@ macro_rules! attempts {
         both(concat!(
             "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
                  a.campaign_id, a.campaign_version, a.rules_version, a.template_version,
-                 a.channel, a.claimed_at, a.deadline_at, a.epoch, o.known_at, o.detail
+                 a.channel, a.claimed_at, a.deadline_at, a.epoch, a.lead, o.known_at,
+                 o.detail
              FROM attempts a
              LEFT JOIN outcomes o
                ON o.tenant_id = a.tenant_id AND o.enrollment_id = a.enrollment_id

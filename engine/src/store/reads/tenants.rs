@@ -22,14 +22,16 @@ pub struct TenantRow {
     pub document: Option<String>,
     /// The zone in which its days are counted.
     pub zone: Tz,
-    /// False while its kill switch is on.
+    /// False while its kill switch is on, or the whole engine's.
     pub running: bool,
     /// When it was added.
     pub created_at: Timestamp,
 }
 
 pub(super) const TENANTS: Sql = both(
-    "SELECT id, name, document, zone, status, created_at FROM tenants
+    "SELECT id, name, document, zone,
+         CAST(CASE WHEN status = 'active' AND held = 0 THEN 1 ELSE 0 END AS BIGINT), created_at
+     FROM tenants
      WHERE id > $1
      ORDER BY id
      LIMIT $2",
@@ -73,7 +75,7 @@ fn read(mut row: Row) -> Result<TenantRow, StoreError> {
         name: row.text()?,
         document: row.text_or_null()?,
         zone: row.parsed("zone")?,
-        running: row.text()? == "active",
+        running: row.int()? == 1,
         created_at: instant(&mut row)?,
     })
 }
