@@ -432,7 +432,7 @@ fn a_channel_that_is_held_is_told_where_the_campaign_uses_it() {
         let loaded = loaded(world);
         let footing = Footing::of(&loaded, begin()).expect("a footing");
         let question = question(begin());
-        let estimate = estimate(loaded, &question);
+        let estimate = estimate(loaded, &question, &Patience::endless());
         let codes: Vec<_> = estimate.warnings.iter().map(|it| it.code).collect();
         let hash = hash(&footing, &question, &estimated(self::world(&[1])));
         (codes.contains(&"channel_paused"), hash.expect("a hash"))

@@ -124,7 +124,7 @@ impl From<AuditRow> for Shown {
 
 impl Shown {
     /// Returns the row without what only those may see who manage the tenant.
-    fn to_readers(self) -> Self {
+    fn for_readers(self) -> Self {
         let detail = self.detail.filter(|_| !self.kind.starts_with(TOKEN_KINDS));
         Self { detail, ..self }
     }
@@ -145,6 +145,6 @@ async fn list(
     let manages = caller.may(Scope::Manage, Some(tenant.0)).is_ok();
     list.answer(page.map(|row| match manages {
         true => Shown::from(row),
-        false => Shown::from(row).to_readers(),
+        false => Shown::from(row).for_readers(),
     }))
 }
