@@ -29,7 +29,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/engine/{act:resume}", Scope::Admin, || web::to(turn)).says(
         Doc::of("{act}_engine", "Lets the whole engine go on.")
             .answers::<Outcome>()
-            .or_later()
             .or(&[409]),
     ),
 ];

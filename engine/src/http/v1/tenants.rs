@@ -42,7 +42,8 @@ pub(super) const ROUTES: &[Route] = &[
         Doc::of("put_profile", "Puts who a tenant is for its contacts.")
             .takes::<Who>()
             .answers::<Changed>()
-            .keyed(),
+            .keyed()
+            .or(&[412]),
     ),
     // Whoever may say that something ends may also hold everything.
     Route::post("/tenants/{tenant}/{act:pause}", Scope::Facts, || {
