@@ -49,8 +49,8 @@ impl Line {
         self.reply().await
     }
 
-    /// Sends bytes as they are. What came before them, a good-bye or anything else, nobody had asked
-    /// for: it would be taken for their answer.
+    /// Sends bytes as they are. What came before them, a good-bye or anything else, nobody had
+    /// asked for: it would be taken for their answer.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         match self.0.fill_buf().now_or_never() {
             None => {}

@@ -1,8 +1,8 @@
 //! E-mail over SMTP.
 //!
-//! A hand-over begins when the server waits for the content: the connection is open by then, and the
-//! server has taken sender, recipient and the wish to send. Before the content nothing was handed
-//! over; from its first byte to the answer nobody knows.
+//! A hand-over begins when the server waits for the content: the connection is open by then, and
+//! the server has taken sender, recipient and the wish to send. Before the content nothing was
+//! handed over; from its first byte to the answer nobody knows.
 
 mod dial;
 mod letter;
@@ -84,8 +84,8 @@ impl Smtp {
         letter::write(message, &self.settings, links, self.clock.now())
     }
 
-    /// Gets to where the server waits for the content, or says what came in between. The caller gives
-    /// up after `within`.
+    /// Gets to where the server waits for the content, or says what came in between. The caller
+    /// gives up after `within`.
     async fn ready(&self, letter: &Letter, within: Duration) -> Result<Session, Answer> {
         while let Some(session) = self.pool.take() {
             // The server may have hung up on any line that was kept.
@@ -101,7 +101,8 @@ impl Smtp {
         found.unwrap_or_else(|| Err(Outcome::Unavailable.into()))
     }
 
-    /// Says from whom and to whom, and that the content is next. Nothing is returned when the connection broke.
+    /// Says from whom and to whom, and that the content is next. Nothing is returned when the
+    /// connection broke.
     async fn addressed(
         &self,
         mut session: Session,

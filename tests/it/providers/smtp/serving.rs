@@ -79,8 +79,8 @@ impl Story {
         self.put("/templates", &template);
     }
 
-    /// Uploads a boleto of another contact with the address that is written to, and one of a contact
-    /// without it.
+    /// Uploads a boleto of another contact with the address that was written to, and one of a
+    /// contact without it.
     fn share_the_address(&self) {
         let others = format!(
             "reference;name;phone;email;due_on;amount\n\
@@ -151,7 +151,6 @@ fn link(mail: &Mail) -> String {
 #[test]
 fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
     let story = Story::begin(SmtpServer::start(Protection::Starttls));
-    story.share_the_address();
     let sms = story.client.put(&story.at("/senders"), &sender("sms"));
     assert_eq!(sms.status, 422, "{}", sms.text);
     assert!(
@@ -175,6 +174,7 @@ fn an_uploaded_boleto_becomes_an_email_whose_link_ends_them() {
         Some("auto-generated")
     );
     story.await_outcome("kind = 'accepted'");
+    story.share_the_address();
     let suppressed = || story.engine.numbers("SELECT count(*) FROM suppressions");
     let anyone = Client {
         token: None,
