@@ -422,7 +422,7 @@ fn the_audit_can_be_read_and_not_changed() {
         );
     }
     // Neither are lists that others write to taken for theirs.
-    for (path, method) in [("/contacts", "POST"), ("/boletos/bol_1", "DELETE")] {
+    for (path, method) in [("/enrollments", "POST"), ("/boletos/bol_1", "DELETE")] {
         let refused = home.client.send_json(method, &home.at(path), &json!({}));
         assert_eq!(refused.status, 405, "{path}");
     }
