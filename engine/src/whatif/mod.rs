@@ -51,7 +51,7 @@ const ENROLL: i64 = 2;
 const REQUEST_MS_MAX: i64 = 30_000;
 
 /// How long a rehearsal may take.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Patience(Option<(Arc<dyn Clock>, i64)>);
 
 impl Patience {

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::super::super::problem::Problem;
 
@@ -89,19 +89,25 @@ impl Inlet {
     /// it comes, so that the answer finds a caller who listens.
     ///
     /// Whoever reads is told of an end only when the whole body came: that this was dropped is an
-    /// error to them.
+    /// error to them. `ms` tells milliseconds that never go back.
     pub(super) async fn fill<E>(
         self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limits: Limits,
+        ms: impl Fn() -> i64,
     ) -> Result<(), Cut> {
         let moved = async {
             let (mut bytes, mut waited) = (0, Duration::ZERO);
             loop {
-                let asked_at = Instant::now();
-                let next = timeout(limits.patience(bytes, waited), body.next()).await;
+                let patience = limits.patience(bytes, waited);
+                if patience.is_zero() {
+                    return Err(Cut::TooSlow);
+                }
+                let asked_ms = ms();
+                let next = timeout(patience, body.next()).await;
                 // How long whoever reads takes is not the sender's.
-                waited += asked_at.elapsed();
+                let took_ms = ms().saturating_sub(asked_ms).max(0).unsigned_abs();
+                waited += Duration::from_millis(took_ms);
                 match next.map_err(|_| Cut::TooSlow)? {
                     None => break,
                     Some(Err(_)) => return Err(Cut::BrokeOff),
@@ -139,6 +145,7 @@ impl Read for Outlet {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::convert::Infallible;
 
     use futures::stream;
@@ -166,7 +173,7 @@ mod tests {
             let mut text = String::new();
             outlet.read_to_string(&mut text).map(|_| text)
         });
-        let filled = inlet.fill(body, limits).await;
+        let filled = inlet.fill(body, limits, || 0).await;
         (filled, read.await.expect("a reader"))
     }
 
@@ -211,20 +218,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_drips_is_too_slow_though_it_is_never_silent() {
-        let drops = stream::iter(0..2_000).then(|_| async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            Ok::<_, Infallible>(Bytes::from_static(b"x"))
-        });
-        let limits = Limits {
-            bytes_max: 10_000,
-            silence_max: Duration::from_millis(500),
-            bytes_per_s_min: 1 << 20,
-            ..LIMITS
+        // Each piece takes half of the longest silence.
+        let half_ms = 30_000;
+        let fill = async |pieces: usize, bytes: &'static [u8]| {
+            let (inlet, outlet) = pipe();
+            drop(outlet);
+            let looks = Cell::new(0);
+            let ms = || {
+                looks.set(looks.get() + 1);
+                looks.get() * half_ms
+            };
+            let drops = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(bytes)));
+            inlet.fill(drops.take(pieces), LIMITS, ms).await
         };
-        let (inlet, outlet) = pipe();
-        drop(outlet);
-        let filled = inlet.fill(Box::pin(drops), limits).await;
-        assert_eq!(filled, Err(Cut::TooSlow));
+        assert_eq!(fill(1, b"x").await, Ok(()));
+        assert_eq!(fill(10, b"x").await, Err(Cut::TooSlow));
+        assert_eq!(fill(3, &[b'x'; 31]).await, Ok(()), "each earns its time");
     }
 
     #[test]
@@ -247,6 +256,6 @@ mod tests {
         let (inlet, outlet) = pipe();
         drop(outlet);
         let many = (0..100).map(|_| Ok::<_, Infallible>(Bytes::from_static(b"x")));
-        assert_eq!(inlet.fill(stream::iter(many), LIMITS).await, Ok(()));
+        assert_eq!(inlet.fill(stream::iter(many), LIMITS, || 0).await, Ok(()));
     }
 }

@@ -62,7 +62,8 @@ pub(super) async fn take(
     // To its end, also when the caller hangs up: a part takes back what a stop had waited for, and
     // that nothing follows is noted.
     let imported = actix_web::rt::spawn(import.all(read));
-    let (filled, imported) = join(inlet.fill(body, LIMITS), imported).await;
+    let filled = inlet.fill(body, LIMITS, || api.clock.monotonic_ms());
+    let (filled, imported) = join(filled, imported).await;
     match imported.map_err(|_| Problem::interrupted())? {
         Ok(job) => Ok(job),
         Err(Stopped::By(problem)) => Err(problem),
