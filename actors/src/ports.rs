@@ -267,8 +267,7 @@ pub struct PageRequest {
     pub limit: u32,
     /// How far back the contacts' sends are wanted.
     pub sends_since: Timestamp,
-    /// How long after `until` a touch may be due to be brought forward with one of the page, in
-    /// milliseconds; 0 when nothing is.
+    /// How long after `until` touches may be brought forward from, in milliseconds; 0 for none.
     pub ahead_ms: i64,
 }
 
