@@ -112,12 +112,13 @@ impl<'m> Draft<'m> {
     }
 
     /// Looks at the touch again once its provider would take it; that is no try of the channel,
-    /// since nothing failed. One that would expire meanwhile goes to the next channel at once.
+    /// since nothing failed. One that would expire meanwhile goes to the next channel at once, and
+    /// is too late where there is none: nobody refused it.
     fn wait_out(&mut self, claim: &'m Claim, for_ms: i64) {
         let at = self.now.plus_ms(for_ms.max(PAUSE_MIN_MS));
         match at < claim.touch.expires_at {
             true => self.go_back(claim, claim.from, at),
-            false => self.next_channel(claim, Reason::ProviderRejected),
+            false => self.next_channel(claim, Reason::Expired),
         }
     }
 

@@ -196,10 +196,36 @@ fn what_would_be_held_beyond_its_expiry_goes_to_the_next_channel_at_once() {
     let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
     let claim = &claims(&changes)[0];
     assert_ne!(claim.channel, Channel::Whatsapp);
-    // The last channel has no other after it.
-    let home = returned(claim, held(i64::MAX), now);
-    let (changes, _) = step_with(&mut machine, &[home], now);
-    assert_eq!(came_back(&changes).failed, Some(Reason::ProviderRejected));
+}
+
+#[test]
+fn what_would_be_held_beyond_its_expiry_on_its_last_channel_is_too_late_and_was_not_refused() {
+    let beyond = RetryPolicy::default().longest_ms + 1;
+    let throttled = Outcome::Throttled {
+        retry_after_ms: Some(beyond),
+    };
+    let rejected = Outcome::Rejected { code: "550".into() };
+    for (outcome, reason) in [
+        (held(i64::MAX), Reason::Expired),
+        (throttled, Reason::Expired),
+        (rejected, Reason::ProviderRejected),
+    ] {
+        let (mut machine, claim) = claimed();
+        machine.walks.tenant_mut().retry = RetryPolicy::default();
+        let now = at(7, 9, 0);
+        let refused = Outcome::Rejected { code: "550".into() };
+        step_with(&mut machine, &[returned(&claim, refused, now)], now);
+        let (changes, _) = step_with(&mut machine, &[Input::Tick], now);
+        let last = claims(&changes)[0].clone();
+        assert_eq!(last.channel, Channel::Email, "the last channel");
+        let last = alter(&mut machine, &last, |claim| {
+            claim.touch.expires_at = now.plus_ms(SECOND_MS);
+            claim.from.touch = Some(claim.touch);
+        });
+        let home = returned(&last, outcome.clone(), now);
+        let (changes, _) = step_with(&mut machine, &[home], now);
+        assert_eq!(came_back(&changes).failed, Some(reason), "{outcome:?}");
+    }
 }
 
 #[test]
