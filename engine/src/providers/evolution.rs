@@ -111,7 +111,7 @@ impl Provider for Evolution {
                 health: Health::Unasked,
             };
         }
-        match self.egress.send(self.call(message), begin).await {
+        match self.egress.send(self.call(message), message, begin).await {
             Ok(reply) => self.judge(message, &reply),
             Err(failure) => failure.outcome().into(),
         }

@@ -9,6 +9,7 @@ pub mod evolution;
 pub mod http_sms;
 pub mod mailbox;
 pub mod opt_outs;
+mod patience;
 pub mod provider;
 pub mod registry;
 pub mod settings;

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use actors::clock::{Clock, SystemClock};
 use actors::machine::input::{Abandoned, Outcome};
 use engine::providers::egress::{Call, Egress, EgressLimits, Failure, Tls};
 use engine::providers::provider::Health;
@@ -116,6 +117,34 @@ async fn what_fails_before_a_byte_is_written_was_certainly_not_sent() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_is_not_ready_before_the_claim_ends_has_failed_if_it_had_its_time() {
+    // It lets everybody in, and never says a word of TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://{}", silent.local_addr().expect("an address"));
+    let too_late = Outcome::Abandoned {
+        why: Abandoned::TooLate,
+    };
+    for (left_ms, outcome, health) in [
+        (1_500, Outcome::Unavailable, Health::Failed),
+        // Our own queue had all of its time.
+        (300, too_late, Health::Unasked),
+    ] {
+        let desk = desk(&url, "connect_ms = 3000");
+        let mut message = message(Channel::Sms, 1);
+        let clock = SystemClock::start();
+        message.deadline_at = clock.now().plus_ms(left_ms);
+        let answer = desk.send(&message).await;
+        assert_eq!((answer.outcome, answer.health), (outcome, health));
+        assert_eq!(desk.begins(), 0);
+        let late_ms = clock.now().since(message.deadline_at);
+        assert!(
+            (0..1_000).contains(&late_ms),
+            "{late_ms} ms after its claim"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_fails_after_it_began_is_of_unknown_outcome_and_sent_once() {
     for deed in [
         Deed::Reset,
@@ -182,14 +211,15 @@ async fn no_more_than_64_kib_of_an_answer_are_read_and_its_connection_is_not_use
         connect_ms: 1_000,
         total_ms: 10_000,
     };
-    let clock = std::sync::Arc::new(actors::clock::SystemClock::start());
+    let clock = std::sync::Arc::new(SystemClock::start());
     let egress = Egress::new(endpoint, tls, limits, clock);
-    let flooded = egress.send(call(), &|| true).await.expect("a reply");
+    let one = message(Channel::Sms, 1);
+    let flooded = egress.send(call(), &one, &|| true).await.expect("a reply");
     assert_eq!((flooded.body.len(), flooded.whole), (65_536, false));
-    let next = egress.send(call(), &|| true).await.expect("a reply");
+    let next = egress.send(call(), &one, &|| true).await.expect("a reply");
     assert_eq!((next.body, next.whole), (br#"{"id":"m"}"#.to_vec(), true));
     assert_eq!(gateway.connections(), 2);
-    let barred = egress.send(call(), &|| false).await.err();
+    let barred = egress.send(call(), &one, &|| false).await.err();
     assert_eq!(barred, Some(Failure::Barred));
 }
 

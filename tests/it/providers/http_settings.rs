@@ -45,6 +45,7 @@ fn each_bad_setting_is_named() {
         (format!("{WHATSAPP}version = \"25/..\""), &["version"]),
         (format!("{WHATSAPP}contacts_max = 0"), &["contacts_max"]),
         (format!("{WHATSAPP}total_ms = 15000"), &["total_ms"]),
+        (format!("{WHATSAPP}connect_ms = 3001"), &["connect_ms"]),
         (format!("{WHATSAPP}ca_file = \"/nowhere\""), &["ca_file"]),
         (format!("{WHATSAPP}nothing = 1"), &["nothing"]),
         (WHATSAPP.replace("\"1\"", "\"1/2\""), &["phone_number_id"]),

@@ -78,7 +78,7 @@ fn settings(server: &SmtpServer, folder: &TempDir, more: &[&str]) -> Vec<String>
         format!("port={}", server.address.port()),
         format!("ca_file={}", ca_file.display()),
         "from=Escola Aurora <cobranca@escola.example>".to_owned(),
-        "ready_timeout_ms=6000".to_owned(),
+        "ready_timeout_ms=3000".to_owned(),
         "answer_timeout_ms=6000".to_owned(),
         "tls=none".to_owned(),
     ];

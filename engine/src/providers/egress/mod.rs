@@ -3,7 +3,8 @@
 //! A connection is opened, with TLS and all, or taken from those that rest; only then is the
 //! dispatcher asked whether the hand-over may begin, and nothing is waited for between its yes and
 //! the write. What fails before a byte is written has certainly sent nothing; everything that fails
-//! after is of unknown outcome.
+//! after is of unknown outcome. A connection that is not ready before the message's claim ends has
+//! failed.
 //!
 //! It speaks HTTP/1.1 to the one host of its provider: no redirects, no proxies (whatever the
 //! environment says), no compression, no request without a deadline, no reply without a limit.
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::clock::Clock;
+use actors::machine::effect::HandOver;
 use actors::machine::input::{Abandoned, Outcome};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -28,12 +30,14 @@ use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request};
+use tokio::time::timeout;
 
 pub use endpoint::{Endpoint, NoEndpoint};
 pub use escape::escaped;
 pub use reply::{RETRY_AFTER_MS_MAX, Reply};
 pub use tls::{Tls, UnusableAuthorities};
 
+use super::patience::Patience;
 use line::Line;
 use rest::Rest;
 
@@ -46,7 +50,7 @@ const REST_MAX: usize = 32;
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EgressLimits {
-    /// Until a connection is open, in milliseconds.
+    /// Until a connection is open, in milliseconds; never longer than the message's claim lasts.
     pub connect_ms: u64,
     /// From the start to the end of the reply, in milliseconds; shorter than the dispatcher waits
     /// for a hand-over.
@@ -82,6 +86,9 @@ pub enum Failure {
     /// The hand-over was not to begin.
     #[error("the request was not to begin")]
     Barred,
+    /// So little was left of the message's claim that nothing can be said of the provider.
+    #[error("the message came too late to be sent")]
+    Late,
     /// Certainly nothing of the request was written.
     #[error("nothing of the request was written")]
     Unsent,
@@ -97,6 +104,9 @@ impl Failure {
             // The dispatcher knows better why.
             Self::Barred => Outcome::Abandoned {
                 why: Abandoned::Stopped,
+            },
+            Self::Late => Outcome::Abandoned {
+                why: Abandoned::TooLate,
             },
             Self::Unsent => Outcome::Unavailable,
             Self::Lost => Outcome::Unknown,
@@ -116,22 +126,26 @@ impl Egress {
         }
     }
 
-    /// Makes a request, if `begin` agrees right before its first byte is written.
+    /// Makes the request of a message, if `begin` agrees right before its first byte is written.
     ///
     /// # Errors
     /// [`Failure`]. A reply whose body broke off is a reply: its status says a lot.
     pub async fn send(
         &self,
         call: Call,
+        message: &HandOver,
         begin: &(dyn Fn() -> bool + Sync),
     ) -> Result<Reply, Failure> {
         let request = self.request(call).ok_or(Failure::Unsent)?;
+        let connect_ms = self.limits.connect_ms.min(self.limits.total_ms);
+        let patience = Patience::of(message, connect_ms, &*self.clock);
         let mut deadline = pin!(tokio::time::sleep(Duration::from_millis(
             self.limits.total_ms
         )));
-        let mut line = tokio::select! {
-            line = self.line() => line.ok_or(Failure::Unsent)?,
-            () = &mut deadline => return Err(Failure::Unsent),
+        let mut line = match timeout(patience.within, self.line(patience.within)).await {
+            Ok(line) => line.ok_or(Failure::Unsent)?,
+            Err(_) if patience.is_fair() => return Err(Failure::Unsent),
+            Err(_) => return Err(Failure::Late),
         };
         // Nothing is waited for from here to the write.
         if !begin() {
@@ -151,16 +165,15 @@ impl Egress {
         Ok(reply)
     }
 
-    /// Returns a connection on which a request can be written now.
-    async fn line(&self) -> Option<Line> {
+    /// Returns a connection on which a request can be written now. The caller gives up after
+    /// `within`.
+    async fn line(&self, within: Duration) -> Option<Line> {
         while let Some(mut line) = self.rest.take(self.clock.monotonic_ms()) {
             if line.is_live().await {
                 return Some(line);
             }
         }
-        let limit = Duration::from_millis(self.limits.connect_ms);
-        let opening = Line::open(&self.endpoint, &self.tls, limit);
-        tokio::time::timeout(limit, opening).await.ok()?.ok()
+        Line::open(&self.endpoint, &self.tls, within).await.ok()
     }
 
     /// Writes what does not depend on the connection; nothing when a path cannot stand in a

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actors::clock::Clock;
+use actors::machine::CLAIM_LASTS_MS;
 use serde::Serialize;
 
 use crate::config::{Section, read_text};
@@ -38,7 +39,8 @@ impl EgressSettings {
         };
         let insecure = section.flag("insecure", false);
         let ca_file = section.optional("ca_file", Section::text);
-        let connect_ms = section.whole("connect_ms", 100..=10_000, Some(3_000));
+        // Later than its claim ends no message may begin.
+        let connect_ms = section.whole("connect_ms", 100..=CLAIM_LASTS_MS, Some(CLAIM_LASTS_MS));
         // The dispatcher waits for fifteen seconds.
         let total_ms = section.whole("total_ms", 500..=14_000, Some(10_000));
         let (url, insecure) = (url?, insecure?);

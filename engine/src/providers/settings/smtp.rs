@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use actors::machine::CLAIM_LASTS_MS;
 use lettre::message::Mailbox;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
@@ -18,9 +19,11 @@ use crate::config::{ProblemKind, Secret, Section};
 const WRAPPED_PORT: u16 = 465;
 /// The longest name of a sender, in characters.
 const NAME_CHARS_MAX: usize = 100;
-/// The longest that getting ready, and being answered, may take, in milliseconds each: with the
-/// wait for a connection together less than the dispatcher waits for a hand-over.
-const WAIT_MS_MAX: i64 = 6_000;
+/// The longest that getting ready may take, in milliseconds: later no message may begin.
+const READY_MS_MAX: i64 = CLAIM_LASTS_MS;
+/// The longest that being answered may take, in milliseconds: with what comes before it less than
+/// the dispatcher waits for a hand-over.
+const ANSWER_MS_MAX: i64 = 6_000;
 
 /// A server that takes e-mail from us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -207,9 +210,9 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<SmtpSettings> {
     });
     let helo = section.optional("helo", |section, key| section.parsed(key, "a host name"));
     let connections_max = section.whole("connections_max", 1..=128, Some(8));
-    let mut wait = |key| section.whole(key, 100..=WAIT_MS_MAX, Some(WAIT_MS_MAX));
-    let (ready_timeout_ms, answer_timeout_ms) =
-        (wait("ready_timeout_ms"), wait("answer_timeout_ms"));
+    let mut wait = |key, longest_ms| section.whole(key, 100..=longest_ms, Some(longest_ms));
+    let ready_timeout_ms = wait("ready_timeout_ms", READY_MS_MAX);
+    let answer_timeout_ms = wait("answer_timeout_ms", ANSWER_MS_MAX);
     let from = from?;
     let helo = match helo? {
         Some(helo) => helo,

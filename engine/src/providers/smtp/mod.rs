@@ -25,15 +25,13 @@ use self::dial::{Dialler, NoLine};
 use self::letter::Letter;
 use self::line::Broken;
 use self::pool::{Pool, Session};
+use super::patience::Patience;
 use super::provider::{Answer, Health, Provider};
 use super::settings::smtp::SmtpSettings;
 use crate::unsubscribe::Links;
 
 /// How long a message waits for others to leave it a connection. A claim lasts hardly longer.
 const TURN_MAX: Duration = Duration::from_secs(2);
-/// What a server has at the least before it is said to have failed: where less was left of the
-/// claim, it was our own queue that took too long.
-const FAIR_MIN: Duration = Duration::from_secs(1);
 /// The server ends the connection (RFC 5321, section 3.8).
 const CLOSING: u16 = 421;
 
@@ -169,20 +167,6 @@ impl Smtp {
             _ => Err(Broken::Gibberish),
         }
     }
-
-    /// Returns for how long a message may wait for the server: as the settings say, and no longer
-    /// than its claim lasts. What is then not ready has failed, or a server that is always as slow
-    /// would never be given up for the next channel.
-    fn patience(&self, message: &HandOver) -> Duration {
-        let left_ms = message.deadline_at.since(self.clock.now());
-        let left_ms = u64::try_from(left_ms).unwrap_or_default();
-        Duration::from_millis(left_ms.min(self.settings.ready_timeout_ms))
-    }
-
-    fn is_fair(&self, within: Duration) -> bool {
-        let asked = Duration::from_millis(self.settings.ready_timeout_ms);
-        within >= asked.min(FAIR_MIN)
-    }
 }
 
 #[async_trait]
@@ -195,11 +179,12 @@ impl Provider for Smtp {
         let Ok(Some(_turn)) = timeout(TURN_MAX, self.pool.turn()).await else {
             return abandoned(Abandoned::TooLate);
         };
-        let within = self.patience(message);
+        let patience = Patience::of(message, self.settings.ready_timeout_ms, &*self.clock);
+        let within = patience.within;
         let session = match timeout(within, self.ready(&letter, within)).await {
             Ok(Ok(session)) => session,
             Ok(Err(answer)) => return answer,
-            Err(_) if !self.is_fair(within) => return abandoned(Abandoned::TooLate),
+            Err(_) if !patience.is_fair() => return abandoned(Abandoned::TooLate),
             Err(_) => return Outcome::Unavailable.into(),
         };
         // Nothing is waited for from here to the first byte of the content.

@@ -74,13 +74,15 @@ fn everything_that_is_wrong_is_told_at_once_and_no_value_of_it() {
         ("FROM", "hunter2"),
         ("HELO", "a b"),
         ("CONNECTIONS_MAX", "0"),
-        ("READY_TIMEOUT_MS", "6001"),
+        ("READY_TIMEOUT_MS", "3001"),
+        ("ANSWER_TIMEOUT_MS", "6001"),
         ("SPEED", "1"),
     ];
     let mut told = problems(&wrong);
     told.sort();
     let expected = [
         "RG-CONFIG-003 providers.mail.speed",
+        "RG-CONFIG-004 providers.mail.answer_timeout_ms",
         "RG-CONFIG-004 providers.mail.ca_file",
         "RG-CONFIG-004 providers.mail.connections_max",
         "RG-CONFIG-004 providers.mail.from",
