@@ -356,6 +356,8 @@ pub struct Boleto {
 pub struct Contact {
     /// The identifier.
     pub id: ContactId,
+    /// How often it was changed, from 1.
+    pub version: i64,
     /// The name.
     pub name: String,
     /// The phone in E.164.
@@ -372,32 +374,19 @@ pub struct Contact {
     pub sends: Vec<PastSend>,
 }
 
-/// Shows the identifier only: a document may be a person's.
-impl fmt::Debug for Tenant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenant")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
+/// Shows the identifier only: the rest is personal, and a document may be a person's.
+macro_rules! shows_its_id {
+    ($($name:ident),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                shown.field("id", &self.id).finish_non_exhaustive()
+            }
+        })*
+    };
 }
 
-/// Shows the identifier only: the rest is personal.
-impl fmt::Debug for Boleto {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Boleto")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Shows the identifier only: the rest is personal.
-impl fmt::Debug for Contact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contact")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
+shows_its_id!(Tenant, Boleto, Contact);
 
 /// Rows of the inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -484,7 +473,8 @@ pub struct Commit {
 /// What a commit left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Enrollments whose changes were left out because a stop came first, ascending.
+    /// Enrollments whose changes were left out because a stop, or a change of their contact, came
+    /// first, ascending.
     pub refused: Vec<EnrollmentId>,
 }
 

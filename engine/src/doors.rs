@@ -11,14 +11,14 @@ use actors::clock::Clock;
 use actors::machine::effect::Subject;
 use actors::ports::ShardId;
 use actors::supervision::node::Node;
-use schedules::id::{CampaignId, TenantId};
+use schedules::id::{CampaignId, ContactId, TenantId};
 use schedules::time::Timestamp;
 
 use crate::facts::{Fact, FactAnswer};
 use crate::store::reads::Tag;
 use crate::store::{
-    Edit, Import, ImportOutcome, ImportPart, InFlight, Kept, NewBoleto, NewCampaign, PartOutcome,
-    Registered, Registration, SHARDS, Setting, Standing, Store, StoreError,
+    ContactChange, Edit, Import, ImportOutcome, ImportPart, InFlight, Kept, NewBoleto, NewCampaign,
+    PartOutcome, Registered, Registration, SHARDS, Setting, Standing, Store, StoreError,
 };
 
 pub use self::engine::ToldAll;
@@ -232,6 +232,32 @@ impl Doors {
         self.node.withdraw(tenant, Subject::Campaign(campaign));
         self.node.hint(tenant);
         edited
+    }
+
+    /// Changes a contact, if it is as expected; returns false when the edit was known.
+    ///
+    /// What was addressed to what the contact was before, and this node had not begun to hand
+    /// over, never begins; and no claim of it commits any more, on any node.
+    ///
+    /// # Errors
+    /// As [`Store::edit_contact`].
+    pub async fn edit_contact(
+        &self,
+        tenant: TenantId,
+        contact: ContactId,
+        edit: Edit,
+        change: ContactChange,
+        expected: Option<Vec<Tag>>,
+    ) -> Result<bool, StoreError> {
+        let edited = self
+            .store
+            .edit_contact(tenant, contact, edit, change, expected)
+            .await;
+        // Also when nobody knows whether it was changed.
+        self.node.withdraw(tenant, Subject::Contact(contact));
+        let matched = edited.as_ref().map(|it| it.matched.as_slice());
+        self.imported(tenant, matched.unwrap_or_default());
+        Ok(edited?.changed)
     }
 
     /// Follows an answer; one that depends on what stands already is the error.

@@ -148,6 +148,8 @@ CREATE TABLE contacts (
     replied_at BIGINT,
     promised_at BIGINT,
     created_at BIGINT NOT NULL,
+    -- How often it was changed, from 1: a claim is refused that was addressed by another.
+    version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX contacts_by_phone ON contacts (tenant_id, phone_canonical)

@@ -147,7 +147,9 @@ CREATE TABLE contacts (
     opted_out_at BIGINT,
     replied_at BIGINT,
     promised_at BIGINT,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- How often it was changed, from 1: a claim is refused that was addressed by another.
+    version BIGINT NOT NULL DEFAULT 1
 );
 CREATE INDEX contacts_by_tenant ON contacts (tenant_id, id);
 CREATE UNIQUE INDEX contacts_by_phone ON contacts (tenant_id, phone_canonical)

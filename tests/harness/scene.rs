@@ -345,6 +345,7 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
         lead: None,
         boleto: enrollment.boleto,
         contact: enrollment.contact,
+        contact_version: 1,
         campaign: enrollment.campaign,
         campaign_version: 1,
         rules_version: 1,

@@ -30,15 +30,22 @@ pub fn start_with(folder: &Path, more: &[&str]) -> (Running, String) {
 /// # Panics
 /// As [`start`].
 pub fn start_in(folder: &Path, more: &[&str], environment: &[(&str, &str)]) -> (Running, String) {
-    let log = folder.join("log");
     let setting = format!("store.path={}", folder.join("regua.db").display());
-    let arguments = [
-        "serve",
-        "--set",
-        &setting,
-        "--set",
-        "serve.listen=127.0.0.1:0",
-    ];
+    serve(folder, &[&["--set", &setting], more].concat(), environment)
+}
+
+/// Starts an engine as [`start_with`] does, on a clustered database.
+///
+/// # Panics
+/// As [`start`].
+pub fn start_on_cluster(folder: &Path, url: &str, more: &[&str]) -> (Running, String) {
+    let store = [("REGUA_STORE__KIND", "postgres"), ("REGUA_STORE__URL", url)];
+    serve(folder, more, &store)
+}
+
+fn serve(folder: &Path, more: &[&str], environment: &[(&str, &str)]) -> (Running, String) {
+    let log = folder.join("log");
+    let arguments = ["serve", "--set", "serve.listen=127.0.0.1:0"];
     let arguments = [&arguments[..], &["--set", "log.format=json"], more].concat();
     let mut engine = Running::start_in(&arguments, environment, &log);
     let mut address = None;

@@ -1,5 +1,6 @@
 //! The API over the real binary: what a tenant, an integrator and a stranger can do with it.
 
+mod contacts;
 mod edits;
 mod imports;
 mod launch;
@@ -38,8 +39,17 @@ impl Engine {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        Self::up(|folder| serving::start_with(folder, arguments))
+    }
+
+    /// Starts an engine on a clustered database.
+    fn on_cluster(url: &str, arguments: &[&str]) -> Self {
+        Self::up(|folder| serving::start_on_cluster(folder, url, arguments))
+    }
+
+    fn up(start: impl FnOnce(&Path) -> (Running, String)) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let (running, address) = serving::start_with(folder.path(), arguments);
+        let (running, address) = start(folder.path());
         let mut token = None;
         binary::observe(LOOKS_MAX, || {
             token = first_token(folder.path());

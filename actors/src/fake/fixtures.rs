@@ -107,6 +107,7 @@ fn template(channel: Channel) -> Template {
 pub(crate) fn contact(id: ContactId) -> Contact {
     Contact {
         id,
+        version: 1,
         name: "Maria".into(),
         phone: Some("+5511987654321".into()),
         email: Some("maria@example.com".into()),

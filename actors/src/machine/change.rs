@@ -109,6 +109,9 @@ pub struct Claim {
     pub boleto: BoletoId,
     /// The contact.
     pub contact: ContactId,
+    /// The version of the contact to whom it is addressed: one that was changed since refuses it.
+    /// 0 in a claim that was loaded again, of which nobody asks any more.
+    pub contact_version: i64,
     /// The campaign.
     pub campaign: CampaignId,
     /// The campaign's version.

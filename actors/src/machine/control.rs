@@ -19,6 +19,13 @@ impl Draft<'_> {
                 self.note(Note::Forget(Subject::Boleto(boleto)));
                 self.sweep(fact, SweepKind::ReplanBoleto { boleto });
             }
+            FactBody::ContactChanged { contact } => {
+                self.give_up(Subject::Contact(contact));
+                // What is known of it is outdated; the sweep has its touches read again.
+                self.note(Note::Forget(Subject::Contact(contact)));
+                let also = Vec::new();
+                self.sweep(fact, SweepKind::ReplanContact { contact, also });
+            }
             FactBody::BoletosImported { import } => {
                 self.sweep(fact, SweepKind::EnrollImport { import });
             }

@@ -320,6 +320,7 @@ impl<'m> Draft<'m> {
             lead,
             boleto: enrollment.boleto,
             contact: enrollment.contact,
+            contact_version: due.contact.version,
             campaign: enrollment.campaign,
             campaign_version: due.walk.state.campaign.version,
             rules_version: self.machine.walks.tenant().rules.version,

@@ -170,6 +170,11 @@ pub enum FactBody {
         /// The channel; `None` for all of them.
         channel: Option<Channel>,
     },
+    /// A contact has another name, phone, e-mail address or zone; its row has them.
+    ContactChanged {
+        /// The contact.
+        contact: ContactId,
+    },
     /// A contact replied.
     ContactReplied {
         /// The contact.
@@ -259,6 +264,7 @@ impl FactBody {
             | FactBody::ContactOptedIn { .. }
             | FactBody::ContactReplied { .. }
             | FactBody::ContactPromised { .. } => self.contacts().map(Subject::Contact).collect(),
+            FactBody::ContactChanged { contact } => vec![Subject::Contact(*contact)],
             FactBody::ChannelPaused { channel } | FactBody::ChannelResumed { channel } => {
                 vec![Subject::Channel(*channel)]
             }

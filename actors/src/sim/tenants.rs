@@ -341,6 +341,7 @@ pub(super) fn contact(rng: &mut Rng, draw: &Draw, id: ContactId) -> ContactRow {
     }
     let contact = Contact {
         id,
+        version: 1,
         name: format!("Contato {}", id.0),
         phone: (!rng.per_mille(100)).then(|| format!("+55119{:08}", id.0)),
         email: (!rng.per_mille(200)).then(|| format!("c{}@example.com", id.0)),

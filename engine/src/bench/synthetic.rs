@@ -163,6 +163,7 @@ pub fn due_page(settings: &Settings, count: i64) -> DuePage {
     };
     let contact = |id| Contact {
         id: ContactId(id),
+        version: 1,
         name: "Maria da Silva".to_owned(),
         phone: Some(format!("+55119{:08}", 80_000_000 + id)),
         email: None,

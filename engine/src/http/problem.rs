@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::access::{Denied, Prefix};
 use crate::imports::csv::ImportError;
+use crate::imports::json::ItemRefusal;
 use crate::store::StoreError;
 
 /// After how long a request that met a busy store may be made again, in seconds.
@@ -229,6 +230,16 @@ impl From<StoreError> for Problem {
                 Self::interrupted()
             }
         }
+    }
+}
+
+impl From<ItemRefusal> for Problem {
+    fn from(refusal: ItemRefusal) -> Self {
+        let detail = match refusal.field {
+            Some(field) => format!("the field {field} is not one that a contact can have"),
+            None => "the contact is not one that can be".to_owned(),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refusal.error, detail)
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Verb {
     Post,
     /// It is replaced.
     Put,
+    /// A part of it is replaced.
+    Patch,
     /// It is ended.
     Delete,
 }
@@ -63,6 +65,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -72,6 +75,7 @@ impl Verb {
             Self::Get => Method::GET,
             Self::Post => Method::POST,
             Self::Put => Method::PUT,
+            Self::Patch => Method::PATCH,
             Self::Delete => Method::DELETE,
         }
     }
@@ -81,6 +85,7 @@ impl Verb {
             Self::Get => HttpMethod::Get,
             Self::Post => HttpMethod::Post,
             Self::Put => HttpMethod::Put,
+            Self::Patch => HttpMethod::Patch,
             Self::Delete => HttpMethod::Delete,
         }
     }
@@ -109,6 +114,14 @@ impl Route {
         handler: fn() -> actix_web::Route,
     ) -> Self {
         Self::new(Verb::Put, path, wanted, handler)
+    }
+
+    pub(super) const fn patch(
+        path: &'static str,
+        wanted: Scope,
+        handler: fn() -> actix_web::Route,
+    ) -> Self {
+        Self::new(Verb::Patch, path, wanted, handler)
     }
 
     pub(super) const fn delete(
@@ -247,7 +260,7 @@ async fn admitted(
         // Files are larger, and read by who takes them.
         _ if route.takes_file => Ok(()),
         Verb::Get => Ok(()),
-        Verb::Post | Verb::Put | Verb::Delete => body::read(request, &api).await,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => body::read(request, &api).await,
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use chrono::NaiveDate;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::csv::{Column, ImportContact, ImportRow, Located, Once, Row};
+use super::csv::{Column, ImportContact, ImportRow, Located, Once, Row, RowError};
+use crate::store::ContactChange;
 
 /// The most boletos of a request.
 pub const ITEMS_MAX: usize = 1_000;
@@ -64,6 +65,98 @@ impl fmt::Debug for ContactItem {
 impl fmt::Debug for BoletoItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoletoItem").finish_non_exhaustive()
+    }
+}
+
+/// What is to be changed of a contact; what is left out stays as it is.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactPatch {
+    /// The name.
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(nullable = false)]
+    pub name: Option<String>,
+    /// The telephone number; null when it has none any more.
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Option<String>>,
+    /// The e-mail address; null when it has none any more.
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Option<String>>,
+    /// The zones it may be in, the likeliest first; those of a new phone's area code when left
+    /// out.
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(nullable = false, min_items = 1, max_items = 4)]
+    pub zones: Option<Vec<String>>,
+}
+
+impl fmt::Debug for ContactPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactPatch").finish_non_exhaustive()
+    }
+}
+
+/// Reads what is stated, be it null: only what is left out is not said.
+fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl ContactPatch {
+    /// Checks what is said by the checks of a file's rows.
+    ///
+    /// # Errors
+    /// [`ItemRefusal`], also when nothing is said.
+    pub fn change(&self) -> Result<ContactChange, ItemRefusal> {
+        self.checked().map_err(|(error, column)| ItemRefusal {
+            field: column.map(Column::name),
+            error: error.code(),
+        })
+    }
+
+    fn checked(&self) -> Result<ContactChange, Located> {
+        let zones = self.zones.as_ref().map(|zones| zones.join("|"));
+        let text = |said: &'_ Option<Option<String>>| said.clone().flatten().unwrap_or_default();
+        let (phone, email) = (text(&self.phone), text(&self.email));
+        let mut row = Row::default();
+        row.put(Column::Name, self.name.as_deref().unwrap_or_default());
+        row.put(Column::Phone, &phone);
+        row.put(Column::Email, &email);
+        row.put(Column::Zones, zones.as_deref().unwrap_or_default());
+        let says_nothing = self.name.is_none() && self.phone.is_none();
+        if says_nothing && self.email.is_none() && zones.is_none() {
+            return Err((RowError::FindValue, None));
+        }
+        let (phone, email, stated) = (row.phone()?, row.email()?, row.zones()?);
+        if zones.is_some() && stated.is_none() {
+            return Err((RowError::FindZone, Some(Column::Zones)));
+        }
+        let zones_of_phone = phone
+            .as_ref()
+            .map(|phone| phone.area_code().zones().to_vec());
+        Ok(ContactChange {
+            name: self.name.as_ref().map(|_| row.name()).transpose()?,
+            phone: self.phone.as_ref().map(|_| phone.as_ref().map(Into::into)),
+            email: self.email.as_ref().map(|_| email.as_ref().map(Into::into)),
+            zones: stated,
+            zones_of_phone: zones_of_phone.unwrap_or_default(),
+        })
     }
 }
 

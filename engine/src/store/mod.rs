@@ -47,6 +47,7 @@ pub use bench::ScratchDatabase;
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
 pub use doors::engine::Turn;
+pub use doors::contact::{ContactChange, ContactEdited, POINT_TAKEN};
 pub use doors::import::{
     IMPORT_KEY_USED, Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };

@@ -178,6 +178,7 @@ impl Books {
         let sends = known.sends.iter().filter(|send| send.at >= since);
         Some(Contact {
             id,
+            version: known.version,
             name: known.name.clone(),
             phone: known.phone.clone(),
             email: known.email.clone(),

@@ -65,6 +65,7 @@ fn boleto(id: i64) -> Boleto {
 fn contact(id: i64) -> Contact {
     Contact {
         id: ContactId(id),
+        version: 1,
         name: "Maria da Silva".to_owned(),
         phone: Some(format!("+55119{:08}", 80_000_000 + id)),
         email: None,
@@ -341,6 +342,7 @@ fn a_message_under_way_counts_as_sent_and_its_enrollment_goes_on() {
         },
         boleto: BoletoId(1),
         contact: ContactId(1),
+        contact_version: 1,
         campaign: CampaignId(1),
         campaign_version: 1,
         rules_version: 1,

@@ -253,6 +253,7 @@ impl Generator {
             lead: self.lead(attempts),
             boleto: row.enrollment.boleto,
             contact: row.enrollment.contact,
+            contact_version: 1,
             campaign: row.enrollment.campaign,
             campaign_version: 1,
             rules_version: 2,

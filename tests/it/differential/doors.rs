@@ -269,6 +269,7 @@ impl Reference {
             .extend(new.email.iter().map(|one| (point(one), id)));
         let contact = Contact {
             id,
+            version: 1,
             name: new.name.clone(),
             phone: new.phone.as_ref().map(|point| point.address.clone()),
             email: new.email.as_ref().map(|point| point.address.clone()),

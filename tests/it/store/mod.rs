@@ -4,6 +4,7 @@ mod archived;
 mod aside;
 mod audit;
 mod commits;
+mod contacts;
 mod contract;
 mod doors;
 mod edits;

@@ -8,7 +8,9 @@ use engine::facts::{BoletoName, ContactName, Fact, Saying};
 use engine::imports::csv::{BoletoCsv, ImportLine};
 use engine::reads::{Reminder, ReminderState};
 use engine::store::reads::{BoletoRow, ContactRow};
-use engine::store::{BoletoRecord, Letter, NewBoleto, NewContact, Point, References, Why};
+use engine::store::{
+    BoletoRecord, ContactChange, Letter, NewBoleto, NewContact, Point, References, Why,
+};
 use schedules::channel::Channel;
 use schedules::id::{AttemptId, BoletoId, CampaignId, ContactId, TenantId};
 use schedules::reference::Reference;
@@ -74,6 +76,12 @@ fn what_is_imported_is_formatted_without_personal_data() {
     assert_silent(&imported.contact);
     assert_silent(&imported.contact.phone);
     assert_silent(&imported.contact.email);
+    assert_silent(&ContactChange {
+        name: Some("Joana Souza".to_owned()),
+        phone: Some(imported.contact.phone.clone()),
+        email: Some(imported.contact.email.clone()),
+        ..ContactChange::default()
+    });
 }
 
 #[test]
@@ -132,6 +140,7 @@ fn what_lists_show_is_formatted_without_personal_data() {
         replied_at: None,
         promised_at: None,
         created_at: START,
+        version: 1,
     });
     let reminder = Reminder {
         id: "rem_7.1.0".parse().expect("an id"),

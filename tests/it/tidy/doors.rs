@@ -98,7 +98,19 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
     // `created_at` to itself: a lock.
     (
         "UPDATE contacts",
-        &["opted_out_at", "replied_at", "promised_at", "created_at"],
+        &[
+            "opted_out_at",
+            "replied_at",
+            "promised_at",
+            "created_at",
+            "name",
+            "phone",
+            "phone_canonical",
+            "email",
+            "email_canonical",
+            "zones",
+            "version",
+        ],
     ),
     ("INSERT INTO suppressions", &[]),
     ("DELETE FROM suppressions", &[]),

@@ -82,3 +82,39 @@ fn an_opt_out_by_an_address_lets_go_of_everyone_who_has_it() {
     assert_eq!(effects.len(), 2);
     assert!(!machine.is_due(at(7, 9, 0)));
 }
+
+#[test]
+fn a_contact_that_changed_is_read_again_before_anything_is_sent_to_it() {
+    let mut machine = machine();
+    let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
+    admit(&mut machine, &enrolled, at(7, 9, 5));
+    let now = at(7, 8, 59);
+    let contact = ContactId(1);
+    let (changes, effects) = step_with(
+        &mut machine,
+        &[word(9, FactBody::ContactChanged { contact })],
+        now,
+    );
+    let of_contact = Subject::Contact(contact);
+    let given_up = |effect: &Effect| matches!(effect, Effect::Withdraw(it) if *it == of_contact);
+    assert!(effects.iter().any(given_up));
+    let swept = changes.iter().find_map(|change| match change {
+        Change::SweepMoved(sweep) => Some(sweep.kind.clone()),
+        _ => None,
+    });
+    let also = Vec::new();
+    assert_eq!(swept, Some(SweepKind::ReplanContact { contact, also }));
+    assert_eq!(machine.memory.contact(contact), None);
+    assert!(!machine.is_due(at(7, 9, 0)), "nothing is known to be due");
+    // Read again, it is what it is now.
+    let mut known = fixtures::contact(contact);
+    (known.version, known.phone) = (2, Some("+5592988887777".to_owned()));
+    admit_of(&mut machine, &enrolled, at(7, 9, 5), known);
+    let (changes, effects) = step_with(&mut machine, &[Input::Tick], at(7, 9, 0));
+    assert_eq!(claims(&changes)[0].contact_version, 2);
+    let to = effects.iter().find_map(|effect| match effect {
+        Effect::HandOver(message) => Some(message.to.clone()),
+        _ => None,
+    });
+    assert_eq!(to.as_deref(), Some("+5592988887777"));
+}

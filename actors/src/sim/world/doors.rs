@@ -175,6 +175,7 @@ fn fact_name(body: &FactBody) -> &'static str {
         FactBody::BoletoChanged { .. } => "door: changed",
         FactBody::ContactOptedOut { .. } => "door: opted out",
         FactBody::ContactOptedIn { .. } => "door: opted in",
+        FactBody::ContactChanged { .. } => "door: contact changed",
         FactBody::ContactReplied { .. } => "door: replied",
         FactBody::ContactPromised { .. } => "door: promised",
         FactBody::BoletosImported { .. } => "door: imported",

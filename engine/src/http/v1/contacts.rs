@@ -1,8 +1,9 @@
 //! `/v1/tenants/{tenant}/contacts`: contacts ahead of their boletos.
 //!
-//! Whoever is registered again, in any spelling, is found and not changed.
+//! Whoever is registered again, in any spelling, is found and not changed. To change a contact is
+//! an edit of its own, by the same checks.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use schedules::id::{ContactId, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,26 +13,42 @@ use super::super::doc::Doc;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::server::Api;
-use super::{Answer, Id, Once, answer};
+use super::reads::tags::expected;
+use super::settings::Changed;
+use super::{Answer, Id, Once, answer, edit};
 use crate::access::Scope;
-use crate::imports::json::{ContactItem, ITEMS_MAX, contacts};
+use crate::imports::json::{ContactItem, ContactPatch, ITEMS_MAX, contacts};
 use crate::store::Registration;
 
-pub(super) const ROUTES: &[Route] =
-    &[
-        Route::post("/tenants/{tenant}/contacts", Scope::Import, || {
-            web::to(Once(register))
-        })
-        .says(
-            Doc::of(
-                "register_contacts",
-                "Registers contacts ahead of their boletos.",
-            )
-            .takes::<Content>()
-            .answers::<Registered>()
-            .keyed(),
-        ),
-    ];
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/tenants/{tenant}/contacts", Scope::Import, || {
+        web::to(Once(register))
+    })
+    .says(
+        Doc::of(
+            "register_contacts",
+            "Registers contacts ahead of their boletos.",
+        )
+        .takes::<Content>()
+        .answers::<Registered>()
+        .keyed(),
+    ),
+    Route::patch(
+        "/tenants/{tenant}/contacts/{contact}",
+        Scope::Import,
+        || web::to(Once(change)),
+    )
+    .says(
+        Doc::of(
+            "change_contact",
+            "Corrects a contact: its name, phone, e-mail address or zones.",
+        )
+        .takes::<ContactPatch>()
+        .answers::<Changed>()
+        .keyed()
+        .matched(),
+    ),
+];
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewContacts)]
@@ -105,4 +122,24 @@ async fn register(
         refusals,
     };
     answer(HttpResponse::Ok(), &told)
+}
+
+async fn change(
+    caller: Caller,
+    api: web::Data<Api>,
+    of: web::Path<(Id<TenantId>, Id<ContactId>)>,
+    request: HttpRequest,
+    content: web::Json<ContactPatch>,
+) -> Answer {
+    let (Id(tenant), Id(contact)) = *of;
+    let edit = edit(&request, &caller, &api, &*content)?;
+    let change = content.change()?;
+    let (doors, expected) = (api.doors.clone(), expected(&request));
+    // To its end, also when the caller hangs up: it takes back what was addressed otherwise.
+    let changed = actix_web::rt::spawn(async move {
+        let edited = doors.edit_contact(tenant, contact, edit, change, expected);
+        edited.await
+    });
+    let changed = changed.await.map_err(|_| Problem::interrupted())??;
+    answer(HttpResponse::Ok(), &Changed { changed })
 }

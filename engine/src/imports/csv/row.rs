@@ -222,7 +222,7 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the contact's name, which must show something.
-    fn name(&self) -> Result<String, Located> {
+    pub(in crate::imports) fn name(&self) -> Result<String, Located> {
         let text = self.needed(Column::Name)?;
         if text.chars().count() > NAME_CHARS_MAX {
             return Err((RowError::MeasureText, Some(Column::Name)));
@@ -267,16 +267,11 @@ impl<'a> Row<'a> {
     /// Checks the columns of the contact alone.
     pub(in crate::imports) fn contact(&self) -> Result<ImportContact, Located> {
         let name = self.name()?;
-        let phone = self.parsed(Column::Phone, |text| {
-            Phone::parse(text).map_err(RowError::from)
-        })?;
-        let email = self.parsed(Column::Email, |text| {
-            EmailAddress::parse(text).map_err(RowError::from)
-        })?;
+        let (phone, email) = (self.phone()?, self.email()?);
         if phone.is_none() && email.is_none() {
             return Err((RowError::FindContactPoint, None));
         }
-        let zones = self.parsed(Column::Zones, read_zones)?.unwrap_or_else(|| {
+        let zones = self.zones()?.unwrap_or_else(|| {
             phone
                 .as_ref()
                 .map(|phone| phone.area_code().zones().to_vec())
@@ -288,6 +283,22 @@ impl<'a> Row<'a> {
             email,
             zones,
         })
+    }
+
+    pub(in crate::imports) fn phone(&self) -> Result<Option<Phone>, Located> {
+        self.parsed(Column::Phone, |text| {
+            Phone::parse(text).map_err(RowError::from)
+        })
+    }
+
+    pub(in crate::imports) fn email(&self) -> Result<Option<EmailAddress>, Located> {
+        self.parsed(Column::Email, |text| {
+            EmailAddress::parse(text).map_err(RowError::from)
+        })
+    }
+
+    pub(in crate::imports) fn zones(&self) -> Result<Option<Vec<Tz>>, Located> {
+        self.parsed(Column::Zones, read_zones)
     }
 
     /// Returns a text that must be there and hold no link.

@@ -46,6 +46,8 @@ pub(super) struct Fold {
     pub(super) reactivated: bool,
     /// The channel of its claim.
     pub(super) claims_on: Option<Channel>,
+    /// The version of the contact that its claim is addressed to.
+    pub(super) contact_version: Option<i64>,
 }
 
 /// Something of one commit.
@@ -249,6 +251,7 @@ impl<'a> Plan<'a> {
         } else if self.fold(at, commit, enrollment, |fold| {
             fold.to = Some(claim.to);
             fold.claims_on = Some(claim.channel);
+            fold.contact_version = Some(claim.contact_version);
         }) {
             self.claims.push(of(at, commit, claim));
         }

@@ -181,7 +181,7 @@ fn enrollment_cells(of: &Of<'_, Enrolled>) -> [Cell; 15] {
 }
 
 /// I1: a claim and a stop update the same row; whoever comes second finds it not active, or the
-/// claim's channel barred.
+/// claim's channel barred. A claim that is addressed to what its contact was before is refused.
 const MOVE: Sql = batch!(
     "UPDATE enrollments SET state = r.new_state, done = r.done, occurrence = r.occurrence,
          reminders = r.reminders, after_at = r.after_at, step_no = r.step_no,
@@ -193,11 +193,14 @@ const MOVE: Sql = batch!(
      5 "occurrence" "bigint", 6 "reminders" "bigint", 7 "after_at" "bigint", 8 "step_no" "bigint",
      9 "touch_occurrence" "bigint", 10 "slot_at" "bigint", 11 "expires_at" "bigint",
      12 "try_no" "bigint", 13 "channel_tries" "bigint", 14 "channel_from" "bigint",
-     15 "next_at" "bigint", 16 "channel_bit" "bigint"),
+     15 "next_at" "bigint", 16 "channel_bit" "bigint", 17 "contact_version" "bigint"),
     "WHERE enrollments.tenant_id = r.tenant
        AND enrollments.id = r.enrollment
        AND enrollments.state = 'active'
        AND (enrollments.barred & r.channel_bit) = 0
+       -- Whoever claims nothing is not asked.
+       AND (r.contact_version IS NULL OR r.contact_version = (SELECT c.version FROM contacts c
+           WHERE c.tenant_id = r.tenant AND c.id = enrollments.contact_id))
      RETURNING id"
 );
 
@@ -259,7 +262,8 @@ pub(super) async fn move_cursors(
                 let cells = fold_cells(*id, fold);
                 let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = cells;
                 let bit = fold.claims_on.map_or(0, channel_bit);
-                moved.push([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, Cell::from(bit)]);
+                let (bit, version) = (Cell::from(bit), Cell::from(fold.contact_version));
+                moved.push([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, bit, version]);
             }
         }
     }

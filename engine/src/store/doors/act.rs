@@ -267,7 +267,7 @@ const BARRED: Sql = batch!(
 );
 
 /// What is barred yet is said by the suppressions that are left: an older word took none away.
-const FREED: Sql = batch!(
+pub(super) const FREED: Sql = batch!(
     "UPDATE enrollments
      SET barred = (SELECT CAST(coalesce(sum(CASE s.channel WHEN 'whatsapp' THEN 1 WHEN 'sms' THEN 2
          ELSE 4 END), 0) AS BIGINT)

@@ -34,7 +34,7 @@ const ADD_CONTACT: Sql = batch!(
 
 /// An address belongs to whoever reads it: somebody who opted out and comes again under another
 /// phone is not written to there, since the word that says so.
-const ADDRESS_BARRED: Sql = batch!(
+pub(super) const ADDRESS_BARRED: Sql = batch!(
     "INSERT INTO suppressions (tenant_id, contact_id, channel, since_at)
      SELECT r.tenant, r.contact, 'email', max(coalesce(c.opted_out_at, s.since_at)) FROM ",
     (1 "tenant" "bigint", 2 "contact" "bigint", 3 "email" "text"),

@@ -81,7 +81,7 @@ const ESTIMATE: Sql = both(
 /// What may add to what goes out, or change it. Every door records its act in its transaction.
 macro_rules! additions {
     () => {
-        "action IN ('boletos.imported', 'boleto.reopened', 'boleto.changed', 'contact.opted_in',
+        "action IN ('boletos.imported', 'boleto.reopened', 'boleto.changed', 'contact.changed', 'contact.opted_in',
              'profile.changed', 'rules.changed', 'calendar.changed', 'charges.changed',
              'sender.changed', 'template.changed', 'channel.resumed', 'campaign.edited', 'campaign.launched', 'campaign.paused',
              'campaign.resumed', 'campaign.archived')"

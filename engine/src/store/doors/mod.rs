@@ -5,6 +5,7 @@
 
 mod act;
 pub(super) mod campaign;
+pub(super) mod contact;
 pub(super) mod engine;
 pub(super) mod facts;
 pub(super) mod import;

@@ -46,6 +46,9 @@ pub enum InvalidSetting {
     /// A sender that could never send.
     #[error("the pace of a sender is zero")]
     NoPace,
+    /// A contact that nothing could reach.
+    #[error("the contact would have neither phone nor e-mail address")]
+    NoPoint,
     /// A service token.
     #[error("token: {0}")]
     Token(#[from] InvalidToken),

@@ -229,6 +229,7 @@ fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
         lead: lead(&mut row)?,
         boleto,
         contact,
+        contact_version: 0,
         campaign,
         campaign_version: small(versions[0])?,
         rules_version: small(versions[1])?,

@@ -8,7 +8,7 @@ use schedules::channel::Channel;
 use schedules::id::{ContactId, TenantId};
 use schedules::time::Timestamp;
 
-use super::{Ask, Page};
+use super::{Ask, Page, Tag};
 use crate::store::Store;
 use crate::store::codec::{instant, instant_or_null, zones};
 use crate::store::conn::{Conn, Row};
@@ -38,6 +38,25 @@ pub struct ContactRow {
     pub promised_at: Option<Timestamp>,
     /// When it was first imported.
     pub created_at: Timestamp,
+    /// How often it was changed, from 1.
+    pub version: i64,
+}
+
+impl ContactRow {
+    /// Returns its tag: of what was changed and said, and of nothing personal. Whoever sees its
+    /// points in part only could find the rest by a hash of them.
+    pub fn tag(&self) -> Tag {
+        let instant =
+            |at: Option<Timestamp>| at.map_or(String::new(), |at| at.unix_ms().to_string());
+        let said = [self.opted_out_at, self.replied_at, self.promised_at].map(instant);
+        let suppressed = self.suppressed.iter();
+        let suppressed = suppressed.map(|(channel, since)| format!("{channel}{}", since.unix_ms()));
+        let parts = std::iter::once(self.version.to_string())
+            .chain(said)
+            .chain(suppressed);
+        let parts: Vec<String> = parts.collect();
+        Tag::of(parts.iter().map(String::as_str))
+    }
 }
 
 /// Shows the identifier only: the rest is personal.
@@ -53,7 +72,7 @@ macro_rules! contacts {
     ($rest:literal) => {
         both(concat!(
             "SELECT id, name, phone, email, zones, opted_out_at, replied_at, promised_at,
-                 created_at
+                 created_at, version
              FROM contacts ",
             $rest
         ))
@@ -101,13 +120,20 @@ impl Store {
         tenant: TenantId,
         contact: ContactId,
     ) -> Result<ContactRow, StoreError> {
-        self.read(async |conn| {
-            let rows = conn.rows(&CONTACT, args![tenant.0, contact.0]).await?;
-            let found = with_suppressed(conn, tenant, rows).await?.pop();
-            found.ok_or(StoreError::Absent { what: "contact" })
-        })
-        .await
+        self.read(async |conn| one(conn, tenant, contact).await)
+            .await
     }
+}
+
+/// Reads a contact, in whichever transaction.
+pub(in crate::store) async fn one(
+    conn: &mut Conn,
+    tenant: TenantId,
+    contact: ContactId,
+) -> Result<ContactRow, StoreError> {
+    let rows = conn.rows(&CONTACT, args![tenant.0, contact.0]).await?;
+    let found = with_suppressed(conn, tenant, rows).await?.pop();
+    found.ok_or(StoreError::Absent { what: "contact" })
 }
 
 /// Reads contacts, in the order of their rows, with the channels they opted out of.
@@ -149,5 +175,6 @@ fn read(mut row: Row) -> Result<ContactRow, StoreError> {
         replied_at: instant_or_null(&mut row)?,
         promised_at: instant_or_null(&mut row)?,
         created_at: instant(&mut row)?,
+        version: row.int()?,
     })
 }

@@ -33,6 +33,7 @@ pub use tags::{Tag, Tagged};
 pub use templates::{TemplateKey, TemplateRow, TemplateVersionKey};
 pub use tenants::TenantRow;
 
+pub(super) use contacts::one as contact;
 pub(super) use secret::Kept;
 pub(super) use tags::{campaign_tag, expect};
 

@@ -1,7 +1,7 @@
 //! `/v1/tenants/{tenant}/contacts`: whom a tenant reaches. Who only reads sees contact points by
 //! the one rule that masks them; who manages the tenant sees them whole.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use schedules::channel::Channel;
 use schedules::id::{ContactId, TenantId};
 use schedules::mask::masked;
@@ -12,9 +12,10 @@ use super::super::super::caller::Caller;
 use super::super::super::doc::Doc;
 use super::super::super::route::Route;
 use super::super::super::server::Api;
-use super::super::{Answer, Id, answer};
+use super::super::{Answer, Id};
 use super::list::{List, Paging};
 use super::shown;
+use super::tags::tagged;
 use crate::access::Scope;
 use crate::store::reads::ContactRow;
 
@@ -27,7 +28,11 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/tenants/{tenant}/contacts/{contact}", Scope::Read, || {
         web::to(read)
     })
-    .says(Doc::of("read_contact", "Shows a contact.").answers::<Shown>()),
+    .says(
+        Doc::of("read_contact", "Shows a contact.")
+            .answers::<Shown>()
+            .tagged(),
+    ),
 ];
 
 #[derive(Serialize, ToSchema)]
@@ -103,10 +108,12 @@ async fn read(
     caller: Caller,
     api: web::Data<Api>,
     of: web::Path<(Id<TenantId>, Id<ContactId>)>,
+    request: HttpRequest,
 ) -> Answer {
     let (Id(tenant), Id(contact)) = *of;
     api.store.expect_tenant(tenant).await?;
     let row = api.store.contact(tenant, contact).await?;
+    let tag = row.tag();
     let shown = Shown::of(row, in_full(&caller, tenant));
-    answer(HttpResponse::Ok(), &shown)
+    tagged(&request, &tag, &shown)
 }
