@@ -2,7 +2,6 @@
 //! credentials do not keep another's messages back.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::clock::Clock;
@@ -27,26 +26,6 @@ pub struct Breaker<P> {
     clock: Arc<dyn Clock>,
     /// Those of which there is something to remember.
     circuits: Mutex<BTreeMap<(TenantId, Channel), Circuit>>,
-    turns: Arc<Turns>,
-}
-
-/// How often the circuits of a provider opened and closed since the start.
-#[derive(Debug, Default)]
-pub struct Turns {
-    opened: AtomicU64,
-    closed: AtomicU64,
-}
-
-impl Turns {
-    /// Returns how often one opened.
-    pub fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed)
-    }
-
-    /// Returns how often one closed again.
-    pub fn closed(&self) -> u64 {
-        self.closed.load(Ordering::Relaxed)
-    }
 }
 
 /// A message that was let through. Whoever drops it without a word (a hand-over that took too long
@@ -67,13 +46,7 @@ impl<P> Breaker<P> {
             limits,
             clock,
             circuits: Mutex::default(),
-            turns: Arc::default(),
         }
-    }
-
-    /// Returns the counters of its circuits.
-    pub fn turns(&self) -> Arc<Turns> {
-        Arc::clone(&self.turns)
     }
 
     fn enter(&self, of: (TenantId, Channel)) -> Option<Watch<'_, P>> {
@@ -104,13 +77,11 @@ impl<P> Breaker<P> {
         let (provider, (tenant, channel)) = (&self.name, of);
         match turn {
             Some(Turn::Opened) => {
-                self.turns.opened.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
                     code = OPENED, provider, %tenant, %channel, "provider fails and is left alone"
                 );
             }
             Some(Turn::Closed) => {
-                self.turns.closed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(provider, %tenant, %channel, "provider works again");
             }
             None => {}
@@ -145,6 +116,8 @@ impl<P: Provider> Gateway for Breaker<P> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use actors::clock::SystemClock;
     use futures::FutureExt as _;
     use tokio::sync::Notify;
@@ -207,8 +180,6 @@ mod tests {
         message.tenant = TenantId(2);
         let outcome = breaker.hand_over(&message, &|| true).await;
         assert_eq!((outcome, asked()), (Outcome::Unknown, 3));
-        let turns = breaker.turns();
-        assert_eq!((turns.opened(), turns.closed()), (1, 0));
     }
 
     #[tokio::test]
@@ -219,7 +190,6 @@ mod tests {
             let begun = breaker.hand_over(&message, &|| true).now_or_never();
             assert_eq!(begun, None, "it waits for an answer");
         }
-        assert_eq!(breaker.turns().opened(), 1);
         // The pause is over at once: a message probes, and another one has to wait for it.
         let probe = breaker.hand_over(&message, &|| true);
         tokio::pin!(probe);
@@ -231,7 +201,6 @@ mod tests {
         told.answers.lock().unwrap().push(taken.clone());
         told.more.notify_one();
         assert_eq!(probe.await, taken);
-        assert_eq!(breaker.turns().closed(), 1);
         assert!(breaker.circuits().is_empty(), "nothing to remember");
     }
 }

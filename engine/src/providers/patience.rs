@@ -1,7 +1,8 @@
 //! How long a message waits for its provider to be ready for it.
 //!
 //! A claim has to be begun before it ends. What is not ready by then has failed: it is a try, or a
-//! server that is always as slow would be asked until the touch expires, and the next channel never.
+//! server that is always as slow would be asked until the touch expires, and the next channel
+//! never.
 
 use std::time::Duration;
 

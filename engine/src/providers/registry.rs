@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use schedules::channel::Channel;
 use schedules::id::TenantId;
 
-use super::breaker::{Breaker, Turns};
+use super::breaker::Breaker;
 use super::evolution::Evolution;
 use super::http_sms::HttpSms;
 use super::mailbox::Mailbox;
@@ -31,7 +31,6 @@ const MAILBOX: &str = "mailbox";
 pub struct Registry {
     providers: BTreeMap<String, Arc<dyn Gateway>>,
     offers: Offers,
-    turns: BTreeMap<String, Arc<Turns>>,
 }
 
 /// What each provider offers, and to whom: what a tenant's sender is checked against.
@@ -133,14 +132,13 @@ impl Registry {
     }
 
     fn behind_breaker(
-        mut self,
+        self,
         name: &str,
         settings: &ProviderSettings,
         provider: impl Provider + 'static,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let breaker = Breaker::new(name, provider, settings.circuit(), Arc::clone(clock));
-        self.turns.insert(name.to_owned(), breaker.turns());
         let offer = Offer {
             channels: settings.kind.channels(),
             tenants: settings.tenants.clone(),
@@ -164,11 +162,6 @@ impl Registry {
         self.providers.insert(name.to_owned(), Arc::new(gateway));
         self.offers.0.insert(name.to_owned(), offer);
         self
-    }
-
-    /// Returns how often the circuits of each configured provider opened and closed.
-    pub const fn turns(&self) -> &BTreeMap<String, Arc<Turns>> {
-        &self.turns
     }
 
     /// Returns what the providers offer.
