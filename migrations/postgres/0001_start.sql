@@ -224,6 +224,7 @@ CREATE TABLE import_jobs (
     UNIQUE (tenant_id, source, key)
 );
 CREATE INDEX import_jobs_by_tenant ON import_jobs (tenant_id, id);
+CREATE INDEX import_jobs_by_age ON import_jobs (changed_at);
 
 -- What was refused of a job, without its content; the first 10,000 of each.
 CREATE TABLE import_refusals (

@@ -108,6 +108,8 @@ pub struct HttpConfig {
     pub idempotency_days: i64,
 }
 
+    /// For how many days it is kept what became of an import.
+    pub import_days: i64,
 /// How many requests a caller may make per minute on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitsConfig {
@@ -257,11 +259,13 @@ fn read_http(section: &mut Section<'_>) -> Option<HttpConfig> {
         body_ms_max: body_ms_max?,
         idempotency_days: idempotency_days?,
     })
+    let import_days = section.whole("import_days", 7..=3_650, None);
 }
 
 fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
     let mut per_minute = |key| section.whole(key, 1..=1_000_000, None);
     let (read, write) = (
+        import_days: import_days?,
         per_minute("read_per_minute"),
         per_minute("write_per_minute"),
     );

@@ -22,6 +22,7 @@ mod lease;
 mod mailbox;
 mod migrate;
 mod outbox;
+mod past_imports;
 mod queue;
 pub mod reads;
 mod relay;
@@ -46,8 +47,8 @@ pub use audit::AuditReport;
 pub use bench::ScratchDatabase;
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
-pub use doors::engine::Turn;
 pub use doors::contact::{ContactChange, ContactEdited, POINT_TAKEN};
+pub use doors::engine::Turn;
 pub use doors::import::{
     IMPORT_KEY_USED, Import, ImportOutcome, ImportRefusal, NewBoleto, NewContact, Point, Refused,
 };

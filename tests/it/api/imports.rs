@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use tests::binary;
 use tests::http::{Answer, Client};
+use tests::{behind, binary};
 
-use super::{Engine, LOOKS_MAX, ok, today_plus};
+use super::{Engine, LOOKS_MAX, ok, ready, today_plus};
 
 /// Returns a file of so many good lines.
 fn file(lines: u32) -> String {
@@ -302,4 +302,37 @@ fn contacts_are_registered_ahead_of_their_boletos_and_once() {
     let many = json!({ "contacts": vec![json!({ "name": "x" }); 1_001] });
     refused(&client.post(&path, &many), 422, "invalid");
     assert_eq!(teller.post(&path, &contacts).status, 403);
+}
+
+#[test]
+fn what_became_of_an_import_is_kept_for_as_long_as_it_was_promised_and_then_removed() {
+    let engine = Engine::with(&["http.import_days=8"]);
+    let (tenant, client, _) = ready(&engine);
+    let path = format!("/v1/tenants/{tenant}/boletos");
+    let upload = |key: &str| {
+        let due = today_plus(20);
+        let csv = format!(
+            "reference;name;phone;due_on;amount\n\
+             {key};Ana Lima;11987651234;{due};10,00\n{key}x;Ana;1;{due};10,00\n"
+        );
+        ok(&client.upload(&path, key, &csv))["id"].clone()
+    };
+    let older = |days: i64| {
+        let by = days * 86_400_000 - 60_000;
+        let age = format!("UPDATE import_jobs SET changed_at = changed_at - {by}");
+        behind::tamper(&engine.database(), &age);
+    };
+    let kept = || engine.numbers("SELECT count(*) FROM import_jobs");
+    let first = upload("a");
+    older(8);
+    upload("b");
+    assert_eq!(kept(), 2, "a week and a day is not over");
+    older(1);
+    upload("c");
+    assert_eq!(kept(), 2, "the oldest is gone");
+    assert_eq!(engine.numbers("SELECT count(*) FROM import_refusals"), 2);
+    assert_eq!(engine.numbers("SELECT count(*) FROM boletos"), 3);
+    let id = first.as_str().expect("an id");
+    let gone = client.get(&format!("/v1/tenants/{tenant}/imports/{id}"));
+    assert_eq!(gone.status, 404, "{}", gone.text);
 }

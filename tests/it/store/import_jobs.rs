@@ -6,6 +6,7 @@ use engine::store::{
     RefusedLine, StoreError,
 };
 use schedules::id::ImportId;
+use schedules::time::DAY_MS;
 use tests::database::Database;
 use tests::scene::{START, Scene, boleto};
 
@@ -17,6 +18,7 @@ store_suite!(
     a_job_goes_on_after_it_broke_off,
     refusals_are_kept_in_the_order_of_lines_and_up_to_a_bound,
     jobs_are_listed_the_newest_first_and_to_their_tenant_alone,
+    a_job_leaves_after_its_time_with_what_was_refused_and_its_boletos_stay,
 );
 
 const TODAY: NaiveDate = match NaiveDate::from_ymd_opt(2026, 3, 2) {
@@ -60,6 +62,14 @@ impl Job<'_> {
         let store = &self.0.store;
         let given = store.import_part(self.0.tenant, part, boletos).await;
         given.expect("an import").job
+    }
+
+    async fn exists(&self, id: ImportId) -> bool {
+        match self.0.store.import(self.0.tenant, id).await {
+            Ok(_) => true,
+            Err(StoreError::Absent { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     async fn record(&self, id: ImportId) -> ImportRecord {
@@ -230,4 +240,46 @@ async fn jobs_are_listed_the_newest_first_and_to_their_tenant_alone(database: Da
     assert_eq!(store.import(stranger.tenant, ids[0]).await, Err(absent));
     let refusals = store.import_refusals(stranger.tenant, ids[0], 0, 9).await;
     assert_eq!(refusals, Ok(Vec::new()));
+}
+
+async fn a_job_leaves_after_its_time_with_what_was_refused_and_its_boletos_stay(
+    database: Database,
+) {
+    const KEEP_MS: i64 = 30 * DAY_MS;
+    let scene = Scene::set(&database.store).await;
+    let job = Job(&scene);
+    let old = job.give(part("old", 0, 0..3)).await;
+    let (mut long, boletos) = part("long", 0, 3..4);
+    long.refused = (0..4_500).map(|n| refused(n, "phone_kind")).collect();
+    let long = job.give((long, boletos)).await;
+    let (mut young, boletos) = part("young", 0, 4..6);
+    young.at = START.plus_ms(1);
+    let young = job.give((young, boletos)).await;
+    let forget = |after_ms: i64| scene.store.forget_imports(START.plus_ms(after_ms), KEEP_MS);
+    assert_eq!(forget(KEEP_MS - 1).await, Ok(0));
+    let counts = "SELECT count(*) FROM import_refusals";
+    assert_eq!(database.numbers(counts).await, [4_502]);
+    // A report is long: it leaves bit by bit, and its job with the last of it.
+    let mut forgotten = Vec::new();
+    while job.exists(long).await {
+        forgotten.push(forget(KEEP_MS).await.expect("the database answers"));
+        assert!(forgotten.len() < 5, "{forgotten:?}");
+    }
+    assert_eq!(forgotten.iter().sum::<u64>(), 2);
+    assert!(forgotten.len() > 1, "{forgotten:?}");
+    assert!(!job.exists(old).await && job.exists(young).await);
+    assert_eq!(database.numbers(counts).await, [1]);
+    assert_eq!(forget(KEEP_MS).await, Ok(0));
+    let boletos = "SELECT count(*) FROM boletos";
+    assert_eq!(database.numbers(boletos).await, [6]);
+    // The same file under the same key is another job, of which everything is there.
+    let again = job.give(part("old", 0, 0..3)).await;
+    assert_ne!(again, old);
+    assert_eq!(counts_of(&job.record(again).await), [0, 3]);
+    assert_eq!(database.numbers(boletos).await, [6]);
+}
+
+/// Returns accepted and unchanged.
+fn counts_of(record: &ImportRecord) -> [u64; 2] {
+    [record.accepted, record.unchanged]
 }

@@ -15,7 +15,7 @@ use crate::store::Store;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
 use crate::store::queue::Lane;
-use crate::store::sql::{Batch, Sql, args, batch, both, row};
+use crate::store::sql::{Batch, Sql, args, batch, both, locking, row};
 
 /// How many refusals of a job are kept; the rest are counted.
 const REFUSALS_KEPT_MAX: i64 = 10_000;
@@ -98,8 +98,11 @@ pub(super) struct Job {
     refused: i64,
 }
 
-const FIND: Sql =
-    both("SELECT id, refused FROM import_jobs WHERE tenant_id = $1 AND source = $2 AND key = $3");
+/// Held until its part is counted: a job that goes on is not removed for its age.
+const FIND: Sql = locking!(
+    "SELECT id, refused FROM import_jobs WHERE tenant_id = $1 AND source = $2 AND key = $3",
+    "FOR NO KEY UPDATE"
+);
 
 const BEGIN: Sql = both(
     "INSERT INTO import_jobs (tenant_id, source, key, read_on, state, lines, accepted, unchanged,

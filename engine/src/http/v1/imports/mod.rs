@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schedules::id::{ImportId, TenantId};
-use schedules::time::{SECOND_MS, Timestamp};
+use schedules::time::{DAY_MS, SECOND_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -206,7 +206,17 @@ async fn take(
         import: Shown::of(import, api.clock.now()),
         refusals: refused.await?.into_iter().map(|it| told(it.1)).collect(),
     };
+    forget_past(&api).await;
     answer(HttpResponse::Ok(), &report)
+}
+
+/// Removes some of what was kept for long enough.
+async fn forget_past(api: &Api) {
+    let keep_ms = api.http.import_days * DAY_MS;
+    let forgotten = api.store.forget_imports(api.clock.now(), keep_ms);
+    if let Err(error) = forgotten.await {
+        tracing::warn!(code = error.code(), %error, "imports of long ago were not removed");
+    }
 }
 
 /// Whose boletos come, and what is said of them before they do.
