@@ -127,6 +127,8 @@ pub struct LimitsConfig {
     pub failures_per_minute: u32,
 }
 
+    /// Of a link in a message.
+    pub links_per_minute: u32,
 /// What a process says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogConfig {
@@ -279,6 +281,7 @@ fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
         read_per_minute: read?,
         write_per_minute: write?,
         import_per_minute: import?,
+    let links = per_minute("links_per_minute");
         admin_per_minute: admin?,
         facts_per_minute: facts?,
         failures_per_minute: failures?,
@@ -286,6 +289,7 @@ fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
 }
 
 fn read_mailbox(section: &mut Section<'_>) -> Option<MailboxBehaviour> {
+        links_per_minute: links?,
     let latency_ms_max = section.whole("latency_ms_max", 0..=60_000, None);
     let mut share = |key| section.whole(key, 0..=10_000, None);
     let (rejected, throttled) = (share("rejected"), share("throttled"));

@@ -2,11 +2,12 @@
 //!
 //! To look changes nothing: mail servers follow links to see where they lead. A mailbox provider
 //! posts in its user's name (RFC 8058), and so does the form on the page. Whoever has a link can
-//! post it for ever: what was said within the hour and still holds is not stored again.
+//! post it for ever: what was said within the hour and still holds is not stored again, and a link
+//! that is posted all the time waits for others like it.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
 };
 use actix_web::{HttpResponse, web};
 use schedules::channel::Channel;
@@ -49,9 +50,12 @@ pub(super) fn endpoints(app: &mut web::ServiceConfig) {
 }
 
 async fn ask(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
-    match whose(&api, &token) {
-        Some(_) => page(StatusCode::OK, ASK),
-        None => page(StatusCode::NOT_FOUND, NO_LINK),
+    if whose(&api, &token).is_none() {
+        return page(StatusCode::NOT_FOUND, NO_LINK);
+    }
+    match api.limits.look_at_link(&token) {
+        None => page(StatusCode::OK, ASK),
+        Some(wait_s) => wait(StatusCode::TOO_MANY_REQUESTS, wait_s),
     }
 }
 
@@ -59,6 +63,8 @@ async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
     let Some(whose) = whose(&api, &token) else {
         return page(StatusCode::NOT_FOUND, NO_LINK);
     };
+    // Never refused: it stops something.
+    let _turn = api.limits.leave_by_link(&token).await;
     let now = api.clock.now();
     let contact = match api.store.contact(whose.tenant, whose.contact).await {
         Ok(contact) => contact,
@@ -113,19 +119,23 @@ fn name(contact: &ContactRow, channel: Channel) -> ContactName {
 
 fn later(error: &StoreError) -> HttpResponse {
     tracing::error!(code = error.code(), %error, "opt-out by link failed");
-    page(StatusCode::SERVICE_UNAVAILABLE, LATER)
+    wait(StatusCode::SERVICE_UNAVAILABLE, 1)
 }
 
 fn whose(api: &Api, token: &str) -> Option<Whose> {
     api.links.as_ref()?.read(token)
 }
 
-fn page(status: StatusCode, text: &str) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((RETRY_AFTER, 1));
-    }
+/// Says after how many seconds to come again.
+fn wait(status: StatusCode, wait_s: u32) -> HttpResponse {
+    let mut response = page(status, LATER);
+    let wait_s = HeaderValue::from(wait_s);
+    response.headers_mut().insert(RETRY_AFTER, wait_s);
     response
+}
+
+fn page(status: StatusCode, text: &str) -> HttpResponse {
+    HttpResponse::build(status)
         .content_type(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))

@@ -5,6 +5,9 @@
 //! unknown tokens are looked up one at a time, in a lane that few other addresses share. Nobody can
 //! lock out by that whoever calls from the same address with a good one: a token that was found
 //! good since the start never waits, and another one waits in its lane once.
+//!
+//! A link in a message has a bucket, too, in which looking at its page and leaving by it count.
+//! Beyond it the page is refused; who leaves never is, and waits for others in a lane.
 
 mod bucket;
 
@@ -45,6 +48,9 @@ pub struct Limits {
     /// Which lane an address has, nobody else can foresee.
     lane_of: RandomState,
     lanes: [Semaphore; LANES],
+    /// By a hash of the link.
+    links: Buckets<u64, Ticks>,
+    link_lanes: [Semaphore; LANES],
 }
 
 /// The node's clock as governor reads it.
@@ -94,6 +100,8 @@ impl Limits {
             known: Mutex::default(),
             lane_of: RandomState::new(),
             lanes: std::array::from_fn(|_| Semaphore::new(1)),
+            links: Buckets::new(size(config.links_per_minute), KEYS_MAX, ticks()),
+            link_lanes: std::array::from_fn(|_| Semaphore::new(1)),
         }
     }
 
@@ -134,6 +142,22 @@ impl Limits {
             None => None,
         };
         Turn { wait_s, _turn }
+    }
+
+    /// Counts a look at a good link's page, and returns after how many seconds it may be made
+    /// again where it is refused.
+    pub(super) fn look_at_link(&self, link: &str) -> Option<u32> {
+        self.links.take(&self.lane_of.hash_one(link)).wait_s
+    }
+
+    /// Counts that somebody leaves by a good link, and waits while others do whose links came too
+    /// often, if this one did.
+    pub(super) async fn leave_by_link(&self, link: &str) -> Option<SemaphorePermit<'_>> {
+        let hash = self.lane_of.hash_one(link);
+        self.links.take(&hash).wait_s?;
+        let lane = &self.link_lanes[(hash % LANES as u64) as usize];
+        // Nobody closes it.
+        lane.acquire().await.ok()
     }
 
     fn lane(&self, peer: &IpAddr) -> &Semaphore {
@@ -209,6 +233,7 @@ mod tests {
             admin_per_minute: 4,
             facts_per_minute: 5,
             failures_per_minute: 2,
+            links_per_minute: 2,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         Limits::new(&config, &clock)
@@ -241,6 +266,22 @@ mod tests {
         assert_eq!(first, ["\"write\";q=2;w=60", "\"write\";r=1;t=30"]);
         let second = told(&limits.count(TokenId(1), Scope::Manage));
         assert_eq!(second[1], "\"write\";r=0;t=60");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_comes_too_often_is_not_shown_and_whoever_leaves_by_it_waits_in_turn() {
+        let limits = limits();
+        assert_eq!(limits.look_at_link("a"), None);
+        assert!(limits.leave_by_link("a").await.is_none());
+        assert_eq!(limits.look_at_link("a"), Some(30));
+        assert_eq!(limits.look_at_link("b"), None, "another's is full");
+        let first = limits.leave_by_link("a").await;
+        assert!(first.is_some(), "it has its turn");
+        let mut second = Box::pin(limits.leave_by_link("a"));
+        assert!(futures::poll!(&mut second).is_pending());
+        assert!(limits.leave_by_link("b").await.is_none(), "not too often");
+        drop(first);
+        assert!(second.await.is_some(), "it is never refused");
     }
 
     #[tokio::test]
