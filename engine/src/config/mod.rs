@@ -104,12 +104,14 @@ pub struct HttpConfig {
     pub head_ms_max: u64,
     /// How long it may take to send a body of JSON, in milliseconds.
     pub body_ms_max: u64,
+    /// How long data may wait for a client to take it, in milliseconds.
+    pub write_ms_max: u32,
     /// For how many days the answer to a request with a key is kept.
     pub idempotency_days: i64,
-}
-
     /// For how many days it is kept what became of an import.
     pub import_days: i64,
+}
+
 /// How many requests a caller may make per minute on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitsConfig {
@@ -125,10 +127,10 @@ pub struct LimitsConfig {
     pub facts_per_minute: u32,
     /// Of an address, with a token that is not good.
     pub failures_per_minute: u32,
-}
-
     /// Of a link in a message.
     pub links_per_minute: u32,
+}
+
 /// What a process says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogConfig {
@@ -255,19 +257,21 @@ fn read_serve(section: &mut Section<'_>) -> Option<ServeConfig> {
 fn read_http(section: &mut Section<'_>) -> Option<HttpConfig> {
     let head_ms_max = section.whole("head_ms_max", 100..=60_000, None);
     let body_ms_max = section.whole("body_ms_max", 100..=60_000, None);
+    let write_ms_max = section.whole("write_ms_max", 1_000..=600_000, None);
     let idempotency_days = section.whole("idempotency_days", 7..=90, None);
+    let import_days = section.whole("import_days", 7..=3_650, None);
     Some(HttpConfig {
         head_ms_max: head_ms_max?,
         body_ms_max: body_ms_max?,
+        write_ms_max: write_ms_max?,
         idempotency_days: idempotency_days?,
+        import_days: import_days?,
     })
-    let import_days = section.whole("import_days", 7..=3_650, None);
 }
 
 fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
     let mut per_minute = |key| section.whole(key, 1..=1_000_000, None);
     let (read, write) = (
-        import_days: import_days?,
         per_minute("read_per_minute"),
         per_minute("write_per_minute"),
     );
@@ -277,19 +281,19 @@ fn read_limits(section: &mut Section<'_>) -> Option<LimitsConfig> {
     );
     let facts = per_minute("facts_per_minute");
     let failures = per_minute("failures_per_minute");
+    let links = per_minute("links_per_minute");
     Some(LimitsConfig {
         read_per_minute: read?,
         write_per_minute: write?,
         import_per_minute: import?,
-    let links = per_minute("links_per_minute");
         admin_per_minute: admin?,
         facts_per_minute: facts?,
         failures_per_minute: failures?,
+        links_per_minute: links?,
     })
 }
 
 fn read_mailbox(section: &mut Section<'_>) -> Option<MailboxBehaviour> {
-        links_per_minute: links?,
     let latency_ms_max = section.whole("latency_ms_max", 0..=60_000, None);
     let mut share = |key| section.whole(key, 0..=10_000, None);
     let (rejected, throttled) = (share("rejected"), share("throttled"));

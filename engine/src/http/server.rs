@@ -67,6 +67,7 @@ pub struct Api {
 /// When the listener cannot be served.
 pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
     let head_max = Duration::from_millis(api.http.head_ms_max);
+    limit_writes(&listener, api.http.write_ms_max)?;
     let api = web::Data::new(api);
     let app = move || {
         let app = App::new().app_data(api.clone()).configure(endpoints);
@@ -81,6 +82,21 @@ pub fn serve(listener: TcpListener, api: Api) -> std::io::Result<Server> {
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Has the system drop a connection whose other end takes nothing for so long: the HTTP library
+/// would wait for it without an end. Connections have the listener's limit.
+#[cfg(target_os = "linux")]
+fn limit_writes(listener: &TcpListener, longest_ms: u32) -> std::io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(
+        listener, longest_ms,
+    )?)
+}
+
+/// Other systems have no such limit.
+#[cfg(not(target_os = "linux"))]
+fn limit_writes(_: &TcpListener, _: u32) -> std::io::Result<()> {
+    Ok(())
 }
 
 pub(super) fn endpoints(app: &mut web::ServiceConfig) {
