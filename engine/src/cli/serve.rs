@@ -28,7 +28,7 @@ use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
 use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, Strangers};
 use crate::whatif::Rehearsals;
 
 #[derive(Debug, Args)]
@@ -46,10 +46,14 @@ pub(super) struct Migrate {
 impl Serve {
     pub(super) fn run(self, err: &mut dyn Write) -> io::Result<Ended> {
         with_config(self.config, err, |config, err| {
-            if telemetry::start(&config.log).is_err() {
-                writeln!(err, "regua: the log is already open")?;
-            }
-            report(runtime()?.block_on(serve(&config)), err)
+            let strangers = match telemetry::start(&config.log) {
+                Ok(strangers) => strangers,
+                Err(error) => {
+                    writeln!(err, "regua: {error}")?;
+                    Strangers::default()
+                }
+            };
+            report(runtime()?.block_on(serve(&config, strangers)), err)
         })
     }
 }
@@ -153,7 +157,7 @@ pub(super) fn sqlite(path: &Path) -> SqliteSettings {
     settings
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
     let listener = health::listen(config.serve.listen)?;
     // Port 0 is any free one: the log says which.
     let listen = listener.local_addr()?;
@@ -182,6 +186,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let (stops_telling, until) = oneshot::channel();
     let telling = said.tell(engine.doors.clone(), Arc::clone(&clock), until);
     let telling = tokio::spawn(telling);
+    let strangers = tokio::spawn(strangers.tell(Arc::clone(&clock)));
     let api = Api {
         limits,
         store: engine.store.clone(),
@@ -203,6 +208,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     tracing::info!("draining");
     handle.stop(true).await;
     health.await??;
+    strangers.abort();
     // What came back last may say an opt-out, too.
     engine.node.drain().await;
     drop(stops_telling);
@@ -274,7 +280,7 @@ mod tests {
         });
         let served = runtime()
             .expect("a runtime")
-            .block_on(serve(&config.expect("settings")));
+            .block_on(serve(&config.expect("settings"), Strangers::default()));
         let said = said_of(served.expect_err("the address is taken"));
         assert!(said.ends_with("[RG-SERVE-001]\n"), "{said}");
         assert!(!path.exists());

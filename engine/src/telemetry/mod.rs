@@ -4,11 +4,13 @@
 //! see to it for panics, whose text may quote what the code was working on.
 
 mod panic_hook;
+mod strangers;
 
 use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -16,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{Levels, LogConfig, LogFormat};
 
 pub use panic_hook::log_panics;
+pub use strangers::Strangers;
 
 /// A process has one log, and it is already open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,14 +29,18 @@ pub struct LogIsOpen;
 ///
 /// Colours are used only on a terminal, and not when the variable `NO_COLOR` is set.
 ///
+/// What it counts instead of telling it is returned.
+///
 /// # Errors
 /// [`LogIsOpen`] when something has opened it before.
-pub fn start(config: &LogConfig) -> Result<(), LogIsOpen> {
+pub fn start(config: &LogConfig) -> Result<Strangers, LogIsOpen> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let ansi = io::stderr().is_terminal() && !no_color;
-    subscriber(config, ansi, io::stderr)
+    let strangers = Strangers::default();
+    subscriber(config, &strangers, ansi, io::stderr)
         .try_init()
-        .map_err(|_| LogIsOpen)
+        .map_err(|_| LogIsOpen)?;
+    Ok(strangers)
 }
 
 /// Opens the log of a command that says what it found by itself: only warnings, for people.
@@ -47,15 +54,25 @@ pub fn start_quietly() {
 }
 
 /// Builds the log over any writer.
-fn subscriber<W>(config: &LogConfig, ansi: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn subscriber<W>(
+    config: &LogConfig,
+    strangers: &Strangers,
+    ansi: bool,
+    writer: W,
+) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let registry = tracing_subscriber::registry().with(config.level.targets());
+    let registry = tracing_subscriber::registry()
+        .with(config.level.targets())
+        .with(strangers.clone());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let told = filter_fn(strangers::is_told);
     match config.format {
-        LogFormat::Json => Box::new(registry.with(lines.json().flatten_event(true))),
-        LogFormat::Text => Box::new(registry.with(lines.with_ansi(ansi))),
+        LogFormat::Json => {
+            Box::new(registry.with(lines.json().flatten_event(true).with_filter(told)))
+        }
+        LogFormat::Text => Box::new(registry.with(lines.with_ansi(ansi).with_filter(told))),
     }
 }
 
@@ -93,7 +110,7 @@ mod tests {
             format,
             level: level.parse().expect("levels"),
         };
-        let subscriber = subscriber(&config, ansi, move || writer.clone());
+        let subscriber = subscriber(&config, &Strangers::default(), ansi, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(shard = 7, "took a shard");
             tracing::debug!("looked at a clock");

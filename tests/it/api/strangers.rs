@@ -1,11 +1,14 @@
 //! Those who have no token, or send what is none of the API's: every answer is one that is
 //! documented, and nothing of theirs is repeated.
 
-use serde_json::json;
-use tests::http::{Answer, Client};
-use tests::paths;
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpStream;
 
-use super::{Engine, campaign};
+use serde_json::json;
+use tests::http::{Answer, Client, raw};
+use tests::{binary, paths};
+
+use super::{Engine, LOOKS_MAX, campaign};
 
 #[test]
 fn without_a_good_token_every_path_answers_401() {
@@ -223,4 +226,45 @@ fn what_cannot_be_is_refused_with_its_reason_and_changes_nothing() {
         engine.numbers("SELECT count(*) FROM inbox WHERE parked IS NULL"),
         0
     );
+}
+
+#[test]
+fn whoever_takes_nothing_of_an_answer_is_let_go_of() {
+    let engine = Engine::with(&["http.write_ms_max=1000"]);
+    let token = engine.admin.token.as_deref().expect("a token");
+    let address = &engine.admin.address;
+    // More than the system holds for somebody who does not read.
+    let ask = format!(
+        "GET /v1/openapi.json HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nonblocking(true).expect("no waiting");
+    let all = ask.repeat(400);
+    let mut left = all.as_bytes();
+    let is_gone = || match stream.write(left.get(..1_000).unwrap_or(left)) {
+        Ok(written) => {
+            left = &left[written..];
+            if left.is_empty() {
+                left = all.as_bytes();
+            }
+            false
+        }
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
+    assert!(binary::observe(LOOKS_MAX, is_gone), "it is waited for");
+    assert_eq!(engine.admin.get("/healthz").status, 200);
+}
+
+#[test]
+fn what_is_no_request_is_no_error_of_the_engine() {
+    let engine = Engine::start();
+    for nonsense in [
+        "nonsense\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+    ] {
+        let answer = raw(&engine.admin.address, nonsense.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let log = engine.log();
+    assert!(!log.contains("ERROR"), "{log}");
 }
