@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actors::machine::change::Ruled;
+use actors::machine::change::{Claim, Ruled};
 use actors::machine::input::{InboxFact, Sweep, SweepKind};
 use actors::ports::{Boleto, Contact, DuePage, DueRow, Enrollment, Settings, Snapshot, SweepPage};
 use schedules::id::{AttemptId, TenantId};
@@ -91,7 +91,12 @@ pub fn put_snapshot(view: &mut View, now: Timestamp, snapshot: Snapshot) {
     view.put_sorted(tenant, "tallies", tallies);
     let sweeps = snapshot.sweeps.iter().map(|one| format!("{one:?}"));
     view.put_sorted(tenant, "sweeps under way", sweeps.collect());
-    let claims = snapshot.unsettled.iter().map(|claim| format!("{claim:?}"));
+    // As a claim is loaded: nobody asks any more to what it was addressed.
+    let claims = snapshot.unsettled.into_iter().map(|claim| Claim {
+        contact_version: 0,
+        ..claim
+    });
+    let claims = claims.map(|claim| format!("{claim:?}"));
     view.put_sorted(tenant, "unsettled", claims.collect());
     view.put(tenant, "settings", settings_lines(snapshot.settings));
 }
