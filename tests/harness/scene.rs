@@ -362,6 +362,15 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
     })
 }
 
+/// Returns a claim as it is loaded again: nobody asks any more to what it was addressed.
+pub fn loaded(change: &Change) -> Change {
+    let mut change = change.clone();
+    if let Change::Claimed(claim) = &mut change {
+        claim.contact_version = 0;
+    }
+    change
+}
+
 /// Returns what follows from a first try that came to nothing: another look at once, or failure.
 pub fn came_back(record: &EnrollmentRecord, failed: Option<Reason>) -> Change {
     let cursor = record.enrollment.cursor;

@@ -10,7 +10,8 @@ use schedules::id::ReminderId;
 use schedules::verdict::{Reason, RuleRef, Ruling, Verdict};
 use tests::database::Database;
 use tests::scene::{
-    START, Scene, accepted, attempt, came_back, claim, cursor, edit, new_tenant, reference, settled,
+    START, Scene, accepted, attempt, came_back, claim, cursor, edit, loaded, new_tenant, reference,
+    settled,
 };
 
 use super::store_suite;
@@ -55,7 +56,7 @@ async fn a_claim_stands_once_and_moves_the_cursor(database: Database) {
     assert_eq!(
         claims,
         all.iter()
-            .map(|one| claim(one, 0, START))
+            .map(|one| loaded(&claim(one, 0, START)))
             .collect::<Vec<_>>()
     );
 }

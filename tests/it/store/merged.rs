@@ -11,7 +11,7 @@ use schedules::id::AttemptId;
 use schedules::rule::{Rule, RuleBody};
 use schedules::time::{DAY_MS, HOUR_MS, Timestamp};
 use tests::database::Database;
-use tests::scene::{START, Scene, accepted, attempt, boleto, claim, new_tenant, settled};
+use tests::scene::{START, Scene, accepted, attempt, boleto, claim, loaded, new_tenant, settled};
 
 use super::pages::request;
 use super::store_suite;
@@ -110,6 +110,7 @@ async fn a_companion_reads_back_with_its_lead_and_counts_for_its_boleto(database
     scene.commit(claims.clone()).await.expect("a commit");
     let snapshot = database.store.load(scene.tenant).await.expect("a snapshot");
     let unsettled = snapshot.unsettled.into_iter().map(Change::Claimed);
+    let claims: Vec<Change> = claims.iter().map(loaded).collect();
     assert_eq!(unsettled.collect::<Vec<_>>(), claims);
     let sends: Vec<u32> = snapshot.tallies.iter().map(|row| row.sends).collect();
     assert_eq!(sends, [1]);
