@@ -152,7 +152,7 @@ async fn what_a_contact_said_goes_with_it_and_stays_at_the_phone_it_leaves(datab
     scene
         .import("chunk", vec![boleto(0, 0), boleto(1, 1)])
         .await;
-    let [silent, no_sms] = [0, 1].map(|n| phone_of(n));
+    let [silent, no_sms] = [0, 1].map(phone_of);
     let silent_id = register(&scene, Some(&silent), None).await;
     let no_sms_id = register(&scene, Some(&no_sms), None).await;
     scene.say("out", opted_out(0, None)).await;
