@@ -1,7 +1,8 @@
 //! A launch confirms an estimate, as long as nothing came in that could add to it.
 
 use engine::facts::{Fact, FactAnswer, Saying};
-use engine::store::{Kept, NewCampaign, Profile, Setting, Whom};
+use engine::store::reads::Ask;
+use engine::store::{ContactChange, Kept, NewCampaign, Point, Profile, Setting, Whom};
 use engine::whatif::load::{Asked, load};
 use schedules::calendar::Calendar;
 use schedules::channel::Channel;
@@ -146,8 +147,30 @@ impl Draft {
                 };
                 self.put("profile", Setting::Profile(profile)).await;
             }
+            11 => self.correct_a_contact().await,
             _ => _ = scene.clone().with_another_campaign().await,
         }
+    }
+
+    /// Gives somebody an address.
+    async fn correct_a_contact(&self) {
+        let Scene { store, tenant, .. } = &self.scene;
+        let ask = Ask {
+            after: None,
+            limit: 1,
+        };
+        let page = store.list_contacts(*tenant, &ask).await.expect("a page");
+        let address = Point {
+            address: "ana@example.com".to_owned(),
+            canonical: "ana@example.com".to_owned(),
+        };
+        let change = ContactChange {
+            email: Some(Some(address)),
+            ..ContactChange::default()
+        };
+        let contact = page.items[0].id;
+        let edited = store.edit_contact(*tenant, contact, edit("contact"), change, None);
+        assert!(edited.await.expect("a change").changed);
     }
 
     /// Does what only takes messages away.
@@ -162,7 +185,7 @@ impl Draft {
     }
 }
 
-const ADDITIONS: usize = 12;
+const ADDITIONS: usize = 13;
 
 async fn what_adds_to_an_estimate_ends_it_and_what_takes_away_does_not(database: Database) {
     let draft = Draft::set(&database).await;
