@@ -368,36 +368,26 @@ pub struct Contact {
     pub suppressed: Vec<Channel>,
     /// Replies and promises.
     pub events: ContactEvents,
+    /// Whether it replied or promised to pay since it has its phone and e-mail address.
+    pub confirmed: bool,
     /// Its sends since [`PageRequest::sends_since`], oldest first, refunded ones left out.
     pub sends: Vec<PastSend>,
 }
 
-/// Shows the identifier only: a document may be a person's.
-impl fmt::Debug for Tenant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenant")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
+/// Has `Debug` show the identifier only: the rest is personal; a document may be a person's.
+macro_rules! shows_only_the_id {
+    ($($of:ident),*) => {$(
+        impl fmt::Debug for $of {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($of))
+                    .field("id", &self.id)
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
 }
 
-/// Shows the identifier only: the rest is personal.
-impl fmt::Debug for Boleto {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Boleto")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Shows the identifier only: the rest is personal.
-impl fmt::Debug for Contact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contact")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
+shows_only_the_id!(Tenant, Boleto, Contact);
 
 /// Rows of the inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -147,6 +147,8 @@ CREATE TABLE contacts (
     opted_out_at BIGINT,
     replied_at BIGINT,
     promised_at BIGINT,
+    -- Since when it is known that whoever reads is who is meant: its first reply or promise.
+    confirmed_at BIGINT,
     created_at BIGINT NOT NULL
 );
 CREATE INDEX contacts_by_tenant ON contacts (tenant_id, id);
@@ -282,6 +284,7 @@ CREATE TABLE attempts (
     campaign_id BIGINT NOT NULL,
     campaign_version BIGINT NOT NULL,
     rules_version BIGINT NOT NULL,
+    template TEXT NOT NULL,
     template_version BIGINT NOT NULL,
     channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
     claimed_at BIGINT NOT NULL,

@@ -98,7 +98,13 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
     // `created_at` to itself: a lock.
     (
         "UPDATE contacts",
-        &["opted_out_at", "replied_at", "promised_at", "created_at"],
+        &[
+            "opted_out_at",
+            "replied_at",
+            "promised_at",
+            "confirmed_at",
+            "created_at",
+        ],
     ),
     ("INSERT INTO suppressions", &[]),
     ("DELETE FROM suppressions", &[]),

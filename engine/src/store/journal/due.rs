@@ -255,7 +255,8 @@ pub(super) fn read_enrollment(id: EnrollmentId, row: &mut Row) -> Result<Enrollm
 }
 
 const CONTACTS: Sql = batch!(
-    "SELECT c.id, c.name, c.phone, c.email, c.zones, c.replied_at, c.promised_at FROM ",
+    "SELECT c.id, c.name, c.phone, c.email, c.zones, c.replied_at, c.promised_at,
+         c.confirmed_at FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "since_at" "bigint"),
     "JOIN contacts c ON c.tenant_id = r.tenant AND c.id = r.contact"
 );
@@ -333,6 +334,7 @@ fn read_contact(mut row: Row) -> Result<Contact, StoreError> {
             replied_at: instant_or_null(&mut row)?,
             promised_at: instant_or_null(&mut row)?,
         },
+        confirmed: instant_or_null(&mut row)?.is_some(),
         sends: Vec::new(),
     })
 }

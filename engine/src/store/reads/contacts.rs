@@ -36,6 +36,8 @@ pub struct ContactRow {
     pub replied_at: Option<Timestamp>,
     /// Its last promise to pay.
     pub promised_at: Option<Timestamp>,
+    /// Since when it is confirmed that whoever reads is who is meant.
+    pub confirmed_at: Option<Timestamp>,
     /// When it was first imported.
     pub created_at: Timestamp,
 }
@@ -53,7 +55,7 @@ macro_rules! contacts {
     ($rest:literal) => {
         both(concat!(
             "SELECT id, name, phone, email, zones, opted_out_at, replied_at, promised_at,
-                 created_at
+                 confirmed_at, created_at
              FROM contacts ",
             $rest
         ))
@@ -148,6 +150,7 @@ fn read(mut row: Row) -> Result<ContactRow, StoreError> {
         suppressed: Vec::new(),
         replied_at: instant_or_null(&mut row)?,
         promised_at: instant_or_null(&mut row)?,
+        confirmed_at: instant_or_null(&mut row)?,
         created_at: instant(&mut row)?,
     })
 }
