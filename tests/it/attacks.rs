@@ -2,8 +2,15 @@
 //! every build: hundreds where an attacker has thousands.
 
 mod bodies;
+mod endpoints;
 mod floods;
+mod mails;
+mod numbers;
+mod patterns;
 mod rights;
+mod sheets;
+mod texts;
+mod ways;
 mod wire;
 
 use serde_json::Value;
