@@ -3,7 +3,10 @@
 
 mod bodies;
 mod endpoints;
+mod fields;
 mod floods;
+mod http2;
+mod logs;
 mod mails;
 mod numbers;
 mod patterns;
