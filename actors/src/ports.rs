@@ -370,23 +370,26 @@ pub struct Contact {
     pub suppressed: Vec<Channel>,
     /// Replies and promises.
     pub events: ContactEvents,
+    /// Whether it replied or promised to pay since it has its phone and e-mail address.
+    pub confirmed: bool,
     /// Its sends since [`PageRequest::sends_since`], oldest first, refunded ones left out.
     pub sends: Vec<PastSend>,
 }
 
-/// Shows the identifier only: the rest is personal, and a document may be a person's.
-macro_rules! shows_its_id {
-    ($($name:ident),*) => {
-        $(impl fmt::Debug for $name {
+/// Has `Debug` show the identifier only: the rest is personal; a document may be a person's.
+macro_rules! shows_only_the_id {
+    ($($of:ident),*) => {$(
+        impl fmt::Debug for $of {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut shown = f.debug_struct(stringify!($name));
-                shown.field("id", &self.id).finish_non_exhaustive()
+                f.debug_struct(stringify!($of))
+                    .field("id", &self.id)
+                    .finish_non_exhaustive()
             }
-        })*
-    };
+        }
+    )*};
 }
 
-shows_its_id!(Tenant, Boleto, Contact);
+shows_only_the_id!(Tenant, Boleto, Contact);
 
 /// Rows of the inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

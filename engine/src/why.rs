@@ -308,6 +308,7 @@ mod tests {
             boleto: BoletoId(7),
             contact: ContactId(1),
             campaign: CampaignId(1),
+            template: "lembrete".to_owned(),
             versions: [1, 1, 1],
             channel: schedules::channel::Channel::Sms,
             claimed_at: at("2026-03-05T15:00:07Z"),

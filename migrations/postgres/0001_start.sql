@@ -147,6 +147,8 @@ CREATE TABLE contacts (
     opted_out_at BIGINT,
     replied_at BIGINT,
     promised_at BIGINT,
+    -- Since when it is known that whoever reads is who is meant: its first reply or promise.
+    confirmed_at BIGINT,
     created_at BIGINT NOT NULL,
     -- How often it was changed, from 1: a claim is refused that was addressed by another.
     version BIGINT NOT NULL DEFAULT 1,
@@ -285,6 +287,7 @@ CREATE TABLE attempts (
     campaign_id BIGINT NOT NULL,
     campaign_version BIGINT NOT NULL,
     rules_version BIGINT NOT NULL,
+    template TEXT NOT NULL,
     template_version BIGINT NOT NULL,
     channel TEXT NOT NULL CHECK (channel IN ('whatsapp', 'sms', 'email')),
     claimed_at BIGINT NOT NULL,

@@ -82,6 +82,11 @@ pub struct Step {
     /// Whether the boletos of one contact go out in one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Merge>,
+    /// The code of a template that takes the place of the others as long as the contact has not
+    /// confirmed that it is who is meant, by a reply or a promise to pay. It names no debt: told
+    /// to somebody else, that is a breach (LGPD art. 6 and 46).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introduction: Option<String>,
 }
 
 /// How touches of a step that are about boletos of one contact become one message.
@@ -200,6 +205,9 @@ pub enum CadenceError {
     /// The name of the template for merged boletos is none that a template can have.
     #[error("template for merged boletos of step {0}: {1}")]
     MergeTemplateCode(u8, CodeError),
+    /// The name of the template for unconfirmed contacts is none that a template can have.
+    #[error("introduction of step {0}: {1}")]
+    IntroductionCode(u8, CodeError),
     /// The bounds of the campaign's condition exclude each other.
     #[error("condition of the campaign cannot be met")]
     ImpossibleCampaignCondition,
@@ -284,6 +292,7 @@ impl Step {
             expires_after_ms: DAY_MS,
             condition: Condition::default(),
             merge: None,
+            introduction: None,
         }
     }
 
@@ -327,6 +336,9 @@ impl Step {
         if let Some(merge) = &self.merge {
             merge.collect_errors(no, errors);
         }
+        let introduction = self.introduction.as_deref().map(check_code);
+        let refused = introduction.and_then(Result::err);
+        errors.extend(refused.map(|error| CadenceError::IntroductionCode(no, error)));
     }
 
     fn repeats_channel(&self) -> bool {

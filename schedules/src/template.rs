@@ -398,6 +398,12 @@ impl Template {
         !self.needs().any(Variable::is_of_one)
     }
 
+    /// Says whether whoever reads the message learns nothing of a boleto by its variables.
+    pub fn names_no_debt(&self) -> bool {
+        let mut needs = self.needs();
+        !needs.any(|variable| variable.is_of_one() || variable.is_of_several())
+    }
+
     /// Says whether the text contains a mandatory text, however its variables are spaced.
     pub fn satisfies(&self, mandatory: &MandatoryText) -> bool {
         match (

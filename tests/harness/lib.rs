@@ -6,6 +6,7 @@ pub mod chance;
 pub mod database;
 pub mod gateway;
 pub mod http;
+pub mod letter;
 pub mod paths;
 pub mod scene;
 pub mod serving;

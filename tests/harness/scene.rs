@@ -349,6 +349,7 @@ pub fn claim(record: &EnrollmentRecord, try_no: u16, at: Timestamp) -> Change {
         campaign: enrollment.campaign,
         campaign_version: 1,
         rules_version: 1,
+        template: "lembrete".to_owned(),
         template_version: 1,
         channel: Channel::Sms,
         at,

@@ -2,8 +2,18 @@
 //! every build: hundreds where an attacker has thousands.
 
 mod bodies;
+mod endpoints;
+mod fields;
 mod floods;
+mod http2;
+mod logs;
+mod mails;
+mod numbers;
+mod patterns;
 mod rights;
+mod sheets;
+mod texts;
+mod ways;
 mod wire;
 
 use serde_json::Value;

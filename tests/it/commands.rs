@@ -29,7 +29,8 @@ fn code(output: &Output) -> i32 {
 }
 
 fn answer(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
+    let answer = serde_json::from_slice(&output.stdout);
+    answer.unwrap_or_else(|error| panic!("no JSON object: {error}: {}", err(output)))
 }
 
 /// Runs a command on the database file `name` of a folder.

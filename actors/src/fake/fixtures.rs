@@ -114,6 +114,7 @@ pub(crate) fn contact(id: ContactId) -> Contact {
         zones: vec![Sao_Paulo],
         suppressed: Vec::new(),
         events: ContactEvents::default(),
+        confirmed: false,
         sends: Vec::new(),
     }
 }

@@ -127,6 +127,7 @@ impl Machine {
                 let known = &mut contact.events;
                 known.replied_at = known.replied_at.max(events.replied_at);
                 known.promised_at = known.promised_at.max(events.promised_at);
+                contact.confirmed = true;
             }),
             Note::SweepWaits(seq, enrollment) => {
                 self.sweep_waits.insert(seq, enrollment);

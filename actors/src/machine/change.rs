@@ -118,6 +118,8 @@ pub struct Claim {
     pub campaign_version: u32,
     /// The rule pack's version.
     pub rules_version: u32,
+    /// The code of its template: the step's, that of several boletos, or an introduction.
+    pub template: String,
     /// The template's version.
     pub template_version: u32,
     /// The channel.

@@ -15,7 +15,7 @@ use super::draft::{Draft, Note};
 use super::effect::{Companion, Effect, HandOver};
 use super::memory::Entry;
 use super::values::Sources;
-use super::walk::{PlanSubject, StepChannel, Walk};
+use super::walk::{PlanSubject, StepChannel, Walk, WalkStep};
 use super::{CLAIM_LASTS_MS, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
@@ -25,7 +25,7 @@ pub(super) struct Due<'m> {
     contact: &'m Contact,
     pub(super) walk: &'m Walk,
     /// Nothing when the campaign no longer has the step.
-    channels: Option<&'m [StepChannel]>,
+    step: Option<&'m WalkStep>,
     pub(super) touch: Touch,
 }
 
@@ -67,7 +67,7 @@ impl<'m> Draft<'m> {
             // Its campaign is gone: the fact that says so is on its way.
             return self.note(Note::Defer(enrollment, self.now.plus_ms(super::HORIZON_MS)));
         };
-        if due.channels.is_none() {
+        if due.step.is_none() {
             // An edit took it away while an attempt was under way that came to nothing.
             return self.skip(&due, Reason::StepRemoved);
         }
@@ -127,7 +127,7 @@ impl<'m> Draft<'m> {
             entry,
             contact: self.machine.memory.contact(entry.enrollment.contact)?,
             walk,
-            channels: walk.channels(touch.step_no),
+            step: walk.step(touch.step_no),
             touch,
         })
     }
@@ -324,6 +324,7 @@ impl<'m> Draft<'m> {
             campaign: enrollment.campaign,
             campaign_version: due.walk.state.campaign.version,
             rules_version: self.machine.walks.tenant().rules.version,
+            template: template.code.clone(),
             template_version: template.version,
             channel: template.channel,
             at: self.now,
@@ -376,9 +377,20 @@ impl<'m> Due<'m> {
     /// Returns the channels that are still to be tried.
     pub(super) fn channels_left(&self) -> &'m [StepChannel] {
         let from = usize::from(self.entry.enrollment.cursor.channel_from);
-        self.channels
-            .and_then(|channels| channels.get(from..))
-            .unwrap_or_default()
+        self.channels().get(from..).unwrap_or_default()
+    }
+
+    fn channels(&self) -> &'m [StepChannel] {
+        let channels = self.step.map(|step| step.channels(self.contact.confirmed));
+        channels.unwrap_or_default()
+    }
+
+    /// Returns what the message about several boletos of the contact says, and how far ahead of
+    /// their slots they may go out with this one, if they may.
+    pub(super) fn merged(&self, channel: Channel) -> Option<(&'m Arc<Template>, i64)> {
+        let step = self.step?;
+        let template = step.merged(channel, self.contact.confirmed)?;
+        Some((template, step.merges_within_ms()?))
     }
 
     fn template(&self, channel: Channel) -> Option<&'m Arc<Template>> {
@@ -389,8 +401,7 @@ impl<'m> Due<'m> {
 
     /// Says whether every channel of the step came to nothing.
     fn has_tried_all(&self) -> bool {
-        let channels = self.channels.map_or(0, <[_]>::len);
-        usize::from(self.entry.enrollment.cursor.channel_from) >= channels.max(1)
+        usize::from(self.entry.enrollment.cursor.channel_from) >= self.channels().len().max(1)
     }
 
     fn plan_subject(&self) -> PlanSubject {

@@ -20,7 +20,6 @@ use super::change::Change;
 use super::draft::Draft;
 use super::due::{Due, Letter, point};
 use super::effect::{Companion, Effect};
-use super::walk::StepMerge;
 use crate::ports::Boleto;
 
 /// The most boletos of one message.
@@ -44,15 +43,14 @@ struct Open<'m> {
 impl<'m> Draft<'m> {
     /// Finds those that go out with a touch that is open on a channel, if there are any.
     pub(super) fn company(&self, lead: &Due<'m>, channel: Channel) -> Option<Company<'m>> {
-        let merge = lead.walk.merge(lead.touch.step_no)?;
-        let template = merge.template(channel)?;
+        let (template, within_ms) = lead.merged(channel)?;
         if self.alone || !self.is_first_for_all(lead, channel) {
             return None;
         }
         let others = self.machine.memory.others_of(&lead.entry.enrollment);
         let mut open: Vec<Open<'m>> = others
             .take(LOOKED_AT_MAX)
-            .filter_map(|other| self.companion(lead, other, merge, template))
+            .filter_map(|other| self.companion(lead, other, within_ms, template))
             .collect();
         if open.is_empty() {
             return None;
@@ -139,7 +137,7 @@ impl<'m> Draft<'m> {
         &self,
         lead: &Due<'m>,
         other: EnrollmentId,
-        merge: &StepMerge,
+        within_ms: i64,
         template: &Arc<Template>,
     ) -> Option<Open<'m>> {
         // What is in flight stands in no queue.
@@ -151,7 +149,7 @@ impl<'m> Draft<'m> {
         let of_one_step = one.campaign == two.campaign && lead.touch.step_no == due.touch.step_no;
         let tried_alike = one.cursor.channel_from == two.cursor.channel_from
             && one.cursor.channel_tries == two.cursor.channel_tries;
-        let near = due.touch.slot_at <= self.now.plus_ms(merge.within_ms);
+        let near = due.touch.slot_at <= self.now.plus_ms(within_ms);
         if !(of_one_step && tried_alike && near) {
             return None;
         }

@@ -143,9 +143,9 @@ impl<'m> Draft<'m> {
 
     fn next_channel(&mut self, claim: &'m Claim, reason: Reason) {
         let walk = self.machine.walks.walk(claim.campaign);
-        let channels = walk
-            .and_then(|walk| walk.channels(claim.touch.step_no))
-            .unwrap_or_default();
+        let step = walk.and_then(|walk| walk.step(claim.touch.step_no));
+        // Whoever the contact is, the channels are the same.
+        let channels = step.map(|step| step.channels(true)).unwrap_or_default();
         let place = channels
             .iter()
             .position(|(channel, _)| *channel == claim.channel);

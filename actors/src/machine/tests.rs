@@ -13,6 +13,7 @@ use schedules::verdict::{Reason, Ruling};
 
 mod addresses;
 mod comebacks;
+mod introductions;
 mod lapses;
 mod meetings;
 mod merging;

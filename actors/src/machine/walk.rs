@@ -25,24 +25,25 @@ pub(super) struct Walks {
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
     pub(super) state: CampaignState,
-    /// The channels of each step, in the order of preference.
-    steps: BTreeMap<u8, Vec<StepChannel>>,
-    /// How steps merge the boletos of one contact, where they do.
-    merges: BTreeMap<u8, StepMerge>,
+    steps: BTreeMap<u8, WalkStep>,
+}
+
+/// One step of a campaign, with its templates.
+#[derive(Clone, Debug)]
+pub(super) struct WalkStep {
+    /// In the order of preference.
+    channels: Vec<StepChannel>,
+    /// What takes their place for a contact that is not confirmed, where the step has that.
+    introduction: Option<Vec<StepChannel>>,
+    /// How the step merges the boletos of one contact, where it does.
+    merge: Option<StepMerge>,
 }
 
 /// How a step merges.
 #[derive(Clone, Debug)]
-pub(super) struct StepMerge {
-    pub(super) within_ms: i64,
-    /// The templates of merged messages, by channel.
-    templates: BTreeMap<Channel, Arc<Template>>,
-}
-
-impl StepMerge {
-    pub(super) fn template(&self, channel: Channel) -> Option<&Arc<Template>> {
-        self.templates.get(&channel)
-    }
+struct StepMerge {
+    within_ms: i64,
+    channels: Vec<StepChannel>,
 }
 
 /// A channel of a step with its template, where it has a usable one.
@@ -104,11 +105,9 @@ impl Walks {
 
     /// Returns how far ahead of its slot any step may bring a touch forward, in milliseconds.
     pub(super) fn merges_ahead_ms(&self) -> i64 {
-        let merges = self.walks.values().flat_map(|walk| walk.merges.values());
-        merges
-            .map(|merge| merge.within_ms)
-            .max()
-            .unwrap_or_default()
+        let steps = self.walks.values().flat_map(|walk| walk.steps.values());
+        let within_ms = steps.filter_map(WalkStep::merges_within_ms);
+        within_ms.max().unwrap_or_default()
     }
 
     pub(super) fn sender(&self, channel: Channel) -> Option<&Sender> {
@@ -125,53 +124,17 @@ impl Walk {
         templates: &BTreeMap<(String, Channel), Arc<Template>>,
         rules: &RulePack,
     ) -> Self {
-        let usable = |code: &str, channel: Channel| {
-            let template = templates.get(&(code.to_owned(), channel));
-            template.filter(|template| satisfies(rules, template))
-        };
-        let template_on = |step: &Step, channel: Channel| usable(&step.template, channel).cloned();
-        let merge_of = |step: &Step| {
-            let merge = step.merge.as_ref()?;
-            let on = |channel: &Channel| {
-                let template = usable(&merge.template, *channel);
-                Some((*channel, template.filter(|it| it.fits_several())?.clone()))
-            };
-            let templates = step.channels.iter().filter_map(on).collect();
-            let within_ms = merge.within_ms;
-            Some((
-                step.no,
-                StepMerge {
-                    within_ms,
-                    templates,
-                },
-            ))
-        };
-        let merges = state.campaign.cadence.steps.iter().filter_map(merge_of);
-        let merges = merges.collect();
-        let steps = state.campaign.cadence.steps.iter().map(|step| {
-            let channels = step.channels.iter();
-            (
-                step.no,
-                channels
-                    .map(|channel| (*channel, template_on(step, *channel)))
-                    .collect(),
-            )
-        });
+        let steps = state.campaign.cadence.steps.iter();
+        let steps = steps.map(|step| (step.no, WalkStep::new(step, templates, rules)));
         Self {
             steps: steps.collect(),
-            merges,
             state,
         }
     }
 
-    /// Returns the channels of a step, or nothing when the campaign has no such step (any more).
-    pub(super) fn channels(&self, step_no: u8) -> Option<&[StepChannel]> {
-        self.steps.get(&step_no).map(Vec::as_slice)
-    }
-
-    /// Returns how a step merges, if it does.
-    pub(super) fn merge(&self, step_no: u8) -> Option<&StepMerge> {
-        self.merges.get(&step_no)
+    /// Returns a step, or nothing when the campaign has it no more.
+    pub(super) fn step(&self, step_no: u8) -> Option<&WalkStep> {
+        self.steps.get(&step_no)
     }
 
     /// Returns what the planner looks at for a boleto of this campaign.
@@ -218,6 +181,59 @@ impl Walk {
     ) -> Cursor {
         let progress = progress.after(&self.state.campaign.cadence, touch, sent);
         self.cursor_at(calendar, subject, progress)
+    }
+}
+
+impl WalkStep {
+    fn new(
+        step: &Step,
+        templates: &BTreeMap<(String, Channel), Arc<Template>>,
+        rules: &RulePack,
+    ) -> Self {
+        let on_channels = |code: &str, is_fit: fn(&Template) -> bool| {
+            let on = |channel: &Channel| {
+                let template = templates.get(&(code.to_owned(), *channel));
+                let template = template.filter(|it| satisfies(rules, it) && is_fit(it));
+                (*channel, template.cloned())
+            };
+            step.channels.iter().map(on).collect()
+        };
+        let introduction = step.introduction.as_deref();
+        let merge = step.merge.as_ref().map(|merge| StepMerge {
+            within_ms: merge.within_ms,
+            channels: on_channels(&merge.template, Template::fits_several),
+        });
+        Self {
+            channels: on_channels(&step.template, |_| true),
+            introduction: introduction.map(|code| on_channels(code, Template::names_no_debt)),
+            merge,
+        }
+    }
+
+    /// Returns the channels, in the order of preference, with what they say to such a contact.
+    pub(super) fn channels(&self, confirmed: bool) -> &[StepChannel] {
+        match &self.introduction {
+            Some(introduction) if !confirmed => introduction,
+            _ => &self.channels,
+        }
+    }
+
+    /// Returns what a message about several boletos of such a contact says, if the step merges.
+    /// An introduction is about none of them.
+    pub(super) fn merged(&self, channel: Channel, confirmed: bool) -> Option<&Arc<Template>> {
+        let merge = self.merge.as_ref()?;
+        let channels = match &self.introduction {
+            Some(introduction) if !confirmed => introduction,
+            _ => &merge.channels,
+        };
+        let (_, template) = channels.iter().find(|(one, _)| *one == channel)?;
+        template.as_ref()
+    }
+
+    /// Returns how far ahead of its slot the step may bring a touch forward, if it merges, in
+    /// milliseconds.
+    pub(super) fn merges_within_ms(&self) -> Option<i64> {
+        self.merge.as_ref().map(|merge| merge.within_ms)
     }
 }
 

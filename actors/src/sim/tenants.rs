@@ -324,6 +324,7 @@ fn step(rng: &mut Rng, no: u8, when: When) -> Step {
         expires_after_ms: rng.pick(&[1, 4, 24, 48]) * HOUR_MS,
         condition: Condition::default(),
         merge: None,
+        introduction: None,
     }
 }
 
@@ -348,6 +349,7 @@ pub(super) fn contact(rng: &mut Rng, draw: &Draw, id: ContactId) -> ContactRow {
         zones,
         suppressed: Vec::new(),
         events: ContactEvents::default(),
+        confirmed: false,
         sends: Vec::new(),
     };
     ContactRow {

@@ -170,6 +170,7 @@ pub fn due_page(settings: &Settings, count: i64) -> DuePage {
         zones: vec![Sao_Paulo],
         suppressed: Vec::new(),
         events: ContactEvents::default(),
+        confirmed: false,
         sends: Vec::new(),
     };
     DuePage {

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+/// The library that reads requests: below `info` it quotes what stands in their heads.
+const QUOTES_REQUESTS: &str = "actix_http";
+
 /// Levels such as `info,engine::store=debug`.
 ///
 /// Stricter than [`Targets`], which takes any misspelt level for the name of a module.
@@ -54,13 +57,18 @@ fn read_level(text: &str) -> Option<LevelFilter> {
 }
 
 impl Levels {
-    /// Returns the levels as the log takes them.
+    /// Returns the levels as the log takes them. Whoever sends a request shall not write the log:
+    /// what quotes requests is heard at `info` at the most, unless it is named.
     pub fn targets(&self) -> Targets {
         self.0
             .iter()
             .fold(Targets::new(), |targets, (module, level)| match module {
                 Some(module) => targets.with_target(module, *level),
-                None => targets.with_default(*level),
+                None => {
+                    let quotes = (*level).min(LevelFilter::INFO);
+                    let targets = targets.with_default(*level);
+                    targets.with_target(QUOTES_REQUESTS, quotes)
+                }
             })
     }
 }

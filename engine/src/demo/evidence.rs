@@ -203,6 +203,7 @@ mod tests {
             boleto: BoletoId(1),
             contact: ContactId(1),
             campaign: CampaignId(1),
+            template: "lembrete".to_owned(),
             versions: [1, 1, 1],
             channel: schedules::channel::Channel::Email,
             claimed_at: ends_at(),

@@ -28,6 +28,8 @@ pub struct AttemptRecord {
     pub contact: ContactId,
     /// The campaign.
     pub campaign: CampaignId,
+    /// The code of the template.
+    pub template: String,
     /// The versions of campaign, rule pack and template.
     pub versions: [i64; 3],
     /// The channel.
@@ -126,7 +128,8 @@ pub struct Report {
 
 const ATTEMPTS: Sql = both(
     "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
-         a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
+         a.campaign_id, a.campaign_version, a.rules_version, a.template, a.template_version,
+         a.channel,
          a.claimed_at, a.deadline_at, a.epoch, a.lead, o.known_at, o.detail
      FROM attempts a
      LEFT JOIN outcomes o
@@ -295,15 +298,18 @@ pub(super) fn read_reminder(row: &mut Row) -> Result<ReminderId, StoreError> {
 
 pub(super) fn read_attempt(mut row: Row) -> Result<AttemptRecord, StoreError> {
     let reminder = read_reminder(&mut row)?;
+    let try_no = row.small()?;
+    let attempt = AttemptId { reminder, try_no };
+    let (boleto, contact) = (BoletoId(row.int()?), ContactId(row.int()?));
+    let (campaign, of_campaign) = (CampaignId(row.int()?), row.int()?);
+    let (of_rules, template, of_template) = (row.int()?, row.text()?, row.int()?);
     Ok(AttemptRecord {
-        attempt: AttemptId {
-            reminder,
-            try_no: row.small()?,
-        },
-        boleto: BoletoId(row.int()?),
-        contact: ContactId(row.int()?),
-        campaign: CampaignId(row.int()?),
-        versions: [row.int()?, row.int()?, row.int()?],
+        attempt,
+        boleto,
+        contact,
+        campaign,
+        template,
+        versions: [of_campaign, of_rules, of_template],
         channel: row.parsed("channel")?,
         claimed_at: instant(&mut row)?,
         deadline_at: instant(&mut row)?,

@@ -185,6 +185,7 @@ impl Books {
             zones: known.zones.clone(),
             suppressed: known.suppressed.clone(),
             events: known.events,
+            confirmed: known.confirmed,
             sends: sends.copied().collect(),
         })
     }

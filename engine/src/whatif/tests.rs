@@ -72,6 +72,7 @@ fn contact(id: i64) -> Contact {
         zones: vec![Sao_Paulo],
         suppressed: Vec::new(),
         events: ContactEvents::default(),
+        confirmed: false,
         sends: Vec::new(),
     }
 }
@@ -346,6 +347,7 @@ fn a_message_under_way_counts_as_sent_and_its_enrollment_goes_on() {
         campaign: CampaignId(1),
         campaign_version: 1,
         rules_version: 1,
+        template: "lembrete".to_owned(),
         template_version: 1,
         channel: Channel::Whatsapp,
         at,

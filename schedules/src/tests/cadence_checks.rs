@@ -98,6 +98,19 @@ fn a_step_merges_within_three_days_and_by_a_template_that_can_be_named() {
 }
 
 #[test]
+fn an_introduction_has_a_template_that_can_be_named() {
+    let introducing = |template: &str| {
+        cadence(vec![Step {
+            introduction: Some(template.to_owned()),
+            ..offset(1, 3, DayUnit::Calendar, "09:00")
+        }])
+    };
+    assert_eq!(introducing("apresentacao").validate(), Ok(()));
+    let nameless = CadenceError::IntroductionCode(1, CodeError::FindText);
+    assert_eq!(introducing("").validate(), Err(vec![nameless]));
+}
+
+#[test]
 fn a_cadence_reads_back_from_its_text() {
     let mut cadence = customary();
     cadence.steps.push(recurring(6, "0 9 * * MON", 20, 3));
@@ -105,6 +118,7 @@ fn a_cadence_reads_back_from_its_text() {
         within_ms: 1,
         template: "varios".to_owned(),
     });
+    cadence.steps[1].introduction = Some("apresentacao".to_owned());
     let text = serde_json::to_string(&cadence).expect("text");
     assert_eq!(serde_json::from_str::<Cadence>(&text).ok(), Some(cadence));
 }

@@ -36,6 +36,7 @@ pub(super) fn step(no: u8, when: When) -> Step {
         expires_after_ms: 2 * DAY_MS,
         condition: Condition::default(),
         merge: None,
+        introduction: None,
     }
 }
 

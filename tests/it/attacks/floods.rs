@@ -1,9 +1,13 @@
 //! Too many requests: who is refused, what everybody is told, and that no stop is.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use serde_json::json;
 
-use super::{Engine, expect};
-use crate::api::{no_rules, ok};
+use super::{Engine, expect, head};
+use crate::api::{no_rules, ok, today_plus};
 
 // R125 R126
 #[test]
@@ -57,4 +61,51 @@ fn a_stop_is_never_refused_however_many_came_before() {
     assert_eq!(ok(&paused)["outcome"], "stopped");
     let waiting = "SELECT count(*) FROM inbox WHERE parked IS NOT NULL";
     assert_eq!(engine.numbers(waiting), 20);
+}
+
+// A22
+#[test]
+fn files_that_nobody_reads_keep_nobody_else_from_theirs() {
+    let engine = Engine::with(&[]);
+    let files = [3_000, 3].map(|lines| {
+        let tenant = engine.tenant();
+        let client = engine.of(&tenant, "read,import,facts");
+        let mut csv = "reference;name;phone;due_on;amount\n".to_owned();
+        for n in 0..lines {
+            let (long, phone) = ("x".repeat(100), 987_000_000 + n);
+            let due = today_plus(5);
+            writeln!(csv, "NF-{n}-{long};Ana;11{phone};{due};1,00").expect("written");
+        }
+        let path = format!("/v1/tenants/{tenant}/boletos");
+        ok(&client.upload(&path, "file", &csv));
+        (client, path)
+    });
+    let (greedy, path) = &files[0];
+    let wanted = head(greedy, "GET", path, "Accept: text/csv\r\n\r\n");
+    // 300, where an attacker has thousands; each asks twice, and reads nothing.
+    let unread: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&greedy.address).expect("a connection");
+            stream
+                .write_all(wanted.repeat(2).as_bytes())
+                .expect("it is sent");
+            stream
+        })
+        .collect();
+    let (other, path) = &files[1];
+    for n in 0..20 {
+        let file = other.ask("GET", path, &[("Accept", "text/csv")], &[]);
+        assert_eq!(
+            (file.status, file.text.lines().count()),
+            (200, 4),
+            "{}",
+            file.text
+        );
+        let reference = format!("NF-{n}");
+        let event =
+            json!({ "id": reference, "type": "boleto.paid", "data": { "reference": reference } });
+        let told = other.post(&path.replace("/boletos", "/events"), &event);
+        assert!([200, 202].contains(&told.status), "{}", told.text);
+    }
+    drop(unread);
 }

@@ -68,6 +68,141 @@ fn nothing_of_another_tenant_is_found_by_its_ids_anywhere() {
     );
 }
 
+/// Paths below one's own tenant that name what only another tenant has.
+const ELSEWHERE: [&str; 12] = [
+    "/boletos/bol_1",
+    "/contacts/con_1",
+    "/enrollments/enr_1",
+    "/reminders/rem_1.0.0",
+    "/campaigns/cam_1",
+    "/campaigns/cam_1/versions",
+    "/campaigns/cam_1/versions/1",
+    "/imports/imp_1",
+    "/imports/imp_1/refusals",
+    "/why/bol_1",
+    "/why/rem_1.0.0",
+    "/why/att_1.0.0.0",
+];
+
+// A31
+#[test]
+fn no_id_in_a_filter_or_a_body_reaches_another_tenant() {
+    let engine = Engine::with(&[]);
+    let (tenant, owner, id) = ready(&engine);
+    let at = |path: &str| format!("/v1/tenants/{tenant}{path}");
+    let csv = format!(
+        "reference;name;phone;due_on;amount\nNF-1;Ana;11987651234;{};1,00\n",
+        today_plus(20)
+    );
+    ok(&owner.upload(&at("/boletos"), "file", &csv));
+    ok(&owner.launch(&at(&format!("/campaigns/{id}")), "go"));
+    let sent = || engine.numbers("SELECT count(*) FROM outcomes") == 1;
+    assert!(tests::binary::observe(10_000, sent), "nothing was sent");
+    assert_eq!(ELSEWHERE.map(|path| owner.get(&at(path)).status), [200; 12]);
+    let (thief_home, thief, own) = ready(&engine);
+    let home = |path: &str| format!("/v1/tenants/{thief_home}{path}");
+    for path in ELSEWHERE {
+        expect(&thief.get(&home(path)), 404, "not_found");
+    }
+    for filter in [
+        "/boletos?contact=con_1",
+        "/boletos?reference=NF-1",
+        "/enrollments?boleto=bol_1",
+        "/enrollments?contact=con_1",
+        "/enrollments?campaign=cam_1",
+        "/reminders?boleto=bol_1",
+        "/reminders?contact=con_1",
+        "/reminders?campaign=cam_1",
+        "/attempts?enrollment=enr_1",
+        "/attempts?contact=con_1",
+    ] {
+        let mine = ok(&owner.get(&at(filter)));
+        assert_eq!(mine["items"].as_array().map(Vec::len), Some(1), "{filter}");
+        let theirs = thief.get(&home(filter));
+        let found = theirs.json()["items"].as_array().map(Vec::len);
+        assert!(
+            found == Some(0) || theirs.status == 404,
+            "{filter} {}",
+            theirs.text
+        );
+    }
+    let before = stored(&engine);
+    // In a body and among several: what is not there is not shown beside what is.
+    let preview = thief.post(
+        &home(&format!("/campaigns/{own}/preview")),
+        &json!({ "boletos": ["bol_1", "bol_2"] }),
+    );
+    let shown = preview.status == 200 && preview.text.contains("NF-1");
+    assert!(!shown, "{}", preview.text);
+    let estimate = ok(&owner.post(&at(&format!("/campaigns/{id}/estimate")), &json!({})));
+    let confirmed = json!({ "id": "a", "estimate": estimate["estimate"] });
+    let launch = thief.post(&home(&format!("/campaigns/{own}/launch")), &confirmed);
+    assert_eq!(launch.status, 409, "{}", launch.text);
+    assert_eq!(stored(&engine), before);
+    // A key of the other tenant's is a key of one's own, and answers nothing of the other's.
+    let again = thief.upload(&home("/boletos"), "file", &csv);
+    assert_eq!(ok(&again)["accepted"], 1, "{}", again.text);
+    assert_ne!(again.json()["id"], "imp_1");
+    for table in ["boletos", "contacts"] {
+        for tenant in 1..=2 {
+            let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = {tenant}");
+            assert_eq!(engine.numbers(&sql), 1, "{table} of {tenant}");
+        }
+    }
+    // What is said of a phone that both have stops at who said it.
+    let event =
+        json!({ "id": "o", "type": "contact.opted_out", "data": { "phone": "11987651234" } });
+    ok(&thief.post(&home("/events"), &event));
+    let out = "SELECT coalesce(sum(tenant_id), 0) FROM contacts WHERE opted_out_at IS NOT NULL";
+    assert_eq!(engine.numbers(out), 2);
+}
+
+// A30
+#[test]
+fn a_token_in_a_cookie_a_query_or_another_scheme_lets_nobody_in() {
+    let engine = Engine::with(&["limits.failures_per_minute=10000"]);
+    let token = engine.admin.token.clone().expect("a token");
+    let stranger = Client {
+        token: None,
+        ..engine.admin.clone()
+    };
+    let before = stored(&engine);
+    let cookies = ["token", "Authorization", "session", "__Host-token"];
+    let cookies = cookies.map(|name| ("Cookie".to_owned(), format!("{name}={token}")));
+    let schemes = ["Basic", "Token", "", "Bearer,", "Bearer:"];
+    let schemes = schemes.map(|it| ("Authorization".to_owned(), format!("{it} {token}")));
+    let others = [
+        "X-Api-Key",
+        "X-Token",
+        "Proxy-Authorization",
+        "X-Authorization",
+    ];
+    let others = others.map(|it| (it.to_owned(), format!("Bearer {token}")));
+    let form = format!("name=a&token={token}");
+    for (name, value) in cookies.iter().chain(&schemes).chain(&others) {
+        for (method, content) in [
+            ("GET", "application/json"),
+            ("POST", "application/json"),
+            // What a form of a foreign page can send without being asked first.
+            ("POST", "application/x-www-form-urlencoded"),
+            ("POST", "text/plain"),
+        ] {
+            let headers = [(name.as_str(), value.as_str()), ("Content-Type", content)];
+            let body = if content.contains("form") {
+                &form
+            } else {
+                r#"{"name":"a"}"#
+            };
+            let path = format!("/v1/tenants?token={token}&access_token={token}");
+            let answer = stranger.ask(method, &path, &headers, body.as_bytes());
+            expect(&answer, 401, "unauthorized");
+            assert_eq!(answer.header("set-cookie"), None);
+        }
+    }
+    assert_eq!(stored(&engine), before);
+    assert!(!engine.log().contains(&token), "it was logged");
+}
+
 // A33
 #[test]
 fn no_token_of_a_tenant_does_what_is_the_operators() {

@@ -19,7 +19,7 @@ fn statuses(text: &str) -> Vec<&str> {
 }
 
 /// What follows the first headers of a request, each with an end that can be read in two ways.
-const ENDS: [&str; 22] = [
+const ENDS: [&str; 41] = [
     "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
     "Content-Length: 12\r\nContent-Length: 13\r\n\r\n{}",
@@ -42,6 +42,26 @@ const ENDS: [&str; 22] = [
     "X-A: a\rb\r\nContent-Length: 2\r\n\r\n{}",
     "X-A: a\0b\r\nContent-Length: 2\r\n\r\n{}",
     "Host: b\r\nContent-Length: 2\r\n\r\n{}",
+    "Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "tRANSFER-eNCODING: CHUNKED\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n2\r{}\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n",
+    "Content-Length:\r\n\r\n{}",
+    "Content-Length: 2 2\r\n\r\n{}",
+    "Content-Length: 2;\r\n\r\n{}",
+    "Content-Length: 2e0\r\n\r\n{}",
+    "Content-Length: 18446744073709551618\r\n\r\n{}",
+    // A line feed alone is the end of a line, and hides nothing behind it.
+    "X-A: a\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "X-A: a\nContent-Length: 0\r\nContent-Length: 2\r\n\r\n{}",
+    "X-A: a\nHost: b\r\nContent-Length: 2\r\n\r\n{}",
 ];
 
 // A24
@@ -68,6 +88,11 @@ fn a_request_whose_end_can_be_read_in_two_ways_is_refused_and_nothing_after_it_i
         "GET /healthz HTTP/1.2\r\nHost: a\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "GET /healthz HTTP/1.1\r\n\r\n",
+        "POST /v1/tenants HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz HTTP/1.1 x\r\nHost: a\r\n\r\n",
+        "GET /healthz\rHTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz HTTP/01.1\r\nHost: a\r\n\r\n",
     ];
     for line in lines {
         let answer = raw(&engine.admin.address, line.as_bytes());

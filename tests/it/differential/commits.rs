@@ -257,6 +257,7 @@ impl Generator {
             campaign: row.enrollment.campaign,
             campaign_version: 1,
             rules_version: 2,
+            template: "lembrete".to_owned(),
             template_version: 3,
             channel: *self.chance.pick(&[Channel::Sms, Channel::Email]),
             at: self.now,

@@ -276,6 +276,7 @@ impl Reference {
             zones: new.zones.clone(),
             suppressed: Vec::new(),
             events: schedules::verdict::ContactEvents::default(),
+            confirmed: false,
             sends: Vec::new(),
         };
         let row = ContactRow {

@@ -76,7 +76,11 @@ impl Reference {
                 claim.rules_version,
                 claim.template_version,
             ];
-            let about = (claim.boleto, claim.contact, claim.campaign, claim.channel);
+            let about = (
+                (claim.boleto, claim.contact),
+                (claim.campaign, claim.template.as_str()),
+                claim.channel,
+            );
             let outcome = row
                 .settled
                 .as_ref()
@@ -219,7 +223,11 @@ impl Real {
         let lines = attempts.into_iter().map(|one| {
             let campaign = ids.campaign(one.campaign);
             let contact = ids.contact(one.contact);
-            let about = (ids.boleto(one.boleto), contact, campaign, one.channel);
+            let about = (
+                (ids.boleto(one.boleto), contact),
+                (campaign, one.template.as_str()),
+                one.channel,
+            );
             let lead = one.lead.map(|lead| ids.attempt(lead));
             let when = (one.claimed_at, one.deadline_at, one.epoch, lead);
             attempt_line(

@@ -174,9 +174,11 @@ fn contact_text(contact: &Contact) -> String {
     suppressed.sort_unstable();
     let mut sends: Vec<String> = contact.sends.iter().map(|one| format!("{one:?}")).collect();
     sends.sort_unstable();
+    let points = (&contact.phone, &contact.email, &contact.zones);
+    let heard = (contact.events, contact.confirmed);
     format!(
-        "{} {} {:?} {:?} {:?} {suppressed:?} {:?} {sends:?}",
-        contact.id, contact.name, contact.phone, contact.email, contact.zones, contact.events
+        "{} {} {points:?} {suppressed:?} {heard:?} {sends:?}",
+        contact.id, contact.name
     )
 }
 

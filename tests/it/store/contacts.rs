@@ -21,6 +21,7 @@ store_suite!(
     what_a_contact_said_goes_with_it_and_stays_at_the_phone_it_leaves,
     an_address_keeps_the_word_of_who_left_it_and_of_who_has_it,
     a_word_that_waits_for_a_point_is_taken_up_with_it,
+    who_reads_another_point_is_not_known_to_be_who_is_meant,
     a_point_is_one_contacts_as_an_import_has_it,
     no_claim_commits_that_is_addressed_to_what_a_contact_was,
     a_contact_of_another_tenant_is_not_there,
@@ -225,6 +226,35 @@ async fn a_word_that_waits_for_a_point_is_taken_up_with_it(database: Database) {
     assert_eq!(scene.enrollments().await[0].state, "stopped");
     scene.say("in", opted_in(5, None)).await;
     assert_eq!(read(&scene, contact).await.opted_out_at, None);
+}
+
+async fn who_reads_another_point_is_not_known_to_be_who_is_meant(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let contact = register(&scene, Some(&phone_of(0)), Some("ana@example.com")).await;
+    let others = [
+        phone(&phone_of(1)),
+        email("ana@other.example"),
+        ContactChange {
+            email: Some(None),
+            ..ContactChange::default()
+        },
+    ];
+    for (n, other) in others.into_iter().enumerate() {
+        let replied = Saying::ContactReplied {
+            contact: ContactName::Id(contact),
+        };
+        scene.say(&format!("reply {n}"), replied).await;
+        let confirmed_at = read(&scene, contact).await.confirmed_at;
+        assert!(confirmed_at.is_some(), "{n}");
+        let named = ContactChange {
+            name: Some(format!("Ana {n}")),
+            ..ContactChange::default()
+        };
+        change(&scene, contact, &format!("name {n}"), named).await;
+        assert_eq!(read(&scene, contact).await.confirmed_at, confirmed_at);
+        change(&scene, contact, &format!("point {n}"), other).await;
+        assert_eq!(read(&scene, contact).await.confirmed_at, None, "{n}");
+    }
 }
 
 async fn a_point_is_one_contacts_as_an_import_has_it(database: Database) {

@@ -139,6 +139,7 @@ fn what_lists_show_is_formatted_without_personal_data() {
         suppressed: Vec::new(),
         replied_at: None,
         promised_at: None,
+        confirmed_at: None,
         created_at: START,
         version: 1,
     });

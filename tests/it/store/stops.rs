@@ -225,16 +225,6 @@ async fn an_opt_out_stops_every_boleto_of_the_contact(database: Database) {
 async fn an_opt_out_of_a_channel_suppresses_it(database: Database) {
     let scene = Scene::set(&database.store).await;
     scene.enroll(1, START).await;
-    let channel = Some(Channel::Sms);
-    scene.say("out", opted_out(0, channel)).await;
-    scene
-        .say(
-            "replied",
-            Saying::ContactReplied {
-                contact: contact(0),
-            },
-        )
-        .await;
     let page = async || {
         let request = super::pages::request(START, 10);
         database
@@ -244,8 +234,20 @@ async fn an_opt_out_of_a_channel_suppresses_it(database: Database) {
             .expect("a page")
             .contacts
     };
+    let channel = Some(Channel::Sms);
+    scene.say("out", opted_out(0, channel)).await;
+    assert!(!page().await[0].confirmed);
+    scene
+        .say(
+            "replied",
+            Saying::ContactReplied {
+                contact: contact(0),
+            },
+        )
+        .await;
     assert_eq!(page().await[0].suppressed, [Channel::Sms]);
     assert_eq!(page().await[0].events.replied_at, Some(START));
+    assert!(page().await[0].confirmed);
     assert_eq!(scene.enrollments().await[0].state, "active");
     scene.say("in", opted_in(0, channel)).await;
     assert_eq!(page().await[0].suppressed, []);

@@ -102,6 +102,7 @@ const MAY_WRITE: &[(&str, &[&str])] = &[
             "opted_out_at",
             "replied_at",
             "promised_at",
+            "confirmed_at",
             "created_at",
             "name",
             "phone",

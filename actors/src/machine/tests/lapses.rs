@@ -135,7 +135,7 @@ fn what_failed_out_of_sight_is_passed_over_and_the_next_step_comes() {
     let (mut machine, claim) = claimed();
     machine.memory.forget(Subject::Boleto(claim.boleto));
     let walk = machine.walks.walk(claim.campaign).expect("a campaign");
-    let last = walk.channels(0).expect("a step").len() - 1;
+    let last = walk.step(0).expect("a step").channels(true).len() - 1;
     let claim = {
         let mut altered = machine.in_flight.remove(claim.attempt).expect("a claim");
         altered.channel = CHANNELS[last];

@@ -266,8 +266,14 @@ impl Door<'_> {
                 row.barred_at.remove(&channel);
                 row.contact.suppressed.retain(|one| *one != channel);
             }
-            FactBody::ContactReplied { .. } => row.contact.events.replied_at = Some(now),
-            _ => row.contact.events.promised_at = Some(now),
+            FactBody::ContactReplied { .. } => {
+                row.contact.events.replied_at = Some(now);
+                row.contact.confirmed = true;
+            }
+            _ => {
+                row.contact.events.promised_at = Some(now);
+                row.contact.confirmed = true;
+            }
         }
         true
     }

@@ -3,6 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use actors::machine::effect::HandOver;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, SinglePart};
@@ -14,6 +16,9 @@ use crate::unsubscribe::{Links, Whose};
 
 /// The most bytes of a line, its end aside (RFC 5322, section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
+/// The most bytes of an encoded word's text: in base64 and with its frame it has up to 75
+/// characters (RFC 2047, section 2).
+const WORD_BYTES_MAX: usize = 45;
 
 /// A message, ready to be sent.
 pub(super) struct Letter {
@@ -46,7 +51,7 @@ pub(super) fn write(
     let mut builder = Message::builder()
         .from(settings.from.mailbox().clone())
         .to(Mailbox::new(None, address))
-        .subject(subject)
+        .raw_header(subject_header(subject))
         .date(UNIX_EPOCH + Duration::from_millis(now_ms))
         .message_id(Some(format!("<{id}>")))
         // RFC 3834, section 5: no vacation notice answers it.
@@ -89,6 +94,22 @@ fn id_of(message: &HandOver, settings: &SmtpSettings) -> String {
     } = message;
     let domain = settings.from.domain();
     format!("{attempt}.{tenant}.{}@{domain}", deadline_at.unix_ms())
+}
+
+/// Writes the subject. Readers decode what looks like an encoded word, whoever wrote it: a subject
+/// with one, of a reference for example, is encoded as a whole, so that it is read as it is.
+fn subject_header(subject: &str) -> HeaderValue {
+    if !subject.contains("=?") {
+        return header("Subject", subject);
+    }
+    let (mut words, mut rest) = (Vec::new(), subject);
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.floor_char_boundary(WORD_BYTES_MAX));
+        words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(word)));
+        rest = after;
+    }
+    let name = HeaderName::new_from_ascii_str("Subject");
+    HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), words.join("\r\n "))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

@@ -17,14 +17,14 @@ use crate::store::sql::{Batch, Cell, Sql, args, batch, both, row};
 /// I3: a key that was used fails here, on the primary key, and nothing of the commit stands.
 const ATTEMPT: Sql = batch!(
     "INSERT INTO attempts (tenant_id, enrollment_id, step_no, occurrence, try_no, boleto_id,
-         contact_id, campaign_id, campaign_version, rules_version, template_version, channel,
-         claimed_at, deadline_at, epoch, cursors, lead)
+         contact_id, campaign_id, campaign_version, rules_version, template, template_version,
+         channel, claimed_at, deadline_at, epoch, cursors, lead)
      SELECT r.* FROM ",
     (1 "tenant" "bigint", 2 "enrollment" "bigint", 3 "step_no" "bigint", 4 "occurrence" "bigint",
      5 "try_no" "bigint", 6 "boleto" "bigint", 7 "contact" "bigint", 8 "campaign" "bigint",
-     9 "campaign_version" "bigint", 10 "rules_version" "bigint", 11 "template_version" "bigint",
-     12 "channel" "text", 13 "claimed_at" "bigint", 14 "deadline_at" "bigint", 15 "epoch" "bigint",
-     16 "cursors" "text", 17 "lead" "text"),
+     9 "campaign_version" "bigint", 10 "rules_version" "bigint", 11 "template" "text",
+     12 "template_version" "bigint", 13 "channel" "text", 14 "claimed_at" "bigint",
+     15 "deadline_at" "bigint", 16 "epoch" "bigint", 17 "cursors" "text", 18 "lead" "text"),
     ""
 );
 
@@ -43,7 +43,7 @@ pub(super) async fn attempts(
     Ok(())
 }
 
-fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 17] {
+fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 18] {
     let Claim {
         attempt,
         touch,
@@ -63,6 +63,7 @@ fn attempt_cells(of: &Of<'_, Claim>, epoch: i64) -> [Cell; 17] {
         claim.campaign.0,
         i64::from(claim.campaign_version),
         i64::from(claim.rules_version),
+        claim.template.as_str(),
         i64::from(claim.template_version),
         claim.channel.as_str(),
         claim.at.unix_ms(),

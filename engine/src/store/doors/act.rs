@@ -233,7 +233,9 @@ const CONTACT_EVENT: Sql = batch!(
                  CASE WHEN contacts.opted_out_at > r.occurred_at THEN contacts.opted_out_at END
              ELSE contacts.opted_out_at END,
          replied_at = CASE r.event WHEN 'replied' THEN r.at ELSE contacts.replied_at END,
-         promised_at = CASE r.event WHEN 'promised' THEN r.at ELSE contacts.promised_at END
+         promised_at = CASE r.event WHEN 'promised' THEN r.at ELSE contacts.promised_at END,
+         confirmed_at = CASE WHEN r.event IN ('replied', 'promised')
+             THEN coalesce(contacts.confirmed_at, r.at) ELSE contacts.confirmed_at END
      FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint",
      5 "occurred_at" "bigint"),

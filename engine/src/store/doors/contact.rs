@@ -2,7 +2,8 @@
 //!
 //! What it said goes with it: opt-outs, caps and promises are the contact's, whatever it is reached
 //! by. They stay with the point that it leaves, too: whoever reads that one has asked for silence,
-//! and an import of it finds the word waiting.
+//! and an import of it finds the word waiting. Who reads another point is not known to be who is
+//! meant, whoever confirmed the former one.
 
 use std::sync::Arc;
 
@@ -143,7 +144,8 @@ const EMAIL_TAKEN: Sql = both(
 
 const CHANGE: Sql = both(
     "UPDATE contacts SET name = $3, phone = $4, phone_canonical = $5, email = $6,
-         email_canonical = $7, zones = $8, version = version + 1
+         email_canonical = $7, zones = $8, version = version + 1,
+         confirmed_at = CASE WHEN $9 = 1 THEN NULL ELSE confirmed_at END
      WHERE tenant_id = $1 AND id = $2",
 );
 
@@ -170,7 +172,7 @@ impl Correction {
         reads::expect(self.expected.as_deref(), &before.row.tag())?;
         let after = self.after(&before);
         self.check(conn, &after).await?;
-        self.change(conn, &after).await?;
+        self.change(conn, &before, &after).await?;
         self.leave_word(conn, &before, &after).await?;
         if after.email != before.email {
             self.heed_address(conn, &after).await?;
@@ -233,7 +235,14 @@ impl Correction {
         }
     }
 
-    async fn change(&self, conn: &mut Conn, after: &NewContact) -> Result<(), StoreError> {
+    async fn change(
+        &self,
+        conn: &mut Conn,
+        before: &Standing,
+        after: &NewContact,
+    ) -> Result<(), StoreError> {
+        let reads_elsewhere = canonical(&before.phone) != canonical(&after.phone)
+            || canonical(&before.email) != canonical(&after.email);
         let (phone, email) = (after.phone.clone(), after.email.clone());
         let changed = args![
             self.tenant.0,
@@ -244,6 +253,7 @@ impl Correction {
             email.as_ref().map(|point| point.address.clone()),
             email.map(|point| point.canonical),
             zones_to_text(&after.zones),
+            i64::from(reads_elsewhere),
         ];
         conn.execute(&CHANGE, changed).await.map(drop)
     }

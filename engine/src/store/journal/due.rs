@@ -256,7 +256,7 @@ pub(super) fn read_enrollment(id: EnrollmentId, row: &mut Row) -> Result<Enrollm
 
 const CONTACTS: Sql = batch!(
     "SELECT c.id, c.name, c.phone, c.email, c.zones, c.replied_at, c.promised_at,
-         c.version FROM ",
+         c.confirmed_at, c.version FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "since_at" "bigint"),
     "JOIN contacts c ON c.tenant_id = r.tenant AND c.id = r.contact"
 );
@@ -334,6 +334,7 @@ fn read_contact(mut row: Row) -> Result<Contact, StoreError> {
             replied_at: instant_or_null(&mut row)?,
             promised_at: instant_or_null(&mut row)?,
         },
+        confirmed: instant_or_null(&mut row)?.is_some(),
         version: row.int()?,
         sends: Vec::new(),
     })

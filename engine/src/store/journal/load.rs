@@ -12,7 +12,7 @@ use schedules::plan::Touch;
 use schedules::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use schedules::verdict::Feed;
 
-use crate::store::codec::{channels_of, claim_from_text, instant, lead, small};
+use crate::store::codec::{channels_of, claim_from_text, instant, lead};
 use crate::store::conn::{Conn, Row};
 use crate::store::error::StoreError;
 use crate::store::sql::{Sql, args, both};
@@ -131,7 +131,8 @@ const NEWEST_CLAIM: Sql = both("SELECT max(claimed_at) FROM attempts WHERE tenan
 
 const UNSETTLED: Sql = both(
     "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
-         a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
+         a.campaign_id, a.campaign_version, a.rules_version, a.template, a.template_version,
+         a.channel,
          a.claimed_at, a.deadline_at, a.cursors, a.lead
      FROM attempts a
      WHERE a.tenant_id = $1
@@ -220,7 +221,8 @@ fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
     };
     let (boleto, contact) = (BoletoId(row.int()?), ContactId(row.int()?));
     let campaign = CampaignId(row.int()?);
-    let versions = [row.int()?, row.int()?, row.int()?];
+    let (campaign_version, rules_version) = (row.small()?, row.small()?);
+    let (template, template_version) = (row.text()?, row.small()?);
     let channel = row.parsed("channel")?;
     let (at, deadline_at) = (instant(&mut row)?, instant(&mut row)?);
     let (slot_at, expires_at, from, to) = claim_from_text(&row.text()?)?;
@@ -231,9 +233,10 @@ fn read_claim(mut row: Row) -> Result<Claim, StoreError> {
         contact,
         contact_version: 0,
         campaign,
-        campaign_version: small(versions[0])?,
-        rules_version: small(versions[1])?,
-        template_version: small(versions[2])?,
+        campaign_version,
+        rules_version,
+        template,
+        template_version,
         channel,
         at,
         deadline_at,

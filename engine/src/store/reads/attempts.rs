@@ -30,7 +30,7 @@ macro_rules! attempts {
     ($which:literal) => {
         both(concat!(
             "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
-                 a.campaign_id, a.campaign_version, a.rules_version, a.template_version,
+                 a.campaign_id, a.campaign_version, a.rules_version, a.template, a.template_version,
                  a.channel, a.claimed_at, a.deadline_at, a.epoch, a.lead, o.known_at,
                  o.detail
              FROM attempts a

@@ -36,6 +36,8 @@ pub struct ContactRow {
     pub replied_at: Option<Timestamp>,
     /// Its last promise to pay.
     pub promised_at: Option<Timestamp>,
+    /// Since when it is confirmed that whoever reads is who is meant.
+    pub confirmed_at: Option<Timestamp>,
     /// When it was first imported.
     pub created_at: Timestamp,
     /// How often it was changed, from 1.
@@ -48,7 +50,13 @@ impl ContactRow {
     pub fn tag(&self) -> Tag {
         let instant =
             |at: Option<Timestamp>| at.map_or(String::new(), |at| at.unix_ms().to_string());
-        let said = [self.opted_out_at, self.replied_at, self.promised_at].map(instant);
+        let said = [
+            self.opted_out_at,
+            self.replied_at,
+            self.promised_at,
+            self.confirmed_at,
+        ];
+        let said = said.map(instant);
         let suppressed = self.suppressed.iter();
         let suppressed = suppressed.map(|(channel, since)| format!("{channel}{}", since.unix_ms()));
         let parts = std::iter::once(self.version.to_string())
@@ -72,7 +80,7 @@ macro_rules! contacts {
     ($rest:literal) => {
         both(concat!(
             "SELECT id, name, phone, email, zones, opted_out_at, replied_at, promised_at,
-                 created_at, version
+                 confirmed_at, created_at, version
              FROM contacts ",
             $rest
         ))
@@ -174,6 +182,7 @@ fn read(mut row: Row) -> Result<ContactRow, StoreError> {
         suppressed: Vec::new(),
         replied_at: instant_or_null(&mut row)?,
         promised_at: instant_or_null(&mut row)?,
+        confirmed_at: instant_or_null(&mut row)?,
         created_at: instant(&mut row)?,
         version: row.int()?,
     })

@@ -46,7 +46,8 @@ pub(super) const REFERENCES: Sql = batch!(
 
 pub(super) const ATTEMPTS: Sql = batch!(
     "SELECT a.enrollment_id, a.step_no, a.occurrence, a.try_no, a.boleto_id, a.contact_id,
-         a.campaign_id, a.campaign_version, a.rules_version, a.template_version, a.channel,
+         a.campaign_id, a.campaign_version, a.rules_version, a.template, a.template_version,
+         a.channel,
          a.claimed_at, a.deadline_at, a.epoch, a.lead, o.known_at, o.detail
      FROM ",
     (1 "enrollment" "bigint", 2 "tenant" "bigint", 3 "boleto" "bigint"),

@@ -1,62 +1,10 @@
 //! What a message looks like when it arrives, and what can never be put into it (A48).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use engine::config::{Config, Sources};
+use tests::letter::{text, words};
 use tests::smtp::Mail;
 
 use super::*;
-
-/// Undoes quoted-printable (RFC 2045, section 6.7).
-fn unquoted(text: &str) -> String {
-    let joined = text.replace("=\r\n", "");
-    let mut bytes = Vec::new();
-    let mut rest = joined.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) if *first == b'=' => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).expect("utf-8")
-}
-
-/// Returns the text of a message, decoded.
-fn text(mail: &Mail) -> String {
-    let (_, body) = mail.content.split_once("\r\n\r\n").expect("a body");
-    let text = match mail.header("Content-Transfer-Encoding").as_deref() {
-        Some("quoted-printable") => unquoted(body),
-        Some("base64") => {
-            let bytes = STANDARD.decode(body.replace("\r\n", ""));
-            String::from_utf8(bytes.expect("base64")).expect("utf-8")
-        }
-        Some("7bit") => body.to_owned(),
-        other => panic!("{other:?}"),
-    };
-    text.trim_end_matches("\r\n").replace("\r\n", "\n")
-}
-
-/// Undoes the encoded words of a header (RFC 2047), as far as they are base64 in UTF-8.
-fn words(header: &str) -> String {
-    let mut text = String::new();
-    for (n, part) in header.split("=?utf-8?b?").enumerate() {
-        match part.split_once("?=") {
-            Some((word, rest)) if n > 0 => {
-                text += &String::from_utf8(STANDARD.decode(word).expect("base64")).expect("utf-8");
-                text += rest.trim_start();
-            }
-            _ => text += part,
-        }
-    }
-    text
-}
 
 /// Sends a message and returns what arrived.
 async fn arrived(message: &HandOver, more: &[&str]) -> Mail {

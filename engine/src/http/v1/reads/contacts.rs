@@ -51,6 +51,8 @@ struct Shown {
     suppressed: Vec<Suppressed>,
     replied_at: Option<String>,
     promised_at: Option<String>,
+    /// Since when it is confirmed by a reply or a promise that whoever reads is who is meant.
+    confirmed_at: Option<String>,
     created_at: String,
 }
 
@@ -80,6 +82,7 @@ impl Shown {
                 .collect(),
             replied_at: row.replied_at.map(shown),
             promised_at: row.promised_at.map(shown),
+            confirmed_at: row.confirmed_at.map(shown),
             created_at: shown(row.created_at),
         }
     }
