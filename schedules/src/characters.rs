@@ -57,10 +57,12 @@ pub fn is_invisible(character: char) -> bool {
 /// Tells whether a text is seen whole and copies unchanged: no control characters, nothing
 /// invisible, and no blank other than the space.
 pub fn is_plain_text(text: &str) -> bool {
-    text.chars().all(|character| {
-        character == ' '
-            || !(character.is_whitespace() || character.is_control() || is_invisible(character))
-    })
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    text.bytes().all(is_plain)
+        || text.chars().all(|character| {
+            character == ' '
+                || !(character.is_whitespace() || character.is_control() || is_invisible(character))
+        })
 }
 
 #[cfg(test)]

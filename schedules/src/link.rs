@@ -62,6 +62,9 @@ pub fn check_link(text: &str) -> Result<(), LinkError> {
 /// Finds an address with a scheme, a `www.`, a path or a query, however wide its letters are. A
 /// bare domain passes: companies are named after theirs.
 pub fn holds_link(text: &str) -> bool {
+    if text.chars().all(is_of_no_link) {
+        return false;
+    }
     // Programs that open links read these letters as the plain ones, and this stop as a dot.
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let folded = folded.replace('\u{3002}', ".");
@@ -76,6 +79,17 @@ pub fn holds_link(text: &str) -> bool {
         }
         has_host || word.contains("://")
     })
+}
+
+/// Tells letters, digits and signs of names that no folding turns into what a link needs: a dot, or
+/// what ends a host. Most names have nothing else.
+const fn is_of_no_link(sign: char) -> bool {
+    match sign {
+        '.' | '/' | '?' | '#' => false,
+        // ASCII, and the letters of Latin-1 and its first two extensions.
+        '\0'..='\u{7F}' | '\u{C0}'..='\u{24F}' => true,
+        _ => false,
+    }
 }
 
 /// Reads `pague.example` or `pague.example:8443`: a user before it would hide the real host.
@@ -178,6 +192,19 @@ mod tests {
         ] {
             assert!(holds_link(text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_of_no_link_folds_to_nothing_that_a_link_needs() {
+        let passed = ('\0'..=char::MAX).filter(|sign| is_of_no_link(*sign));
+        for sign in passed {
+            let folded: String = sign.nfkc().flat_map(char::to_lowercase).collect();
+            assert!(
+                !folded.contains(['.', '/', '?', '#', '\u{3002}']),
+                "{sign:?}"
+            );
+        }
+        assert!("João da Silva & Cia 7".chars().all(is_of_no_link));
     }
 
     #[test]

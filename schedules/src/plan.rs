@@ -8,14 +8,18 @@
 //! the effective due date: until then a boleto that is due on a Saturday can be paid without
 //! charges, so on the Monday it is due, not overdue, and overdue from the Tuesday on.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::{Cadence, DayUnit, Step, StepSet, When};
 use crate::calendar::Calendar;
 use crate::recurrence::Recurrence;
-use crate::time::{Timestamp, day_start, resolve_local};
+use crate::time::{DAY_MS, Timestamp, day_start, resolve_local};
+
+/// How far the instant of a wall clock can be from the same reading of UTC, in milliseconds: a zone
+/// is 14 hours ahead at the most, and a gap of a whole day has been.
+const ZONE_APART_MS: i64 = 2 * DAY_MS;
 
 /// Where an enrollment stands: what is done, and how often it was reminded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,12 +86,12 @@ pub fn next_touch(input: &PlanInput) -> Option<Touch> {
         return None;
     }
     let base = DueDays::of(input);
-    let candidates = input
-        .cadence
-        .steps
-        .iter()
-        .filter_map(|step| base.candidate(step));
-    let next = candidates.min()?;
+    let nearest = |nearest: Option<Slot>, step: &Step| {
+        let before_at = nearest.map_or(Timestamp::MAX, |slot| slot.at.plus_ms(1));
+        let candidate = base.candidate(step, before_at);
+        nearest.into_iter().chain(candidate).min()
+    };
+    let next = input.cadence.steps.iter().fold(None, nearest)?;
     let step = input.cadence.step(next.step_no)?;
     Some(Touch {
         step_no: next.step_no,
@@ -203,16 +207,15 @@ impl<'a> DueDays<'a> {
         }
     }
 
-    /// Returns the slot with which a step stands for election.
-    fn candidate(&self, step: &Step) -> Option<Slot> {
+    /// Returns the slot with which a step stands for election; none that falls once and would not
+    /// be before `before_at`, but perhaps one that is not much later.
+    fn candidate(&self, step: &Step, before_at: Timestamp) -> Option<Slot> {
         let progress = self.input.progress;
         if progress.done.contains(step.no) {
             return None;
         }
         let at = match &step.when {
-            When::Offset { .. } => self
-                .slot_once(step)
-                .filter(|slot_at| *slot_at >= progress.after_at)?,
+            When::Offset { .. } => self.slot_once_in(step, progress.after_at, before_at)?,
             When::Recurrence {
                 occurrences_max, ..
             } if progress.occurrence >= *occurrences_max => {
@@ -233,7 +236,7 @@ impl<'a> DueDays<'a> {
     fn expires_at(&self, step: &Step, slot_at: Timestamp) -> Timestamp {
         let own_at = slot_at.plus_ms(step.expires_after_ms);
         let later_slot = |other: &Step| match other.when {
-            When::Offset { .. } => self.slot_once(other).filter(|at| *at > slot_at),
+            When::Offset { .. } => self.slot_once_in(other, slot_at.plus_ms(1), own_at),
             When::Recurrence { .. } if self.is_last_occurrence(other, step) => None,
             When::Recurrence { .. } => self.slot_recurring(other, slot_at),
         };
@@ -261,11 +264,33 @@ impl<'a> DueDays<'a> {
     }
 
     fn slot_once(&self, step: &Step) -> Option<Timestamp> {
+        let local = self.local_once(step)?;
+        Some(resolve_local(self.input.zone, local))
+    }
+
+    /// Returns the slot of a step that falls once if it is at `from_at` or later and before
+    /// `until_at`, and perhaps one that is later. Wall clocks far from both become no instants:
+    /// that is the dearer part.
+    fn slot_once_in(
+        &self,
+        step: &Step,
+        from_at: Timestamp,
+        until_at: Timestamp,
+    ) -> Option<Timestamp> {
+        let local = self.local_once(step)?;
+        let as_utc = Timestamp::from_unix_ms(local.and_utc().timestamp_millis());
+        let is_near =
+            as_utc.plus_ms(ZONE_APART_MS) >= from_at && as_utc.plus_ms(-ZONE_APART_MS) < until_at;
+        let slot_at = is_near.then(|| resolve_local(self.input.zone, local))?;
+        (slot_at >= from_at).then_some(slot_at)
+    }
+
+    fn local_once(&self, step: &Step) -> Option<NaiveDateTime> {
         let When::Offset { days, unit, at } = step.when else {
             return None;
         };
         let on = self.not_in_grace(self.day(days, unit)?);
-        (on < NaiveDate::MAX).then(|| resolve_local(self.input.zone, on.and_time(at)))
+        (on < NaiveDate::MAX).then(|| on.and_time(at))
     }
 
     fn slot_recurring(&self, step: &Step, after_at: Timestamp) -> Option<Timestamp> {

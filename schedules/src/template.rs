@@ -360,17 +360,17 @@ impl Template {
     /// than its channel takes.
     pub fn render(&self, values: &Values) -> Result<Rendered, TemplateError> {
         let parameter = |variable: &Variable| values.checked(*variable).map(str::to_owned);
-        let parameters = self
+        let parameters: Vec<String> = self
             .variables
             .iter()
             .map(parameter)
             .collect::<Result<_, _>>()?;
-        let body = self.fill(&self.body, values, body_chars_max(self.channel))?;
+        let body = self.fill(&self.body, &parameters, body_chars_max(self.channel))?;
         let subject = self.subject.as_deref();
         let subject = subject
             .map(|text| {
                 text::one_line(text)?;
-                self.fill(text, values, SUBJECT_CHARS_MAX)
+                self.fill(text, &parameters, SUBJECT_CHARS_MAX)
             })
             .transpose()?;
         Ok(Rendered {
@@ -436,25 +436,29 @@ impl Template {
     ) -> Result<(), TemplateError> {
         let variables = text::check(text, chars_max, is_barred)?;
         let mut variables = variables.into_iter();
-        variables.try_for_each(|variable| self.require_declared(variable))
+        variables.try_for_each(|variable| self.require_declared(variable).map(drop))
     }
 
-    fn require_declared(&self, variable: Variable) -> Result<(), TemplateError> {
-        match self.variables.contains(&variable) {
-            true => Ok(()),
-            false => Err(TemplateError::UndeclaredVariable(variable)),
-        }
+    fn require_declared(&self, variable: Variable) -> Result<usize, TemplateError> {
+        let mut declared = self.variables.iter();
+        declared
+            .position(|one| *one == variable)
+            .ok_or(TemplateError::UndeclaredVariable(variable))
     }
 
-    fn fill(&self, text: &str, values: &Values, chars_max: usize) -> Result<String, TemplateError> {
-        let (mut filled, mut chars) = (String::with_capacity(text.len()), 0);
-        for piece in text::pieces(text)? {
-            let written = match piece {
+    /// Fills a text with the values of the declared variables, in their order.
+    fn fill(
+        &self,
+        text: &str,
+        parameters: &[String],
+        chars_max: usize,
+    ) -> Result<String, TemplateError> {
+        let values: usize = parameters.iter().map(String::len).sum();
+        let (mut filled, mut chars) = (String::with_capacity(text.len() + values), 0);
+        for piece in text::pieces(text) {
+            let written = match piece? {
                 Piece::Literal(literal) => literal,
-                Piece::Variable(variable) => {
-                    self.require_declared(variable)?;
-                    values.checked(variable)?
-                }
+                Piece::Variable(variable) => &parameters[self.require_declared(variable)?],
             };
             chars += written.chars().count();
             // Checked on the way: a text of many variables must not grow without end.

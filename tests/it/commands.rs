@@ -1,5 +1,6 @@
 //! Stories over the real binary: what an operator types, and what comes back, bad input included.
 
+mod bench;
 mod demo;
 mod doctor;
 mod import;
@@ -117,7 +118,7 @@ fn an_answer_that_cannot_be_written_is_a_failure_and_told() {
 #[test]
 fn a_measurement_takes_no_password_from_the_command_line() {
     let url = "postgres://regua:s3cret@127.0.0.1:1";
-    for measured in ["cycle", "memory"] {
+    for measured in ["cycle", "import", "api", "memory"] {
         let arguments = ["bench", measured, "--store", "postgres", "--url", url];
         let output = binary::run(&arguments);
         assert_eq!((code(&output), out(&output).as_str()), (1, ""));

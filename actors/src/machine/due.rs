@@ -16,7 +16,7 @@ use super::effect::{Companion, Effect, HandOver};
 use super::memory::Entry;
 use super::values::Sources;
 use super::walk::{PlanSubject, StepChannel, Walk, WalkStep};
-use super::{CLAIM_LASTS_MS, IN_FLIGHT_MAX};
+use super::{CLAIM_LASTS_MS, DUE_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::ports::{Contact, Cursor};
 
 /// Everything known of one due touch.
@@ -44,6 +44,10 @@ impl<'m> Draft<'m> {
             return;
         }
         let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.messages());
+        // Changes are large, and would be moved at each growth of their list.
+        let looks = machine.due(self.now).take(DUE_BATCH_MAX).count();
+        self.decision.changes.reserve(looks);
+        self.decision.effects.reserve(looks);
         for enrollment in machine.batch(self.now) {
             if self.claims >= room {
                 break;

@@ -1,5 +1,7 @@
 //! What stands in for a template's variables: the only way from stored data into a message.
 
+use std::borrow::Cow;
+
 use schedules::boleto::printed;
 use schedules::charges::charges_on;
 use schedules::format::{format_amount, format_date};
@@ -24,7 +26,7 @@ impl Sources<'_> {
             .needs()
             .fold(Values::default(), |values, variable| {
                 match self.value(variable, now) {
-                    Some(value) => values.with(variable, &value),
+                    Some(value) => values.with(variable, value),
                     None => values,
                 }
             })
@@ -51,22 +53,24 @@ impl Sources<'_> {
         self.values(template, now).with_boletos(template, &listed)
     }
 
-    fn value(&self, variable: Variable, now: Timestamp) -> Option<String> {
+    fn value(&self, variable: Variable, now: Timestamp) -> Option<Cow<'_, str>> {
         let boleto = self.boleto;
         match variable {
-            Variable::ContactName => Some(self.contact.name.clone()),
-            Variable::TenantName => Some(self.tenant.name.clone()),
-            Variable::TenantDocument => self.tenant.document.clone(),
-            Variable::TenantAddress => self.tenant.address.clone(),
-            Variable::Amount => {
-                (boleto.amount_centavos > 0).then(|| format_amount(boleto.amount_centavos))
+            Variable::ContactName => Some(Cow::Borrowed(&self.contact.name)),
+            Variable::TenantName => Some(Cow::Borrowed(&self.tenant.name)),
+            Variable::TenantDocument => self.tenant.document.as_deref().map(Cow::Borrowed),
+            Variable::TenantAddress => self.tenant.address.as_deref().map(Cow::Borrowed),
+            Variable::Amount => (boleto.amount_centavos > 0)
+                .then(|| Cow::Owned(format_amount(boleto.amount_centavos))),
+            Variable::AmountWithCharges => self.amount_with_charges(now).map(Cow::Owned),
+            Variable::DueOn => Some(Cow::Owned(format_date(boleto.due_on))),
+            Variable::DigitableLine => {
+                let line = boleto.digitable_line.as_deref();
+                line.and_then(printed).map(Cow::Owned)
             }
-            Variable::AmountWithCharges => self.amount_with_charges(now),
-            Variable::DueOn => Some(format_date(boleto.due_on)),
-            Variable::DigitableLine => boleto.digitable_line.as_deref().and_then(printed),
-            Variable::PixCode => boleto.pix_code.clone(),
-            Variable::Reference => Some(boleto.reference.clone()),
-            Variable::PaymentLink => boleto.payment_link.clone(),
+            Variable::PixCode => boleto.pix_code.as_deref().map(Cow::Borrowed),
+            Variable::Reference => Some(Cow::Borrowed(&boleto.reference)),
+            Variable::PaymentLink => boleto.payment_link.as_deref().map(Cow::Borrowed),
             Variable::Boletos
             | Variable::BoletosWithLines
             | Variable::BoletosWithLinks

@@ -27,6 +27,23 @@ pub(super) fn begins_at() -> Timestamp {
     synthetic::due_at().plus_ms(-21 * HOUR_MS)
 }
 
+/// By which channels and which provider reminders go out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// In order of preference.
+    pub(super) channels: &'static [Channel],
+    /// The provider's name.
+    pub(super) provider: &'static str,
+}
+
+impl Way {
+    /// A provider in the process that accepts at once.
+    pub(super) const IN_PROCESS: Self = Self {
+        channels: &[Channel::Whatsapp, Channel::Email],
+        provider: "null",
+    };
+}
+
 /// A tenant with a draft campaign.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
@@ -38,17 +55,17 @@ pub(super) struct Member {
 
 /// Makes a tenant with full rules, credits, texts, and a campaign whose steps come `later_ms` after
 /// nine.
-pub(super) async fn join(store: &Store, later_ms: i64) -> Result<Member, StoreError> {
-    let tenant = idle(store).await?;
+pub(super) async fn join(store: &Store, way: Way, later_ms: i64) -> Result<Member, StoreError> {
+    let tenant = settle(store, way).await?;
     let at = begins_at();
-    for channel in [Channel::Whatsapp, Channel::Email] {
-        let text = Setting::Template(synthetic::template(channel));
+    for channel in way.channels {
+        let text = Setting::Template(synthetic::template(*channel));
         let edit = edit(format!("template:{channel}"), at);
         store.put_setting(tenant, edit, text).await?;
     }
     let content = NewCampaign {
         name: "medição".to_owned(),
-        cadence: cadence(later_ms),
+        cadence: cadence(way, later_ms),
     };
     let edit = edit("campaign".to_owned(), at);
     let campaign = store.create_campaign(tenant, edit, content).await?;
@@ -61,6 +78,12 @@ pub(super) async fn join(store: &Store, later_ms: i64) -> Result<Member, StoreEr
 
 /// Makes a tenant without anything to do.
 pub(super) async fn idle(store: &Store) -> Result<TenantId, StoreError> {
+    settle(store, Way::IN_PROCESS).await
+}
+
+async fn settle(store: &Store, way: Way) -> Result<TenantId, StoreError> {
+    let senders = way.channels.iter();
+    let senders = senders.map(|channel| synthetic::sender(*channel, way.provider));
     let tenant = synthetic::settings(TenantId(0)).tenant;
     let new = NewTenant {
         name: tenant.name,
@@ -73,15 +96,16 @@ pub(super) async fn idle(store: &Store) -> Result<TenantId, StoreError> {
         retry: tenant.retry,
         feed_silence_max_ms: None,
         credits: tenant.credits.map(|credits| credits.balance),
-        senders: tenant.senders,
+        senders: senders.collect(),
     };
     store.create_tenant(&new, begins_at()).await
 }
 
-fn cadence(later_ms: i64) -> Cadence {
+fn cadence(way: Way, later_ms: i64) -> Cadence {
     let mut cadence = synthetic::cadence();
     let later = TimeDelta::milliseconds(later_ms);
     for step in &mut cadence.steps {
+        step.channels = way.channels.to_vec();
         if let When::Offset { at, .. } = &mut step.when {
             *at = NaiveTime::overflowing_add_signed(at, later).0;
         }
@@ -101,9 +125,17 @@ pub(super) async fn import(
         source: SOURCE.to_owned(),
         at: begins_at(),
     };
-    let boletos = numbers.map(|number| boleto(number, due_on)).collect();
+    let boletos = boletos(numbers, due_on).collect();
     let outcome = doors.import(tenant, import, boletos).await?;
     Ok(outcome.accepted)
+}
+
+/// Returns boletos, each of its own contact.
+pub(super) fn boletos(
+    numbers: std::ops::Range<usize>,
+    due_on: NaiveDate,
+) -> impl Iterator<Item = NewBoleto> {
+    numbers.map(move |number| boleto(number, due_on))
 }
 
 fn boleto(number: usize, due_on: NaiveDate) -> NewBoleto {

@@ -1,8 +1,8 @@
 //! `regua bench cycle`: due, claimed, handed over, recorded, through the whole engine.
 //!
 //! Every tenant has the full Brazilian rules, credits and five steps a boleto. Boletos come in by
-//! the doors, enrollments by the owners' sweeps; the provider accepts at once. Then the clock jumps
-//! to the instant at which all of it is due.
+//! the doors, enrollments by the owners' sweeps; the provider accepts at once, in the process or
+//! over HTTP on this machine. Then the clock jumps to the instant at which all of it is due.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,15 +11,16 @@ use std::time::Instant;
 use actors::clock::{Clock, JumpClock};
 use futures::{StreamExt, TryStreamExt, stream};
 use schedules::id::TenantId;
-use schedules::time::{SECOND_MS, Timestamp};
+use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use serde::Serialize;
 
-use super::crowd::{self, Member};
+use super::crowd::{self, Member, Way};
 use super::ground::{BenchError, Ground, StoreChoice, Via, expect};
 use super::limit::{Limit, per_second};
 use super::process;
 use super::sink::{Begun, Sink};
 use super::synthetic;
+use super::wire::{OVER_HTTP, Taken, Wire, WireFigure};
 use crate::boot::{Engine, Pace};
 use crate::store::Store;
 
@@ -29,12 +30,25 @@ const CHUNK: usize = 1_000;
 const CALLS: usize = 8;
 /// How long before the instant the owners read what comes due, in milliseconds.
 const AHEAD_MS: i64 = 30 * SECOND_MS;
-/// How far ahead something held counts as still under way, in milliseconds.
-const HELD_MS_MAX: i64 = 5 * SECOND_MS;
+/// How far ahead something held counts as still under way, in milliseconds: what had no turn before
+/// its claim ended is claimed again, and over HTTP that may be most of a burst.
+const HELD_MS_MAX: i64 = MINUTE_MS;
+
+/// What hands reminders over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carrier {
+    /// A provider in the process that accepts at once.
+    Process,
+    /// The generic provider over HTTP, and a gateway on this machine that accepts at once.
+    Http,
+}
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
 pub struct CycleOptions {
+    /// What hands reminders over.
+    pub carrier: Carrier,
     /// Enrollments in all, each with one reminder due.
     pub enrollments: usize,
     /// Tenants over which they are spread.
@@ -48,6 +62,8 @@ pub struct CycleOptions {
 pub struct CycleFigure {
     /// The store.
     pub store: Via,
+    /// What handed reminders over.
+    pub provider: Carrier,
     /// Reminders that came due.
     pub enrollments: usize,
     /// Tenants.
@@ -70,6 +86,9 @@ pub struct CycleFigure {
     pub limit_rows_per_s: f64,
     /// Cycles against that limit.
     pub ratio: f64,
+    /// What the client of the provider can do without the engine.
+    #[serde(flatten)]
+    pub wire: Option<WireFigure>,
     /// Processor time of this process for 1,000 reminders.
     pub cpu_ms_per_1000: f64,
     /// Resident memory at the end, in MiB.
@@ -77,17 +96,19 @@ pub struct CycleFigure {
 }
 
 /// What the burst came to.
-struct Burst {
+pub(super) struct Burst {
     took: std::time::Duration,
     cpu_ms: u64,
     begun: Vec<Begun>,
 }
 
-struct Stage {
-    engine: Engine,
-    clock: Arc<JumpClock>,
+/// A running engine with its tenants.
+pub(super) struct Stage {
+    pub(super) engine: Engine,
+    pub(super) clock: Arc<JumpClock>,
     sink: Arc<Sink>,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
+    wire: Option<Wire>,
 }
 
 /// Measures.
@@ -102,19 +123,21 @@ pub async fn run(options: CycleOptions, choice: &StoreChoice) -> Result<CycleFig
 }
 
 async fn measure(options: CycleOptions, ground: &Ground) -> Result<CycleFigure, BenchError> {
-    let stage = Stage::set(options, ground.open().await?).await?;
+    let mut stage = Stage::set(options, ground.open().await?).await?;
     let imports_per_s = stage.import(options).await?;
     let enrollments_per_s = stage.enroll(options).await?;
     let mut limit = Limit::default();
     limit.measure(&stage.engine.store).await?;
     let burst = stage.burst(options).await?;
     limit.measure(&stage.engine.store).await?;
+    let taken = stage.measure_posts(options).await?;
     let lateness = lateness(&burst.begun, &stage.members);
     let early = lateness.iter().filter(|late| **late < 0).count();
     expect("early hand-overs", early, 0)?;
     let cycles_per_s = per_second(options.enrollments, burst.took);
     let figure = CycleFigure {
         store: ground.via(),
+        provider: options.carrier,
         enrollments: options.enrollments,
         tenants: options.tenants,
         spread_ms: options.spread_ms,
@@ -126,6 +149,11 @@ async fn measure(options: CycleOptions, ground: &Ground) -> Result<CycleFigure, 
         lateness_p99_ms: share(&lateness, 99),
         limit_rows_per_s: limit.rows_per_s(),
         ratio: (cycles_per_s / limit.rows_per_s() * 1_000.0).round() / 1_000.0,
+        wire: stage
+            .wire
+            .as_ref()
+            .zip(taken)
+            .map(|it| it.0.figure(cycles_per_s, it.1)),
         cpu_ms_per_1000: burst.cpu_ms as f64 * 1_000.0 / options.enrollments.max(1) as f64,
         resident_mib: process::resident_bytes()? >> 20,
     };
@@ -134,15 +162,23 @@ async fn measure(options: CycleOptions, ground: &Ground) -> Result<CycleFigure, 
 }
 
 impl Stage {
-    async fn set(options: CycleOptions, store: Store) -> Result<Self, BenchError> {
+    pub(super) async fn set(options: CycleOptions, store: Store) -> Result<Self, BenchError> {
         let clock = Arc::new(JumpClock::starting_at(crowd::begins_at()));
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
-        let sink = Arc::new(Sink::new(Arc::clone(&shared), options.enrollments));
+        let mut sink = Sink::new(Arc::clone(&shared), options.enrollments);
+        let (way, wire) = match options.carrier {
+            Carrier::Process => (Way::IN_PROCESS, None),
+            Carrier::Http => (OVER_HTTP, Some(Wire::start(Arc::clone(&shared))?)),
+        };
+        if let Some(wire) = &wire {
+            sink = sink.before(Arc::new(wire.registry(&store)?));
+        }
+        let sink = Arc::new(sink);
         let gateway = Arc::clone(&sink);
         let engine = Engine::start(store, gateway, shared, Pace::default())?;
         let tenants = options.tenants as i64;
         let joined = stream::iter(0..tenants)
-            .map(|no| crowd::join(&engine.store, no * options.spread_ms / tenants))
+            .map(|no| crowd::join(&engine.store, way, no * options.spread_ms / tenants))
             .buffered(CALLS);
         let members = joined.try_collect().await?;
         Ok(Self {
@@ -150,11 +186,12 @@ impl Stage {
             clock,
             sink,
             members,
+            wire,
         })
     }
 
     /// Imports every boleto, and returns how many a second.
-    async fn import(&self, options: CycleOptions) -> Result<f64, BenchError> {
+    pub(super) async fn import(&self, options: CycleOptions) -> Result<f64, BenchError> {
         let per_tenant = options.enrollments / options.tenants;
         let chunks = (0..per_tenant).step_by(CHUNK).flat_map(|from| {
             let to = (from + CHUNK).min(per_tenant);
@@ -177,7 +214,7 @@ impl Stage {
     }
 
     /// Launches every campaign, and returns how many enrollments there were a second.
-    async fn enroll(&self, options: CycleOptions) -> Result<f64, BenchError> {
+    pub(super) async fn enroll(&self, options: CycleOptions) -> Result<f64, BenchError> {
         let launches: Vec<_> = self.members.iter().map(crowd::launch).collect();
         let began = Instant::now();
         self.engine.doors.tell(&launches).await?;
@@ -189,7 +226,7 @@ impl Stage {
     }
 
     /// Lets everything come due, and returns what came of it.
-    async fn burst(&self, options: CycleOptions) -> Result<Burst, BenchError> {
+    pub(super) async fn burst(&self, options: CycleOptions) -> Result<Burst, BenchError> {
         let due_at = synthetic::due_at();
         self.clock.jump_to(due_at.plus_ms(-AHEAD_MS));
         self.engine.node.at_rest().await;
@@ -209,6 +246,24 @@ impl Stage {
         Ok(burst)
     }
 
+    /// Makes as many requests as the gateway took without the engine, twice: a shared machine
+    /// changes its pace. Returns what it took.
+    async fn measure_posts(&mut self, options: CycleOptions) -> Result<Option<Taken>, BenchError> {
+        let Some(wire) = &mut self.wire else {
+            return Ok(None);
+        };
+        let taken = wire.taken();
+        expect(
+            "messages at the gateway",
+            taken.requests(),
+            options.enrollments,
+        )?;
+        for _ in 0..2 {
+            wire.measure_limit(taken).await?;
+        }
+        Ok(Some(taken))
+    }
+
     /// Waits until every outcome is recorded, and for what is only held until `last_at`.
     async fn worked_off(&self, wanted: usize, last_at: Timestamp) {
         loop {
@@ -223,7 +278,7 @@ impl Stage {
 }
 
 /// Returns how late each hand-over began, in order.
-fn lateness(begun: &[Begun], members: &[Member]) -> Vec<i64> {
+pub(super) fn lateness(begun: &[Begun], members: &[Member]) -> Vec<i64> {
     let due: HashMap<TenantId, Timestamp> = members
         .iter()
         .map(|member| (member.tenant, member.due_at))

@@ -4,10 +4,13 @@ use std::io;
 
 use serde::Serialize;
 use tempfile::TempDir;
+use tokio::task::JoinError;
 
 use crate::boot::BootError;
-use crate::config::Secret;
+use crate::config::{Problems, Secret};
+use crate::http::health::ListenError;
 use crate::imports::csv::ImportError;
+use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, ScratchDatabase, SqliteSettings, Store, StoreError};
 
 /// Which database is measured.
@@ -34,6 +37,30 @@ pub enum BenchError {
     /// The file that was made up could not be read.
     #[error("file could not be imported")]
     Import(#[from] ImportError),
+    /// The server that stands for a provider, or the API's, could not listen.
+    #[error("no port could be listened on")]
+    Listen(#[source] io::Error),
+    /// The API's address could not be listened on.
+    #[error("API did not begin")]
+    Serve(#[from] ListenError),
+    /// A connection to the API broke off.
+    #[error("a connection to the API broke off")]
+    Call(#[source] io::Error),
+    /// The API answered something else than that it was done.
+    #[error("API answered {status}")]
+    Answered {
+        /// The status.
+        status: u16,
+    },
+    /// The settings that were made up could not be read.
+    #[error("settings could not be read")]
+    Settings(#[source] Problems),
+    /// The providers of those settings could not be made.
+    #[error("providers could not be made")]
+    Providers(#[from] SetUpError),
+    /// A part of the measurement broke off.
+    #[error("a part of the measurement broke off")]
+    Task(#[from] JoinError),
     /// The process's own figures could not be read.
     #[error("figures of the process could not be read")]
     Process(#[source] io::Error),
@@ -57,7 +84,15 @@ impl BenchError {
             Self::Folder(_) => Some("RG-BENCH-001"),
             Self::Process(_) => Some("RG-BENCH-002"),
             Self::Unexpected { .. } => Some("RG-BENCH-003"),
-            Self::Store(_) | Self::Boot(_) | Self::Import(_) => None,
+            Self::Listen(_) => Some("RG-BENCH-004"),
+            Self::Settings(_) | Self::Task(_) | Self::Call(_) | Self::Answered { .. } => {
+                Some("RG-BENCH-005")
+            }
+            Self::Store(_)
+            | Self::Boot(_)
+            | Self::Import(_)
+            | Self::Providers(_)
+            | Self::Serve(_) => None,
         }
     }
 }
@@ -96,6 +131,18 @@ impl Ground {
             Self::Folder(folder) => Store::open_sqlite(&SqliteSettings::at(folder.path())).await,
             Self::Scratch(scratch) => {
                 Store::open_postgres(&PostgresSettings::at(scratch.url())).await
+            }
+        }
+    }
+
+    /// Opens it for so many who write at once, where the database lets them.
+    pub(super) async fn open_wide(&self, doors: u32) -> Result<Store, StoreError> {
+        match self {
+            Self::Folder(_) => self.open().await,
+            Self::Scratch(scratch) => {
+                let mut settings = PostgresSettings::at(scratch.url());
+                settings.doors = doors;
+                Store::open_postgres(&settings).await
             }
         }
     }

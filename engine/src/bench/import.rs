@@ -18,10 +18,12 @@ use schedules::id::TenantId;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::crowd::{self, Way};
+use super::drip::{DripFigure, DripOptions, Stage};
 use super::ground::{BenchError, Ground, StoreChoice, Via, expect};
 use super::limit::per_second;
+use super::process;
 use super::sink::Sink;
-use super::{crowd, process};
 use crate::boot::{Engine, Pace};
 use crate::imports::csv::{BoletoCsv, ImportError};
 use crate::imports::parts::{PART_LINES, Part};
@@ -35,6 +37,8 @@ const SOURCE: &str = "bench";
 pub struct ImportOptions {
     /// Lines of the file, each a boleto of a contact of its own.
     pub lines: u32,
+    /// Reminders that come due meanwhile, where that is measured as well.
+    pub drip: Option<DripOptions>,
 }
 
 /// What was measured.
@@ -58,6 +62,9 @@ pub struct ImportFigure {
     pub cpu_ms_per_1000: f64,
     /// Resident memory at the end, in MiB; the file is in it.
     pub resident_mib: i64,
+    /// How late reminders are while such a file is imported.
+    #[serde(flatten)]
+    pub drip: Option<DripFigure>,
 }
 
 /// Measures.
@@ -76,10 +83,12 @@ async fn measure(options: ImportOptions, ground: &Ground) -> Result<ImportFigure
     let lines = options.lines as usize;
     let (boletos, checked) = check(&file)?;
     expect("good lines", boletos.len(), lines)?;
-    let clock: Arc<dyn Clock> = Arc::new(JumpClock::starting_at(crowd::begins_at()));
-    let sink = Arc::new(Sink::new(Arc::clone(&clock), 0));
-    let engine = Engine::start(ground.open().await?, sink, clock, Pace::default())?;
-    let tenant = crowd::join(&engine.store, 0).await?.tenant;
+    let clock = Arc::new(JumpClock::starting_at(crowd::begins_at()));
+    let shared: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+    let sink = Arc::new(Sink::new(Arc::clone(&shared), 0));
+    let gateway = Arc::clone(&sink);
+    let engine = Engine::start(ground.open().await?, gateway, shared, Pace::default())?;
+    let tenant = crowd::join(&engine.store, Way::IN_PROCESS, 0).await?.tenant;
     let cpu_ms = process::cpu_ms()?;
     let began = Instant::now();
     let imported = import(&engine, tenant, &file).await?;
@@ -90,6 +99,18 @@ async fn measure(options: ImportOptions, ground: &Ground) -> Result<ImportFigure
     let inserted = engine.store.insert_plainly(boletos, PART_LINES).await?;
     let limit = began.elapsed();
     expect("rows inserted", inserted, lines)?;
+    let drip = match options.drip {
+        Some(options) => {
+            let stage = Stage {
+                engine: &engine,
+                clock: &clock,
+                sink: &sink,
+                options,
+            };
+            Some(stage.measure(&file).await?)
+        }
+        None => None,
+    };
     let (boletos_per_s, limit_rows_per_s) = (per_second(lines, took), per_second(lines, limit));
     let figure = ImportFigure {
         store: ground.via(),
@@ -101,6 +122,7 @@ async fn measure(options: ImportOptions, ground: &Ground) -> Result<ImportFigure
         ratio: (boletos_per_s / limit_rows_per_s * 1_000.0).round() / 1_000.0,
         cpu_ms_per_1000: cpu_ms as f64 * 1_000.0 / lines.max(1) as f64,
         resident_mib: process::resident_bytes()? >> 20,
+        drip,
     };
     engine.stop().await;
     Ok(figure)
@@ -121,7 +143,11 @@ fn check(file: &[u8]) -> Result<(Vec<NewBoleto>, Duration), BenchError> {
 }
 
 /// Imports the file, and returns how many boletos were new.
-async fn import(engine: &Engine, tenant: TenantId, file: &Arc<[u8]>) -> Result<usize, BenchError> {
+pub(super) async fn import(
+    engine: &Engine,
+    tenant: TenantId,
+    file: &Arc<[u8]>,
+) -> Result<usize, BenchError> {
     let (parts, mut read) = mpsc::channel(1);
     let source = Cursor::new(Arc::clone(file));
     let reader = tokio::task::spawn_blocking(move || {

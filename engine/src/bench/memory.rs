@@ -14,7 +14,7 @@ use schedules::id::TenantId;
 use schedules::time::{HOUR_MS, SECOND_MS, Timestamp};
 use serde::Serialize;
 
-use super::crowd::{self, Member};
+use super::crowd::{self, Member, Way};
 use super::ground::{BenchError, Ground, StoreChoice, Via, expect};
 use super::process::resident_bytes;
 use super::sink::Sink;
@@ -136,7 +136,7 @@ async fn fill(options: MemoryOptions, ground: &Ground) -> Result<Crowd, BenchErr
     let mut members = Vec::new();
     for no in 0..=2 * TENANTS {
         let later_ms = if no > TENANTS { NEAR_MS } else { 0 };
-        members.push(crowd::join(&store, later_ms).await?);
+        members.push(crowd::join(&store, Way::IN_PROCESS, later_ms).await?);
     }
     enroll(&store, &members).await?;
     let mut after_id = 1_000_000;

@@ -1,4 +1,5 @@
-//! A provider that accepts everything at once, and remembers when each hand-over began.
+//! What remembers when each hand-over began: a provider that accepts everything at once, or one
+//! that stands before the real ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -23,6 +24,8 @@ pub(super) struct Begun {
 /// The provider.
 pub(super) struct Sink {
     clock: Arc<dyn Clock>,
+    /// Who hands over; nobody when `None`.
+    onward: Option<Arc<dyn Gateway>>,
     begun: Mutex<Vec<Begun>>,
     first: Notify,
 }
@@ -31,8 +34,17 @@ impl Sink {
     pub(super) fn new(clock: Arc<dyn Clock>, expected: usize) -> Self {
         Self {
             clock,
+            onward: None,
             begun: Mutex::new(Vec::with_capacity(expected)),
             first: Notify::new(),
+        }
+    }
+
+    /// Stands before `gateway`, which hands over.
+    pub(super) fn before(self, gateway: Arc<dyn Gateway>) -> Self {
+        Self {
+            onward: Some(gateway),
+            ..self
         }
     }
 
@@ -58,6 +70,16 @@ impl Sink {
         }
     }
 
+    fn note(&self, tenant: TenantId) {
+        let begun = Begun {
+            tenant,
+            at: self.clock.now(),
+            seen: Instant::now(),
+        };
+        self.lock().push(begun);
+        self.first.notify_waiters();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Begun>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,20 +88,21 @@ impl Sink {
 #[async_trait]
 impl Gateway for Sink {
     async fn hand_over(&self, message: &HandOver, begin: &(dyn Fn() -> bool + Sync)) -> Outcome {
-        if !begin() {
-            return Outcome::Abandoned {
-                why: Abandoned::Stopped,
-            };
-        }
-        let begun = Begun {
-            tenant: message.tenant,
-            at: self.clock.now(),
-            seen: Instant::now(),
+        let noted = || {
+            let begins = begin();
+            if begins {
+                self.note(message.tenant);
+            }
+            begins
         };
-        self.lock().push(begun);
-        self.first.notify_waiters();
-        Outcome::Accepted {
-            provider_ref: String::new(),
+        match &self.onward {
+            Some(gateway) => gateway.hand_over(message, &noted).await,
+            None if noted() => Outcome::Accepted {
+                provider_ref: String::new(),
+            },
+            None => Outcome::Abandoned {
+                why: Abandoned::Stopped,
+            },
         }
     }
 }

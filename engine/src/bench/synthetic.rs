@@ -73,16 +73,21 @@ pub fn template(channel: Channel) -> Template {
     }
 }
 
-/// The settings of a tenant with full rules, credits and one running campaign.
-pub fn settings(id: TenantId) -> Settings {
-    let sender = |channel| Sender {
+/// A sender that no pace keeps back.
+pub fn sender(channel: Channel, provider: &str) -> Sender {
+    Sender {
         channel,
-        provider: "null".to_owned(),
+        provider: provider.to_owned(),
         pace: Pace {
             per_second: 1_000_000,
             burst: 1_000_000,
         },
-    };
+    }
+}
+
+/// The settings of a tenant with full rules, credits and one running campaign.
+pub fn settings(id: TenantId) -> Settings {
+    let sender = |channel| sender(channel, "null");
     let campaign = Campaign {
         id: CampaignId(1),
         version: 1,

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Ended, runtime, serve};
-use crate::bench::cycle::{self, CycleOptions};
+use crate::bench::api::{self, ApiOptions};
+use crate::bench::cycle::{self, Carrier, CycleOptions};
 use crate::bench::decide;
+use crate::bench::drip::DripOptions;
 use crate::bench::ground::{BenchError, StoreChoice};
 use crate::bench::import::{self, ImportOptions};
 use crate::bench::memory::{self, MemoryOptions};
@@ -30,6 +32,8 @@ pub(super) enum Command {
     Whatif(Whatif),
     /// Measures the import of a CSV file, every line checked, beside the plain insert of its rows.
     Import(Import),
+    /// Measures the API over HTTP, beside the plain limits of reads and of writes.
+    Api(Api),
     /// Measures memory for each enrollment and tenant, and the start on a large database.
     Memory(Memory),
 }
@@ -67,6 +71,9 @@ pub(super) struct Whatif {
 pub(super) struct Cycle {
     #[command(flatten)]
     place: Place,
+    /// What hands reminders over.
+    #[arg(long, value_enum, default_value_t = ProviderKind::Process)]
+    provider: ProviderKind,
     /// How many enrollments come due.
     #[arg(long, default_value_t = 50_000)]
     enrollments: usize,
@@ -87,6 +94,31 @@ pub(super) struct Import {
     #[arg(long, default_value_t = 100_000,
           value_parser = clap::value_parser!(u32).range(1..=900_000))]
     lines: u32,
+    /// Measures as well how late so many reminders are that come due while the file is imported,
+    /// and as many without an import.
+    #[arg(long, default_value_t = 0)]
+    reminders: usize,
+    /// Spreads those reminders over this long.
+    #[arg(long, value_name = "MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(i64).range(1..=600_000))]
+    spread_ms: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Api {
+    #[command(flatten)]
+    place: Place,
+    /// How many boletos there are, each with its enrollment.
+    #[arg(long, default_value_t = 100_000)]
+    boletos: usize,
+    /// How many requests of each kind are made; a tenth where a page is asked for, a quarter where
+    /// something is written.
+    #[arg(long, default_value_t = 20_000,
+          value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    requests: u32,
+    /// How many connections stay open, each with one request at a time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=90))]
+    connections: u32,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +153,14 @@ struct Place {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProviderKind {
+    /// One in this process that accepts at once.
+    Process,
+    /// The generic one over HTTP, before a gateway on this machine that accepts at once.
+    Http,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum StoreKind {
     Sqlite,
     Postgres,
@@ -139,6 +179,7 @@ impl Command {
             }) => tell(&whatif::run(contacts, days), json, out),
             Self::Cycle(command) => command.run(out, err),
             Self::Import(command) => command.run(out, err),
+            Self::Api(command) => command.run(out, err),
             Self::Memory(command) => command.run(out, err),
         }
     }
@@ -148,6 +189,10 @@ impl Cycle {
     fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
         let tenants = self.tenants as usize;
         let options = CycleOptions {
+            carrier: match self.provider {
+                ProviderKind::Process => Carrier::Process,
+                ProviderKind::Http => Carrier::Http,
+            },
             // As many for each.
             enrollments: (self.enrollments / tenants).max(1) * tenants,
             tenants,
@@ -166,11 +211,37 @@ impl Cycle {
 
 impl Import {
     fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
-        let options = ImportOptions { lines: self.lines };
+        let drip = DripOptions {
+            reminders: self.reminders,
+            spread_ms: self.spread_ms,
+        };
+        let options = ImportOptions {
+            lines: self.lines,
+            drip: (drip.reminders > 0).then_some(drip),
+        };
         let json = self.place.json;
         match self.place.choice(err)? {
             Some(choice) => {
                 let figure = runtime()?.block_on(Box::pin(import::run(options, &choice)));
+                report(figure, json, out, err)
+            }
+            None => Ok(Ended::Failed),
+        }
+    }
+}
+
+impl Api {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+        let options = ApiOptions {
+            // As many for each, and two for the payments of each.
+            boletos: (self.boletos / api::TENANTS).max(2) * api::TENANTS,
+            requests: self.requests as usize,
+            connections: self.connections as usize,
+        };
+        let json = self.place.json;
+        match self.place.choice(err)? {
+            Some(choice) => {
+                let figure = runtime()?.block_on(Box::pin(api::run(options, &choice)));
                 report(figure, json, out, err)
             }
             None => Ok(Ended::Failed),
@@ -251,21 +322,32 @@ fn tell(figure: &impl Serialize, json: bool, out: &mut dyn Write) -> io::Result<
         writeln!(out)?;
         return Ok(Ended::Well);
     }
-    match serde_json::to_value(figure)? {
-        Value::Object(figures) => {
-            for (name, figure) in figures {
-                match figure.as_f64().filter(|_| figure.is_f64()) {
-                    Some(figure) => writeln!(out, "{name:<28}{figure:>14.1}")?,
-                    None => {
-                        let plain = figure.to_string();
-                        writeln!(out, "{name:<28}{:>14}", plain.trim_matches('"'))?;
-                    }
-                }
-            }
-        }
-        value => writeln!(out, "{value}")?,
-    }
+    line(out, "", &serde_json::to_value(figure)?)?;
     Ok(Ended::Well)
+}
+
+/// Writes a figure under its name, and those of an object or a list each under its own.
+fn line(out: &mut dyn Write, name: &str, figure: &Value) -> io::Result<()> {
+    let below = |part: &str| match name {
+        "" => part.to_owned(),
+        _ => format!("{name}.{part}"),
+    };
+    match figure {
+        Value::Object(figures) => figures
+            .iter()
+            .try_for_each(|(part, figure)| line(out, &below(part), figure)),
+        Value::Array(figures) => (1..)
+            .zip(figures)
+            .try_for_each(|(no, figure): (usize, _)| line(out, &below(&no.to_string()), figure)),
+        Value::Number(number) if number.is_f64() => {
+            writeln!(
+                out,
+                "{name:<28}{:>14.1}",
+                number.as_f64().unwrap_or_default()
+            )
+        }
+        plain => writeln!(out, "{name:<28}{:>14}", plain.to_string().trim_matches('"')),
+    }
 }
 
 #[cfg(test)]

@@ -20,16 +20,13 @@ use crate::client::ClientError;
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
-use crate::http::limits::Limits;
-use crate::http::server::{self, Api, UPLOADS_MAX, UPLOADS_OF_TENANT_MAX};
-use crate::http::turns::Turns;
+use crate::http::server::{self, Api};
 use crate::imports::csv::ImportError;
 use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
 use crate::providers::smtp::SetUpError;
 use crate::store::{PostgresSettings, SqliteSettings, Store, StoreError};
 use crate::telemetry::{self, Strangers};
-use crate::whatif::Rehearsals;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -165,8 +162,7 @@ async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (opt_outs, said) = opt_outs();
     let gateway = Registry::configured(config, &store, &clock, &opt_outs)?;
-    let offers = Arc::new(gateway.offers());
-    let links = config.unsubscribe.clone().map(Arc::new);
+    let offers = gateway.offers();
     let arbiters = Some(config.node.arbiters).filter(|arbiters| *arbiters > 0);
     let pace = Pace {
         lease: config.node.lease_times(),
@@ -182,23 +178,11 @@ async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
         )?;
     }
     let engine = Engine::start(store, Arc::new(gateway), Arc::clone(&clock), pace)?;
-    let limits = Arc::new(Limits::new(&config.limits, &clock));
     let (stops_telling, until) = oneshot::channel();
     let telling = said.tell(engine.doors.clone(), Arc::clone(&clock), until);
     let telling = tokio::spawn(telling);
     let strangers = tokio::spawn(strangers.tell(Arc::clone(&clock)));
-    let api = Api {
-        limits,
-        store: engine.store.clone(),
-        node: Arc::clone(&engine.node),
-        doors: engine.doors.clone(),
-        offers,
-        links,
-        clock,
-        http: config.http,
-        uploads: Turns::new(UPLOADS_MAX, UPLOADS_OF_TENANT_MAX),
-        rehearsals: Rehearsals::default(),
-    };
+    let api = Api::of(&engine, config, offers, clock);
     let server = server::serve(listener, api)?;
     let handle = server.handle();
     let health = tokio::spawn(server);

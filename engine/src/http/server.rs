@@ -16,7 +16,8 @@ use super::limits::Limits;
 use super::problem::Problem;
 use super::turns::Turns;
 use super::{bounds, caller, health, unsubscribe, v1};
-use crate::config::HttpConfig;
+use crate::boot::Engine;
+use crate::config::{Config, HttpConfig};
 use crate::doors::Doors;
 use crate::providers::registry::Offers;
 use crate::store::Store;
@@ -59,6 +60,24 @@ pub struct Api {
     pub uploads: Turns,
     /// The turns of those who ask what would go out.
     pub rehearsals: Rehearsals,
+}
+
+impl Api {
+    /// Returns what the endpoints of a running engine work with.
+    pub fn of(engine: &Engine, config: &Config, offers: Offers, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            limits: Arc::new(Limits::new(&config.limits, &clock)),
+            store: engine.store.clone(),
+            node: Arc::clone(&engine.node),
+            doors: engine.doors.clone(),
+            offers: Arc::new(offers),
+            links: config.unsubscribe.clone().map(Arc::new),
+            clock,
+            http: config.http,
+            uploads: Turns::new(UPLOADS_MAX, UPLOADS_OF_TENANT_MAX),
+            rehearsals: Rehearsals::default(),
+        }
+    }
 }
 
 /// Serves health and the API on `listener` until the server is stopped.

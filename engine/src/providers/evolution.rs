@@ -11,7 +11,6 @@ use actors::clock::Clock;
 use actors::machine::effect::HandOver;
 use actors::machine::input::Outcome;
 use async_trait::async_trait;
-use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
 use schedules::channel::Channel;
 use serde::Deserialize;
@@ -57,13 +56,8 @@ impl Evolution {
             "number": message.to.trim_start_matches('+'),
             "text": message.rendered.body,
         });
-        Call {
-            method: Method::POST,
-            path: self.path.clone(),
-            headers: vec![(APIKEY, self.apikey.clone())],
-            content_type: HeaderValue::from_static("application/json"),
-            body: body.to_string().into_bytes(),
-        }
+        let headers = vec![(APIKEY, self.apikey.clone())];
+        Call::json(self.path.clone(), headers, body.to_string())
     }
 
     fn judge(&self, message: &HandOver, reply: &Reply) -> Answer {

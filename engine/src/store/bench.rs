@@ -143,7 +143,8 @@ const PLAIN_INSERT: Sql = batch!(
 
 impl Store {
     /// Inserts boletos plainly into a table of their own that has their key, `batch` a transaction,
-    /// removes it again, and returns how many there were.
+    /// removes it again, and returns how many there were. PostgreSQL is given as many connections
+    /// as doors have, SQLite its one writer.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -156,8 +157,24 @@ impl Store {
         for sql in [&PLAIN_DROP, &PLAIN_MAKE, &PLAIN_KEY] {
             conn.steer(sql).await?;
         }
+        drop(conn);
+        let writers = match &*self.inner.backend {
+            Backend::Postgres { doors, .. } => doors.options().get_max_connections() as usize,
+            _ => 1,
+        };
+        let share = boletos.len().div_ceil(writers).max(1);
+        let shares = boletos.chunks(share);
+        let shares = shares.map(|boletos| self.insert_share(boletos, batch.max(1)));
+        let inserted = try_join_all(shares).await?.into_iter().sum();
+        let mut conn = self.inner.backend.writer(&[Lane::Doors]).await?;
+        conn.steer(&PLAIN_DROP).await?;
+        Ok(inserted)
+    }
+
+    async fn insert_share(&self, boletos: &[NewBoleto], batch: usize) -> Result<usize, StoreError> {
+        let mut conn = self.inner.backend.writer(&[Lane::Doors]).await?;
         let mut inserted = 0;
-        for chunk in boletos.chunks(batch.max(1)) {
+        for chunk in boletos.chunks(batch) {
             let mut rows = Batch::default();
             for (ord, boleto) in chunk.iter().enumerate() {
                 rows.push(row![
@@ -171,7 +188,6 @@ impl Store {
             }
             inserted += conn.execute(&PLAIN_INSERT, rows.args(vec![])).await? as usize;
         }
-        conn.steer(&PLAIN_DROP).await?;
         Ok(inserted)
     }
 

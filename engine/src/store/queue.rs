@@ -23,12 +23,11 @@ pub(super) enum Lane {
     Doors = 3,
 }
 
-impl Lane {
-    /// Says whether the lane's work shares no transaction with heavier work.
-    fn is_urgent(self) -> bool {
-        matches!(self, Lane::Leases | Lane::Stops)
-    }
-}
+/// Lanes whose work shares a transaction, and no transaction with that of the others: a stop waits
+/// for no commit, and a reminder that is due for no part of an import but the one under way.
+const URGENT: &[Lane] = &[Lane::Leases, Lane::Stops];
+const COMMITS: &[Lane] = &[Lane::Commits];
+const DOORS: &[Lane] = &[Lane::Doors];
 
 const LANES: usize = 4;
 
@@ -55,6 +54,8 @@ struct Waiting {
     closed: bool,
     /// Urgent work had its turn: a flood of it does not keep the rest waiting for ever.
     rest_next: bool,
+    /// Commits had theirs: of the rest, what doors bring is next.
+    doors_next: bool,
 }
 
 impl Queue {
@@ -82,7 +83,7 @@ impl Queue {
     }
 
     /// Waits for work in the lanes and takes as much as fits one transaction: urgent work by
-    /// itself, then the rest by itself.
+    /// itself, commits by themselves, and what doors bring by itself.
     ///
     /// Returns nothing when the queue is closed and empty.
     pub(super) async fn take(&self, lanes: &[Lane]) -> Vec<Work> {
@@ -101,22 +102,35 @@ impl Queue {
 
     fn take_waiting(&self, lanes: &[Lane]) -> (Vec<Work>, bool) {
         let mut waiting = self.waiting();
-        let (urgent, rest): (Vec<_>, Vec<_>) = lanes.iter().partition(|lane| lane.is_urgent());
-        let urgent_first = !std::mem::take(&mut waiting.rest_next);
-        let (first, second) = if urgent_first {
-            (urgent, rest)
-        } else {
-            (rest, urgent)
+        let rest = match waiting.doors_next {
+            true => [DOORS, COMMITS],
+            false => [COMMITS, DOORS],
         };
-        let mut taken = self.take_from(&mut waiting, &first);
-        waiting.rest_next = urgent_first && !taken.is_empty();
-        if taken.is_empty() {
-            taken = self.take_from(&mut waiting, &second);
+        let turns = match waiting.rest_next {
+            true => [rest[0], rest[1], URGENT],
+            false => [URGENT, rest[0], rest[1]],
+        };
+        for turn in turns {
+            let served = turn.iter().filter(|lane| lanes.contains(lane));
+            let taken = self.take_from(&mut waiting, served);
+            if !taken.is_empty() {
+                waiting.rest_next = turn == URGENT;
+                match turn {
+                    COMMITS => waiting.doors_next = true,
+                    DOORS => waiting.doors_next = false,
+                    _ => {}
+                }
+                return (taken, waiting.closed);
+            }
         }
-        (taken, waiting.closed)
+        (Vec::new(), waiting.closed)
     }
 
-    fn take_from(&self, waiting: &mut Waiting, lanes: &[Lane]) -> Vec<Work> {
+    fn take_from<'l>(
+        &self,
+        waiting: &mut Waiting,
+        lanes: impl Iterator<Item = &'l Lane>,
+    ) -> Vec<Work> {
         let mut taken = Vec::new();
         for lane in lanes {
             let mut weight = 0;
@@ -211,7 +225,10 @@ mod tests {
         assert_eq!(weights(&queue).await, [2, 1]);
         // However many stops come in, the rest has every second turn.
         answers.push(put(&queue, Lane::Stops, 1).await);
-        assert_eq!(weights(&queue).await, [5, 4_000]);
+        assert_eq!(weights(&queue).await, [5]);
+        assert_eq!(weights(&queue).await, [1]);
+        answers.push(put(&queue, Lane::Stops, 1).await);
+        assert_eq!(weights(&queue).await, [4_000]);
         answers.push(put(&queue, Lane::Doors, 3).await);
         assert_eq!(weights(&queue).await, [1]);
         answers.push(put(&queue, Lane::Stops, 1).await);
@@ -219,5 +236,21 @@ mod tests {
         assert_eq!(weights(&queue).await, [1]);
         queue.close();
         assert_eq!(weights(&queue).await, [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_commit_shares_no_transaction_with_an_import_and_neither_keeps_the_other_waiting() {
+        let queue = Queue::new();
+        let mut answers = Vec::new();
+        for (lane, weight) in [(Lane::Doors, 1_000), (Lane::Doors, 999), (Lane::Commits, 5)] {
+            answers.push(put(&queue, lane, weight).await);
+        }
+        assert_eq!(weights(&queue).await, [5]);
+        // However many commits come in, doors have every second turn, and the other way round.
+        answers.push(put(&queue, Lane::Commits, 6).await);
+        assert_eq!(weights(&queue).await, [1_000, 999]);
+        answers.push(put(&queue, Lane::Doors, 998).await);
+        assert_eq!(weights(&queue).await, [6]);
+        assert_eq!(weights(&queue).await, [998]);
     }
 }

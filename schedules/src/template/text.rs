@@ -9,22 +9,31 @@ pub(super) enum Piece<'a> {
     Variable(Variable),
 }
 
-/// Splits a text into its pieces.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
-    let mut pieces = Vec::new();
+/// Splits a text into its pieces, up to the first that is none.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
     let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        if at > 0 {
-            pieces.push(Piece::Literal(&rest[..at]));
+    std::iter::from_fn(move || {
+        // Braces are one byte each, and no byte of another sign.
+        let is_brace = |byte: u8| matches!(byte, b'{' | b'}');
+        match rest.bytes().position(is_brace).unwrap_or(rest.len()) {
+            0 if rest.is_empty() => None,
+            0 => match variable_at_start(rest) {
+                Ok((variable, after)) => {
+                    rest = after;
+                    Some(Ok(Piece::Variable(variable)))
+                }
+                Err(error) => {
+                    rest = "";
+                    Some(Err(error))
+                }
+            },
+            at => {
+                let (literal, after) = rest.split_at(at);
+                rest = after;
+                Some(Ok(Piece::Literal(literal)))
+            }
         }
-        let (variable, after) = variable_at_start(&rest[at..])?;
-        pieces.push(Piece::Variable(variable));
-        rest = after;
-    }
-    if !rest.is_empty() {
-        pieces.push(Piece::Literal(rest));
-    }
-    Ok(pieces)
+    })
 }
 
 /// Checks that a text can be sent and returns the variables that it uses; `chars_max` bounds what
@@ -41,8 +50,8 @@ pub(super) fn check(
         return Err(TemplateError::ControlCharacter);
     }
     let (mut literal_chars, mut variables) = (0, Vec::new());
-    for piece in pieces(text)? {
-        match piece {
+    for piece in pieces(text) {
+        match piece? {
             Piece::Literal(literal) => literal_chars += literal.chars().count(),
             Piece::Variable(variable) => variables.push(variable),
         }
@@ -56,8 +65,11 @@ pub(super) fn check(
 
 /// Checks that no list, which has a line for each boleto, stands in a text of one line.
 pub(super) fn one_line(text: &str) -> Result<(), TemplateError> {
-    let is_list = |piece: &Piece<'_>| matches!(piece, Piece::Variable(it) if it.is_list());
-    match pieces(text)?.iter().any(is_list) {
+    let mut has_list = false;
+    for piece in pieces(text) {
+        has_list |= matches!(piece?, Piece::Variable(it) if it.is_list());
+    }
+    match has_list {
         true => Err(TemplateError::ListInSubject),
         false => Ok(()),
     }
@@ -66,8 +78,8 @@ pub(super) fn one_line(text: &str) -> Result<(), TemplateError> {
 /// Writes a text with its variables in one spelling, so that two texts can be compared.
 pub(super) fn canonical(text: &str) -> Result<String, TemplateError> {
     let mut written = String::with_capacity(text.len());
-    for piece in pieces(text)? {
-        match piece {
+    for piece in pieces(text) {
+        match piece? {
             Piece::Literal(literal) => written.push_str(literal),
             Piece::Variable(variable) => {
                 written.push_str("{{");
@@ -84,9 +96,11 @@ fn variable_at_start(text: &str) -> Result<(Variable, &str), TemplateError> {
         return Err(TemplateError::LogicTag);
     }
     let inside = text.strip_prefix("{{").ok_or(TemplateError::LoneBrace)?;
-    let (name, after) = inside
-        .split_once("}}")
-        .ok_or(TemplateError::UnclosedVariable)?;
+    // Byte by byte: a searcher for so short a text costs more than it finds.
+    let mut ends = inside.as_bytes().windows(2);
+    let end = ends.position(|end| end == b"}}");
+    let (name, after) = inside.split_at(end.ok_or(TemplateError::UnclosedVariable)?);
+    let after = &after[2..];
     if name.contains('{') {
         return Err(TemplateError::UnclosedVariable);
     }

@@ -3,6 +3,7 @@
 //! Free text is cleaned for its reader. Codes, lines and links are for machines: they arrive as
 //! they are or not at all, because a Pix code with one space less is another code.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -33,14 +34,16 @@ impl Values {
     /// refuse them; characters that are not seen, or turn the writing direction, are dropped.
     /// Other values are kept as they are, and refused when they are rendered.
     #[must_use]
-    pub fn with(mut self, variable: Variable, value: &str) -> Self {
-        let clean = cleaned(value);
-        if clean.is_empty() || variable.is_list() {
+    pub fn with<'a>(mut self, variable: Variable, value: impl Into<Cow<'a, str>>) -> Self {
+        let value = value.into();
+        let value = match is_free_text(variable) && !is_clean(&value) {
+            true => Cow::Owned(cleaned(&value)),
+            false => value,
+        };
+        if is_blank(&value) || variable.is_list() {
             self.0.remove(&variable);
-        } else if is_free_text(variable) {
-            self.0.insert(variable, clean);
         } else {
-            self.0.insert(variable, value.to_owned());
+            self.0.insert(variable, value.into_owned());
         }
         self
     }
@@ -106,6 +109,24 @@ const fn is_free_text(variable: Variable) -> bool {
     )
 }
 
+/// Tells whether there is nothing to see in a text.
+fn is_blank(value: &str) -> bool {
+    let is_seen = |sign: char| !(sign.is_whitespace() || sign.is_control() || is_invisible(sign));
+    !value.chars().any(is_seen)
+}
+
+/// Tells of most texts that cleaning leaves them as they are: letters that everybody sees, with one
+/// space between them.
+fn is_clean(value: &str) -> bool {
+    let mut before = ' ';
+    value.chars().all(|sign| {
+        let is_letter = matches!(sign, '!'..='~' | '\u{C0}'..='\u{24F}');
+        let is_kept = is_letter || (sign == ' ' && before != ' ');
+        before = sign;
+        is_kept
+    }) && before != ' '
+}
+
 pub(super) fn cleaned(value: &str) -> String {
     let mut clean = String::with_capacity(value.len());
     let mut space_pending = false;
@@ -120,4 +141,39 @@ pub(super) fn cleaned(value: &str) -> String {
         }
     }
     clean
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_clean_is_what_cleaning_leaves_alone(
+            value in "([ a-zA-ZÀ-ɏ.,7-9\u{AD}\u{A0}\t]|\\PC){0,12}"
+        ) {
+            let clean = cleaned(&value);
+            prop_assert!(!is_clean(&value) || clean == value, "{value:?}");
+            prop_assert_eq!(is_blank(&value), clean.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_name_is_clean_and_one_with_two_spaces_is_not() {
+        assert!(is_clean("João da Silva & Cia. Ltda"));
+        for unclean in [
+            "",
+            " ",
+            " a",
+            "a ",
+            "a  b",
+            "a\u{200B}b",
+            "a\tb",
+            "a\u{A0}b",
+        ] {
+            assert!(!is_clean(unclean), "{unclean:?}");
+        }
+    }
 }

@@ -378,11 +378,11 @@ fn the_limit_of_a_channel_counts_characters_and_is_kept_before_and_after_filling
         for (name_chars, fits) in [(10, true), (11, false)] {
             let body = format!("{}{{{{contact_name}}}}", "a".repeat(max - 10));
             let filled = template(channel, &body, &[Variable::ContactName]);
-            let name = Values::default().with(Variable::ContactName, &"b".repeat(name_chars));
+            let name = Values::default().with(Variable::ContactName, "b".repeat(name_chars));
             assert_eq!(filled.render(&name).is_ok(), fits);
         }
         let grows = template(channel, &"{{pix_code}}".repeat(4), &[Variable::PixCode]);
-        let values = Values::default().with(Variable::PixCode, &"0".repeat(512));
+        let values = Values::default().with(Variable::PixCode, "0".repeat(512));
         assert_eq!(grows.render(&values), Err(TemplateError::TextTooLong));
     }
     let long = "a".repeat(1_025);

@@ -97,6 +97,19 @@ pub enum Failure {
     Lost,
 }
 
+impl Call {
+    /// Posts JSON.
+    pub fn json(path: String, headers: Vec<(HeaderName, HeaderValue)>, body: String) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            headers,
+            content_type: HeaderValue::from_static("application/json"),
+            body: body.into_bytes(),
+        }
+    }
+}
+
 impl Failure {
     /// Returns what it makes of a message.
     pub const fn outcome(self) -> Outcome {

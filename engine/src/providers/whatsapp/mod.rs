@@ -14,7 +14,6 @@ use actors::clock::Clock;
 use actors::machine::effect::HandOver;
 use actors::machine::input::Outcome;
 use async_trait::async_trait;
-use hyper::Method;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use schedules::channel::Channel;
 use schedules::time::{DAY_MS, HOUR_MS};
@@ -96,13 +95,9 @@ impl Whatsapp {
     }
 
     fn call(&self, message: &HandOver) -> Call {
-        Call {
-            method: Method::POST,
-            path: self.path.clone(),
-            headers: vec![(AUTHORIZATION, self.authorization.clone())],
-            content_type: HeaderValue::from_static("application/json"),
-            body: body::request(message).to_string().into_bytes(),
-        }
+        let headers = vec![(AUTHORIZATION, self.authorization.clone())];
+        let body = body::request(message).to_string();
+        Call::json(self.path.clone(), headers, body)
     }
 
     fn judge(&self, message: &HandOver, reply: &Reply) -> Answer {
