@@ -10,6 +10,7 @@ use actors::clock::Clock;
 use actors::dispatch::DispatchLimits;
 use futures::future::try_join_all;
 use schedules::channel::Channel;
+use schedules::time::Timestamp;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -168,7 +169,7 @@ async fn post(egress: Arc<Egress>, body: Arc<str>, left: Arc<AtomicUsize>) -> us
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
     while take().is_ok() {
         let call = Call::json(String::new(), Vec::new(), body.to_string());
-        let reply = egress.send(call, &|| true).await;
+        let reply = egress.send(call, Timestamp::MAX, &|| true).await;
         failed += usize::from(!reply.is_ok_and(|reply| reply.is_success()));
     }
     failed

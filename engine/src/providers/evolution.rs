@@ -105,7 +105,11 @@ impl Provider for Evolution {
                 health: Health::Unasked,
             };
         }
-        match self.egress.send(self.call(message), message, begin).await {
+        match self
+            .egress
+            .send(self.call(message), message.deadline_at, begin)
+            .await
+        {
             Ok(reply) => self.judge(message, &reply),
             Err(failure) => failure.outcome().into(),
         }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use actors::clock::Clock;
-use actors::machine::effect::HandOver;
+use schedules::time::Timestamp;
 
 /// What a provider has at the least before it is said to have failed: where less was left of the
 /// claim, it was our own queue that took too long.
@@ -22,9 +22,10 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Returns that of a message now, where the settings allow `asked_ms` milliseconds.
-    pub(super) fn of(message: &HandOver, asked_ms: u64, clock: &dyn Clock) -> Self {
-        let left_ms = message.deadline_at.since(clock.now());
+    /// Returns that of a message whose claim ends then, now, where the settings allow `asked_ms`
+    /// milliseconds.
+    pub(super) fn of(deadline_at: Timestamp, asked_ms: u64, clock: &dyn Clock) -> Self {
+        let left_ms = deadline_at.since(clock.now());
         let left_ms = u64::try_from(left_ms).unwrap_or_default();
         Self {
             within: Duration::from_millis(left_ms.min(asked_ms)),

@@ -214,12 +214,18 @@ async fn no_more_than_64_kib_of_an_answer_are_read_and_its_connection_is_not_use
     let clock = std::sync::Arc::new(SystemClock::start());
     let egress = Egress::new(endpoint, tls, limits, clock);
     let one = message(Channel::Sms, 1);
-    let flooded = egress.send(call(), &one, &|| true).await.expect("a reply");
+    let flooded = egress
+        .send(call(), one.deadline_at, &|| true)
+        .await
+        .expect("a reply");
     assert_eq!((flooded.body.len(), flooded.whole), (65_536, false));
-    let next = egress.send(call(), &one, &|| true).await.expect("a reply");
+    let next = egress
+        .send(call(), one.deadline_at, &|| true)
+        .await
+        .expect("a reply");
     assert_eq!((next.body, next.whole), (br#"{"id":"m"}"#.to_vec(), true));
     assert_eq!(gateway.connections(), 2);
-    let barred = egress.send(call(), &one, &|| false).await.err();
+    let barred = egress.send(call(), one.deadline_at, &|| false).await.err();
     assert_eq!(barred, Some(Failure::Barred));
 }
 

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::clock::Clock;
-use actors::machine::effect::HandOver;
 use actors::machine::input::{Abandoned, Outcome};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -30,6 +29,7 @@ use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request};
+use schedules::time::Timestamp;
 use tokio::time::timeout;
 
 pub use endpoint::{Endpoint, NoEndpoint};
@@ -139,19 +139,20 @@ impl Egress {
         }
     }
 
-    /// Makes the request of a message, if `begin` agrees right before its first byte is written.
+    /// Makes the request of a message, if `begin` agrees right before its first byte is written;
+    /// the connection for it is ready before `deadline_at`.
     ///
     /// # Errors
     /// [`Failure`]. A reply whose body broke off is a reply: its status says a lot.
     pub async fn send(
         &self,
         call: Call,
-        message: &HandOver,
+        deadline_at: Timestamp,
         begin: &(dyn Fn() -> bool + Sync),
     ) -> Result<Reply, Failure> {
         let request = self.request(call).ok_or(Failure::Unsent)?;
         let connect_ms = self.limits.connect_ms.min(self.limits.total_ms);
-        let patience = Patience::of(message, connect_ms, &*self.clock);
+        let patience = Patience::of(deadline_at, connect_ms, &*self.clock);
         let mut deadline = pin!(tokio::time::sleep(Duration::from_millis(
             self.limits.total_ms
         )));

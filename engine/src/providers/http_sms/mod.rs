@@ -148,7 +148,7 @@ impl Provider for HttpSms {
                 health: Health::Unasked,
             };
         };
-        match self.egress.send(call, message, begin).await {
+        match self.egress.send(call, message.deadline_at, begin).await {
             Ok(reply) => self.judge(message, &reply),
             Err(failure) => failure.outcome().into(),
         }

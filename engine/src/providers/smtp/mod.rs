@@ -179,7 +179,11 @@ impl Provider for Smtp {
         let Ok(Some(_turn)) = timeout(TURN_MAX, self.pool.turn()).await else {
             return abandoned(Abandoned::TooLate);
         };
-        let patience = Patience::of(message, self.settings.ready_timeout_ms, &*self.clock);
+        let patience = Patience::of(
+            message.deadline_at,
+            self.settings.ready_timeout_ms,
+            &*self.clock,
+        );
         let within = patience.within;
         let session = match timeout(within, self.ready(&letter, within)).await {
             Ok(Ok(session)) => session,

@@ -214,7 +214,11 @@ impl Provider for Whatsapp {
             }
             begins
         };
-        let (answer, is_pair) = match self.egress.send(self.call(message), message, &begin).await {
+        let (answer, is_pair) = match self
+            .egress
+            .send(self.call(message), message.deadline_at, &begin)
+            .await
+        {
             Ok(reply) => (self.judge(message, &reply), is_pair_refused(&reply)),
             Err(failure) => (failure.outcome().into(), false),
         };
