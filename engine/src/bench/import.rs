@@ -26,11 +26,13 @@ use super::process;
 use super::sink::Sink;
 use crate::boot::{Engine, Pace};
 use crate::imports::csv::{BoletoCsv, ImportError};
-use crate::imports::parts::{PART_LINES, Part};
+use crate::imports::parts::Part;
 use crate::store::{ImportName, NewBoleto};
 
 /// Who imports, for the audit.
 const SOURCE: &str = "bench";
+/// Rows of one plain insert.
+const PLAIN_ROWS: usize = 1_000;
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,7 @@ async fn measure(options: ImportOptions, ground: &Ground) -> Result<ImportFigure
     let cpu_ms = process::cpu_ms()? - cpu_ms;
     expect("boletos imported", imported, lines)?;
     let began = Instant::now();
-    let inserted = engine.store.insert_plainly(boletos, PART_LINES).await?;
+    let inserted = engine.store.insert_plainly(boletos, PLAIN_ROWS).await?;
     let limit = began.elapsed();
     expect("rows inserted", inserted, lines)?;
     let drip = match options.drip {
@@ -134,7 +136,7 @@ fn check(file: &[u8]) -> Result<(Vec<NewBoleto>, Duration), BenchError> {
     let mut lines = BoletoCsv::open(file, today())?;
     let mut boletos = Vec::new();
     loop {
-        let mut part = Part::read(&mut lines, Sao_Paulo)?;
+        let mut part = Part::read(&mut lines, PLAIN_ROWS, Sao_Paulo)?;
         boletos.append(&mut part.boletos);
         if part.end.is_some() {
             return Ok((boletos, began.elapsed()));
@@ -149,11 +151,12 @@ pub(super) async fn import(
     file: &Arc<[u8]>,
 ) -> Result<usize, BenchError> {
     let (parts, mut read) = mpsc::channel(1);
+    let part_lines = engine.store.part_lines();
     let source = Cursor::new(Arc::clone(file));
     let reader = tokio::task::spawn_blocking(move || {
         let mut lines = BoletoCsv::open(source, today())?;
         loop {
-            let part = Part::read(&mut lines, Sao_Paulo)?;
+            let part = Part::read(&mut lines, part_lines, Sao_Paulo)?;
             let ends = part.end.is_some();
             if parts.blocking_send(part).is_err() || ends {
                 return Ok::<(), ImportError>(());

@@ -13,9 +13,6 @@ use super::csv::{BoletoCsv, ImportError, ImportLine, ImportRow};
 use super::json::{BoletoItem, rows};
 use crate::store::{ImportEnd, ImportName, ImportPart, NewBoleto, RefusedLine};
 
-/// How many lines a part has.
-pub const PART_LINES: usize = 1_000;
-
 /// A part of a file or request, read and checked.
 #[derive(Debug, Default)]
 pub struct Part {
@@ -30,14 +27,18 @@ pub struct Part {
 }
 
 impl Part {
-    /// Reads the next part of a file, for a tenant that is `at_home`.
+    /// Reads the next part of a file, of so many lines at the most, for a tenant that is `at_home`.
     ///
     /// # Errors
     /// [`ImportError::ReadSource`] when the source failed: what was read of the part is dropped,
     /// for it would be another one when the file is sent again.
-    pub fn read<R: Read>(file: &mut BoletoCsv<R>, at_home: Tz) -> Result<Self, ImportError> {
+    pub fn read<R: Read>(
+        file: &mut BoletoCsv<R>,
+        lines_max: usize,
+        at_home: Tz,
+    ) -> Result<Self, ImportError> {
         let mut part = Self::default();
-        while part.boletos.len() + part.refused.len() < PART_LINES {
+        while part.boletos.len() + part.refused.len() < lines_max {
             match file.next() {
                 None => {
                     part.end = Some(ImportEnd::Done);

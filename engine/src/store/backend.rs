@@ -191,6 +191,15 @@ impl Backend {
         }
     }
 
+    /// Returns how many lines of a file are imported in one transaction. With one writer a reminder
+    /// that is due waits for the one under way; connections of their own wait for nobody.
+    pub(super) const fn part_lines(&self) -> usize {
+        match self {
+            Backend::Sqlite { .. } | Backend::SqliteToRead(_) => 250,
+            Backend::Postgres { .. } | Backend::PostgresToRead(_) => 1_000,
+        }
+    }
+
     /// Lends a connection to read with.
     pub(super) async fn reader(&self) -> Result<Conn, StoreError> {
         Ok(match self {

@@ -52,7 +52,12 @@ pub(super) async fn take(
     let (home, read_on) = sent.read_on(api).await?;
     let (inlet, outlet) = body::pipe();
     let (parts, read) = mpsc::channel(READ_AHEAD);
-    actix_web::rt::task::spawn_blocking(move || hand_on(outlet, read_on, home, &parts));
+    let cut = Cut {
+        read_on,
+        home,
+        lines_max: api.store.part_lines(),
+    };
+    actix_web::rt::task::spawn_blocking(move || hand_on(outlet, &cut, &parts));
     let import = Importing {
         api: api.clone(),
         sent,
@@ -71,14 +76,17 @@ pub(super) async fn take(
     }
 }
 
-/// Reads a file to its end, or until nobody takes its parts any more.
-fn hand_on(
-    file: Outlet,
+/// How a file is read.
+struct Cut {
     read_on: NaiveDate,
     home: Tz,
-    to: &mpsc::Sender<Result<Part, ImportError>>,
-) {
-    let mut lines = match BoletoCsv::open(file, read_on) {
+    /// Of a part.
+    lines_max: usize,
+}
+
+/// Reads a file to its end, or until nobody takes its parts any more.
+fn hand_on(file: Outlet, cut: &Cut, to: &mpsc::Sender<Result<Part, ImportError>>) {
+    let mut lines = match BoletoCsv::open(file, cut.read_on) {
         Ok(lines) => lines,
         Err(error) => {
             let _ = to.blocking_send(Err(error));
@@ -86,7 +94,7 @@ fn hand_on(
         }
     };
     loop {
-        let part = Part::read(&mut lines, home);
+        let part = Part::read(&mut lines, cut.lines_max, cut.home);
         let goes_on = part.as_ref().is_ok_and(|part| part.end.is_none());
         if to.blocking_send(part).is_err() || !goes_on {
             return;
