@@ -3,6 +3,7 @@
 mod contacts;
 mod edits;
 mod imports;
+mod introductions;
 mod launch;
 mod openapi;
 mod reads;
@@ -39,7 +40,12 @@ impl Engine {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::up(|folder| serving::start_with(folder, arguments))
+        Self::start_in(arguments, &[])
+    }
+
+    /// Starts an engine with variables of the environment.
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::up(|folder| serving::start_in(folder, arguments, environment))
     }
 
     /// Starts an engine on a clustered database.
