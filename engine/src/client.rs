@@ -13,6 +13,7 @@ use reqwest::{Client as Http, RequestBuilder, StatusCode, Url, redirect};
 use schedules::id::TenantId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::Secret;
 
@@ -128,6 +129,12 @@ struct Imports {
 }
 
 #[derive(Deserialize)]
+struct DeadEventPage {
+    dead_events: Vec<Value>,
+    next: Option<i64>,
+}
+
+#[derive(Deserialize)]
 struct Problem {
     error: String,
     detail: String,
@@ -210,6 +217,52 @@ impl Client {
         let path = format!("/v1/tenants/{tenant}/imports/{job}/refusals");
         self.get(&format!("{path}?limit={PAGE}&after={after}"))
             .await
+    }
+
+    /// Returns the messages of the bus that are no fact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn dead_events(&self) -> Result<Vec<Value>, ClientError> {
+        let (mut found, mut after) = (Vec::new(), Some(0));
+        while let Some(last) = after {
+            let path = format!("/v1/dead-events?after={last}");
+            let page: DeadEventPage = self.get(&path).await?;
+            found.extend(page.dead_events);
+            after = page.next;
+        }
+        Ok(found)
+    }
+
+    /// Returns a message of the bus that is no fact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn dead_event(&self, id: i64) -> Result<Value, ClientError> {
+        self.get(&format!("/v1/dead-events/{id}")).await
+    }
+
+    /// Takes a message in again, and returns what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn redrive_dead_event(&self, id: i64) -> Result<Value, ClientError> {
+        let path = format!("{}/v1/dead-events/{id}/redrive", self.base);
+        self.answer(self.http.post(path).timeout(ANSWER_MAX)).await
+    }
+
+    /// Drops a message.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn drop_dead_event(&self, id: i64) -> Result<(), ClientError> {
+        let path = format!("{}/v1/dead-events/{id}", self.base);
+        let request = self.http.delete(path).timeout(ANSWER_MAX);
+        match self.answer::<Value>(request).await {
+            Err(ClientError::NotUnderstood { status: 204 }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(ClientError::NotUnderstood { status: 200 }),
+        }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

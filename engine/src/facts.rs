@@ -29,6 +29,32 @@ pub struct Fact {
     pub saying: Saying,
 }
 
+/// How far ahead of ours the clock of whoever tells may be, in milliseconds.
+const AHEAD_MAX_MS: i64 = 60_000;
+
+/// The fact is one that lets reminders go on, and says that it happens later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event says that it happens later")]
+pub struct Ahead;
+
+impl Fact {
+    /// Returns the fact at an instant that has come. A stop is taken whatever it says of its time.
+    ///
+    /// # Errors
+    /// [`Ahead`] for what lets reminders go on: it would undo stops that are yet to come.
+    pub fn at_its_time(self) -> Result<Self, Ahead> {
+        let is_ahead = self.occurred_at > self.received_at.plus_ms(AHEAD_MAX_MS);
+        if is_ahead && self.saying.lets_go_on() {
+            return Err(Ahead);
+        }
+        let occurred_at = self.occurred_at.min(self.received_at);
+        Ok(Self {
+            occurred_at,
+            ..self
+        })
+    }
+}
+
 /// What happened, with its subject as the caller named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -207,6 +233,14 @@ impl Saying {
                 | Saying::ChannelPaused { .. }
                 | Saying::TenantPaused
                 | Saying::TenantHeld
+        )
+    }
+
+    /// Says whether reminders that had ended go on with this.
+    pub const fn lets_go_on(&self) -> bool {
+        matches!(
+            self,
+            Saying::BoletoReopened { .. } | Saying::ContactOptedIn { .. }
         )
     }
 

@@ -13,6 +13,7 @@ pub mod doors;
 pub mod facts;
 pub mod http;
 pub mod imports;
+pub mod keys;
 pub mod providers;
 pub mod reads;
 pub mod store;

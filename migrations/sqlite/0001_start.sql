@@ -394,6 +394,35 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
 
+-- Who may say what on the bus. The keys themselves are derived, and stand nowhere.
+CREATE TABLE publisher_keys (
+    id TEXT PRIMARY KEY,
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX publisher_keys_by_tenant ON publisher_keys (tenant_id, id);
+
+-- Messages of the bus that are no fact, until somebody deals with them.
+CREATE TABLE dead_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- SHA-256 of the message: what comes again is the same.
+    digest TEXT NOT NULL UNIQUE,
+    code TEXT NOT NULL,
+    -- The message as JSON; its body in base64, where it was not too long to be kept.
+    content TEXT NOT NULL,
+    first_seen_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    times BIGINT NOT NULL
+);
+
+-- Up to when all that was published is known to have been taken.
+CREATE TABLE bus_heard (
+    name TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+);
+
 -- What the mailbox provider keeps instead of sending it.
 CREATE TABLE mailbox (
     tenant_id BIGINT NOT NULL,

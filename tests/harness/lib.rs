@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod http;
 pub mod letter;
 pub mod paths;
+pub mod rabbit;
 pub mod scene;
 pub mod serving;
 pub mod smtp;

@@ -2,6 +2,7 @@
 
 mod api;
 mod attacks;
+mod bus;
 mod commands;
 mod differential;
 mod doors;

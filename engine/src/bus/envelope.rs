@@ -7,8 +7,8 @@ use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The longest event id: a UUID fits four times.
-pub const ID_BYTES_MAX: usize = 256;
+/// The longest event id: what AMQP takes as the id of a message.
+pub const ID_BYTES_MAX: usize = 255;
 
 /// One event. Source: CloudEvents 1.0.2, context attributes.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -10,32 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::envelope::Envelope;
-use super::payments::UnusableEvent;
+use super::taking::{BATCH_MAX, NotTaken, Taking};
 use crate::doors::{Doors, Told};
-use crate::facts::Fact;
-use crate::store::StoreError;
 
 /// The most events that wait; a publisher waits for room.
 const EVENTS_MAX: usize = 10_000;
-/// The most events that are committed together.
-const BATCH_MAX: usize = 50;
-/// How often an event is told again when the store is not available, and how far apart.
+/// How often events are told again when the store is not available.
 const TRIES_MAX: u32 = 20;
-const RETRY_MS: i64 = 100;
-
-/// Why an event was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
-    /// It is no fact, and never will be.
-    #[error(transparent)]
-    Unusable(#[from] UnusableEvent),
-    /// The store did not take it, however often it was told.
-    #[error("store did not take the event")]
-    Store(#[source] StoreError),
-    /// The bus is closed.
-    #[error("bus is closed")]
-    Closed,
-}
 
 struct Delivery {
     envelope: Envelope,
@@ -83,54 +64,18 @@ async fn consume(mut deliveries: mpsc::Receiver<Delivery>, doors: Doors, clock: 
 
 /// Commits what can be committed, together, and acknowledges each event.
 async fn commit(batch: &mut Vec<Delivery>, doors: &Doors, clock: &dyn Clock) {
-    let received_at = clock.now();
-    let (mut facts, mut usable) = (Vec::new(), Vec::new());
-    for delivery in batch.drain(..) {
-        match delivery.envelope.to_fact(received_at) {
-            Ok(fact) => {
-                facts.push(fact);
-                usable.push(delivery);
-            }
-            Err(unusable) => answer(delivery, Err(unusable.into())),
-        }
+    let (events, waiting): (Vec<_>, Vec<_>) = batch
+        .drain(..)
+        .map(|delivery| (delivery.envelope, delivery.acknowledge))
+        .unzip();
+    let taking = Taking {
+        doors,
+        clock,
+        again_max: TRIES_MAX,
+    };
+    let answers = taking.take(&events).await;
+    for (acknowledge, answer) in waiting.into_iter().zip(answers) {
+        // A publisher that went away does not need the answer: the fact is durable.
+        let _ = acknowledge.send(answer);
     }
-    match tell(&facts, doors, clock).await {
-        Ok(told) => {
-            usable
-                .into_iter()
-                .zip(told)
-                .for_each(|(delivery, told)| answer(delivery, Ok(told)));
-        }
-        // One event that the store refuses must not cost the others.
-        Err(_) if facts.len() > 1 => {
-            for (delivery, fact) in usable.into_iter().zip(&facts) {
-                let told = tell(std::slice::from_ref(fact), doors, clock).await;
-                let told = told.map(|told| told.into_iter().next().unwrap_or(Told::Unknown));
-                answer(delivery, told.map_err(NotTaken::Store));
-            }
-        }
-        Err(error) => {
-            if let Some(delivery) = usable.pop() {
-                answer(delivery, Err(NotTaken::Store(error)));
-            }
-        }
-    }
-}
-
-async fn tell(facts: &[Fact], doors: &Doors, clock: &dyn Clock) -> Result<Vec<Told>, StoreError> {
-    let mut tries = 0;
-    loop {
-        match doors.tell(facts).await {
-            Err(error) if tries < TRIES_MAX && error.may_pass() => {
-                tries += 1;
-                clock.wait_until(clock.now().plus_ms(RETRY_MS)).await;
-            }
-            told => return told,
-        }
-    }
-}
-
-fn answer(delivery: Delivery, told: Result<Told, NotTaken>) {
-    // A publisher that went away does not need the answer: the fact is durable.
-    let _ = delivery.acknowledge.send(told);
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::envelope::{Envelope, ID_BYTES_MAX};
-use crate::facts::{BoletoName, ContactName, Fact, Saying};
+use crate::facts::{Ahead, BoletoName, ContactName, Fact, Saying};
 
 /// The largest amount that a bank slip can say.
 const AMOUNT_CENTAVOS_MAX: i64 = 9_999_999_999;
@@ -30,6 +30,9 @@ pub enum UnusableEvent {
     /// The id or the source is empty, too long or holds control characters.
     #[error("id or source of the event cannot be used")]
     Id,
+    /// It lets reminders go on, and says that it happens later.
+    #[error(transparent)]
+    Ahead(#[from] Ahead),
 }
 
 #[derive(Deserialize)]
@@ -66,14 +69,15 @@ impl Envelope {
         if !is_name(&self.id) || !is_name(&self.source) {
             return Err(UnusableEvent::Id);
         }
-        Ok(Fact {
+        let fact = Fact {
             tenant: self.tenant,
             event_id: self.id.clone(),
             source: self.source.clone(),
             occurred_at: self.time,
             received_at,
             saying: saying(&self.kind, &self.data)?,
-        })
+        };
+        Ok(fact.at_its_time()?)
     }
 }
 
@@ -217,6 +221,20 @@ mod tests {
         assert_eq!(change(1, "9999-12-10"), Err(UnusableEvent::Data));
         let nul = saying_of("boleto.paid", json!({"reference": "B\u{0}1"}));
         assert_eq!(nul, Err(UnusableEvent::Data));
+    }
+
+    #[test]
+    fn a_stop_is_taken_whatever_its_time_and_a_reopening_only_once_it_has_come() {
+        let at = |kind: &str, ms: i64| {
+            let mut event = event(kind, json!({"reference": "B1"}));
+            event.time = Timestamp::from_unix_ms(ms);
+            event.to_fact(Timestamp::from_unix_ms(2))
+        };
+        let paid = at("boleto.paid", i64::MAX).map(|fact| fact.occurred_at);
+        assert_eq!(paid, Ok(Timestamp::from_unix_ms(2)));
+        assert!(at("boleto.reopened", 60_002).is_ok());
+        let ahead = at("boleto.reopened", 60_003);
+        assert_eq!(ahead.err(), Some(UnusableEvent::Ahead(Ahead)));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Command {
     }
 
     async fn import(&self) -> anyhow::Result<Imported> {
-        let client = Client::new(&self.url, self.token()?)?;
+        let client = Client::new(&self.url, token(self.token_file.as_deref())?)?;
         let file = fs::read(&self.file).map_err(ImportError::ReadSource)?;
         let key = self.key.clone().unwrap_or_else(|| fingerprint(&file));
         let sending = Sending {
@@ -118,17 +118,18 @@ impl Command {
         }
         Ok(imported)
     }
+}
 
-    fn token(&self) -> Result<Secret, SendError> {
-        let text = match &self.token_file {
-            Some(path) => fs::read_to_string(path).map_err(|_| SendError::ReadToken)?,
-            None => std::env::var(TOKEN_VARIABLE).map_err(|_| SendError::FindToken)?,
-        };
-        match text.trim() {
-            "" if self.token_file.is_some() => Err(SendError::ReadToken),
-            "" => Err(SendError::FindToken),
-            token => Ok(Secret::new(token.to_owned())),
-        }
+/// Reads the token from a file, or from the environment.
+pub(super) fn token(file: Option<&Path>) -> Result<Secret, SendError> {
+    let text = match file {
+        Some(path) => fs::read_to_string(path).map_err(|_| SendError::ReadToken)?,
+        None => std::env::var(TOKEN_VARIABLE).map_err(|_| SendError::FindToken)?,
+    };
+    match text.trim() {
+        "" if file.is_some() => Err(SendError::ReadToken),
+        "" => Err(SendError::FindToken),
+        token => Ok(Secret::new(token.to_owned())),
     }
 }
 

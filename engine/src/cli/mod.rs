@@ -10,13 +10,16 @@ mod check;
 mod config;
 mod cron;
 mod demo;
+mod dlq;
 mod doctor;
 mod document;
+mod event;
 mod import;
 mod openapi;
 mod phone;
 mod serve;
 mod token;
+mod topology;
 mod whatif;
 mod why;
 
@@ -62,6 +65,15 @@ enum Command {
     /// Makes, lists and ends the service tokens by which the API is called.
     #[command(subcommand)]
     Token(token::Command),
+    /// Says on the bus what happened.
+    #[command(subcommand)]
+    Event(event::Command),
+    /// Deals with messages of the bus that are no fact.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    /// Shows or declares what the broker holds for the engine.
+    #[command(subcommand)]
+    Topology(topology::Command),
     /// Measures the engine on this machine.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -149,6 +161,9 @@ impl Command {
             Self::Why(command) => command.run(out, err),
             Self::Whatif(command) => command.run(out, err),
             Self::Token(command) => command.run(out, err),
+            Self::Dlq(command) => command.run(out, err),
+            Self::Event(command) => command.run(out, err),
+            Self::Topology(command) => command.run(out, err),
             Self::Bench(command) => command.run(out, err),
             Self::Boleto(command) => command.run(out),
             Self::Brcode(command) => command.run(out),

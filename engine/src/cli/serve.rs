@@ -16,12 +16,16 @@ use super::{Ended, runtime};
 use crate::access::first_token;
 use crate::bench::ground::BenchError;
 use crate::boot::{BootError, Engine, Pace};
+use crate::bus::amqp::AmqpBus;
+use crate::bus::amqp::link::LinkError;
+use crate::bus::reception::Reception;
 use crate::client::ClientError;
 use crate::config::{Config, StoreConfig};
 use crate::demo::DemoError;
 use crate::http::health::{self, ListenError};
 use crate::http::server::{self, Api};
 use crate::imports::csv::ImportError;
+use crate::keys::{RootKey, RootKeyError};
 use crate::providers::opt_outs::opt_outs;
 use crate::providers::registry::Registry;
 use crate::providers::smtp::SetUpError;
@@ -110,10 +114,13 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let demo = || error.downcast_ref().and_then(DemoError::code);
     let bench = || error.downcast_ref().and_then(BenchError::code);
     let provider = || error.downcast_ref::<SetUpError>().map(SetUpError::code);
+    let keys = || error.downcast_ref::<RootKeyError>().map(RootKeyError::code);
+    let link = || error.downcast_ref::<LinkError>().map(LinkError::code);
     let client = || error.downcast_ref::<ClientError>().map(ClientError::code);
     let send = || error.downcast_ref::<SendError>().map(SendError::code);
     let engine = store.or_else(boot).or_else(listen).or_else(import);
     let engine = engine.or_else(provider).or_else(demo).or_else(bench);
+    let engine = engine.or_else(keys).or_else(link);
     engine.or_else(client).or_else(send)
 }
 
@@ -177,12 +184,23 @@ async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
             token.expose()
         )?;
     }
+    let root = root_of(config, &store).await?;
     let engine = Engine::start(store, Arc::new(gateway), Arc::clone(&clock), pace)?;
+    let reception = root.map(|root| {
+        let (store, doors) = (engine.store.clone(), engine.doors.clone());
+        Reception::new(store, doors, root, Arc::clone(&clock))
+    });
+    let consumed = config.bus.clone().zip(reception.clone());
+    let bus = consumed.map(|(broker, it)| AmqpBus::start(broker, it, format!("regua {listen}")));
     let (stops_telling, until) = oneshot::channel();
     let telling = said.tell(engine.doors.clone(), Arc::clone(&clock), until);
     let telling = tokio::spawn(telling);
     let strangers = tokio::spawn(strangers.tell(Arc::clone(&clock)));
-    let api = Api::of(&engine, config, offers, clock);
+    let api = Api {
+        reception,
+        bus: bus.as_ref().map(AmqpBus::state),
+        ..Api::of(&engine, config, offers, clock)
+    };
     let server = server::serve(listener, api)?;
     let handle = server.handle();
     let health = tokio::spawn(server);
@@ -193,6 +211,9 @@ async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
     handle.stop(true).await;
     health.await??;
     strangers.abort();
+    if let Some(bus) = bus {
+        bus.stop().await;
+    }
     // What came back last may say an opt-out, too.
     engine.node.drain().await;
     drop(stops_telling);
@@ -200,6 +221,18 @@ async fn serve(config: &Config, strangers: Strangers) -> anyhow::Result<()> {
     engine.stop().await;
     tracing::info!("engine has stopped");
     Ok(())
+}
+
+/// Returns the root key, which a broker needs.
+async fn root_of(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<RootKey>>> {
+    let Some(root) = RootKey::of(config)? else {
+        return match config.bus {
+            Some(_) => Err(RootKeyError::Missing.into()),
+            None => Ok(None),
+        };
+    };
+    root.check(store).await?;
+    Ok(Some(Arc::new(root)))
 }
 
 /// Takes SIGTERM and SIGINT from here on; what is returned waits for the first of them.
@@ -217,7 +250,7 @@ fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::local::NotTaken;
+    use crate::bus::taking::NotTaken;
 
     fn said_of(error: impl Into<anyhow::Error>) -> String {
         let mut err = Vec::new();

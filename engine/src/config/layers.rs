@@ -34,6 +34,8 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("providers", "signing_key"),
     ("providers", "password"),
     ("unsubscribe", "key"),
+    ("bus", "url"),
+    ("keys", "root"),
 ];
 
 /// Where settings come from, besides the defaults.

@@ -5,6 +5,7 @@
 //! environment or the command line: both come in as [`Sources`]. Messages name keys, never values,
 //! because any value may be a secret in the wrong place.
 
+mod bus;
 mod layers;
 mod levels;
 mod problem;
@@ -19,10 +20,13 @@ use actors::lease::LeaseTimes;
 use schedules::link::check_link;
 use serde::Serialize;
 
+use crate::bus::amqp::link::Broker;
+use crate::keys::RootKey;
 use crate::providers::mailbox::MailboxBehaviour;
 use crate::providers::settings::{self, ProviderSettings};
 use crate::unsubscribe::{KEY_BYTES_MIN, Links};
 
+use bus::{read_bus, read_keys};
 pub use layers::{Sources, secret_files};
 pub use levels::Levels;
 pub use problem::{Problem, ProblemKind, Problems};
@@ -55,6 +59,12 @@ pub struct Config {
     /// The links by which contacts end messages; messages have none when it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribe: Option<Links>,
+    /// Where the broker is; events come in over HTTP alone when it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus: Option<Broker>,
+    /// What other keys are derived from; a file beside an embedded database when it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_key: Option<RootKey>,
     /// What it says about itself.
     pub log: LogConfig,
 }
@@ -165,6 +175,8 @@ impl Config {
         let mailbox = read_section(&mut root, "mailbox", &mut problems, read_mailbox);
         let providers = read_named(&mut root, "providers", &mut problems, settings::read);
         let unsubscribe = read_section(&mut root, "unsubscribe", &mut problems, read_unsubscribe);
+        let bus = read_section(&mut root, "bus", &mut problems, read_bus);
+        let root_key = read_section(&mut root, "keys", &mut problems, read_keys);
         let log = read_section(&mut root, "log", &mut problems, read_log);
         problems.extend(
             root.keys()
@@ -181,6 +193,8 @@ impl Config {
                 mailbox: mailbox?,
                 providers: providers?,
                 unsubscribe: unsubscribe?,
+                bus: bus?,
+                root_key: root_key?,
                 log: log?,
             })
         };

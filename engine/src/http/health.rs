@@ -8,6 +8,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, ContentType};
 use actix_web::{HttpResponse, web};
 
 use super::server::Api;
+use crate::bus::amqp::State;
 
 /// Why the endpoints could not be served: the address is taken, or not one of this machine's.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +49,15 @@ async fn alive() -> HttpResponse {
 
 async fn ready(api: web::Data<Api>) -> HttpResponse {
     let owns_shards = !api.node.shards().is_empty();
+    let bus = api.bus.as_ref().map(|bus| *bus.borrow());
     if owns_shards && api.store.answers().await {
-        answer(HttpResponse::Ok(), r#"{"status":"ready"}"#)
+        // Without its broker a node is as good as ever to whoever calls it.
+        let body = match bus {
+            None => r#"{"status":"ready"}"#,
+            Some(State::Up) => r#"{"status":"ready","bus":"up"}"#,
+            Some(State::Down) => r#"{"status":"ready","bus":"down"}"#,
+        };
+        answer(HttpResponse::Ok(), body)
     } else {
         answer(
             HttpResponse::ServiceUnavailable(),

@@ -139,6 +139,17 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "already_done", detail)
     }
 
+    /// A key that the same request made before: what signs is shown once.
+    pub(super) fn key_made_before(id: &str) -> Self {
+        let detail = format!("the request made the key {id} before; make another one");
+        Self::new(StatusCode::CONFLICT, "already_done", detail)
+    }
+
+    /// There is nothing to derive keys from.
+    pub(super) fn no_root_key() -> Self {
+        Self::conflict("keys need a root key, which this installation does not have: keys.root")
+    }
+
     /// Too much of the same is under way.
     pub(super) fn busy(detail: &'static str) -> Self {
         Self::again_later("busy", detail)

@@ -10,6 +10,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use actors::clock::Clock;
 use actors::supervision::node::Node;
+use tokio::sync::watch;
 
 use super::body::JSON_BYTES_MAX;
 use super::limits::Limits;
@@ -17,6 +18,8 @@ use super::problem::Problem;
 use super::turns::Turns;
 use super::{bounds, caller, health, unsubscribe, v1};
 use crate::boot::Engine;
+use crate::bus::amqp::State;
+use crate::bus::reception::Reception;
 use crate::config::{Config, HttpConfig};
 use crate::doors::Doors;
 use crate::providers::registry::Offers;
@@ -50,6 +53,10 @@ pub struct Api {
     pub offers: Arc<Offers>,
     /// What makes the links of messages and reads them, where it is configured.
     pub links: Option<Arc<Links>>,
+    /// Where messages of the bus are taken in, where there is a root key.
+    pub reception: Option<Reception>,
+    /// Whether events come in from a broker, where there is one.
+    pub bus: Option<watch::Receiver<State>>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
     /// How a request is treated.
@@ -63,7 +70,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Returns what the endpoints of a running engine work with.
+    /// Returns what the endpoints of a running engine work with that has no bus.
     pub fn of(engine: &Engine, config: &Config, offers: Offers, clock: Arc<dyn Clock>) -> Self {
         Self {
             limits: Arc::new(Limits::new(&config.limits, &clock)),
@@ -72,6 +79,8 @@ impl Api {
             doors: engine.doors.clone(),
             offers: Arc::new(offers),
             links: config.unsubscribe.clone().map(Arc::new),
+            reception: None,
+            bus: None,
             clock,
             http: config.http,
             uploads: Turns::new(UPLOADS_MAX, UPLOADS_OF_TENANT_MAX),

@@ -12,6 +12,7 @@ mod check;
 mod codec;
 mod commit;
 mod conn;
+mod dead_events;
 mod doors;
 mod error;
 mod folder;
@@ -23,6 +24,7 @@ mod mailbox;
 mod migrate;
 mod outbox;
 mod past_imports;
+mod publishers;
 mod queue;
 pub mod reads;
 mod relay;
@@ -45,6 +47,7 @@ use tokio::task::JoinHandle;
 
 pub use audit::AuditReport;
 pub use bench::ScratchDatabase;
+pub use dead_events::{DEAD_EVENTS_MAX, DeadEvent, DeadEventRecord};
 pub use doors::InvalidSetting;
 pub use doors::campaign::NewCampaign;
 pub use doors::contact::{ContactChange, ContactEdited, POINT_TAKEN};
@@ -63,6 +66,7 @@ pub use imports::{ImportRecord, ImportState};
 pub use journal::rehearsal::{Ground, LeftOut, Meant, Whom};
 pub use mailbox::Letter;
 pub use outbox::Announced;
+pub use publishers::PublisherKey;
 pub use remembered::{CLAIM_MS, Claimed, Remembered, Repeatable};
 pub use settings::{PostgresSettings, SqliteSettings};
 pub use survey::{LiveToken, SenderInUse};
@@ -113,6 +117,11 @@ impl Drop for Inner {
 }
 
 impl Store {
+    /// Returns how many lines of a file are imported in one transaction.
+    pub fn part_lines(&self) -> usize {
+        self.inner.backend.part_lines()
+    }
+
     /// Opens the embedded database in a data folder, and brings its schema up to date.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod archived;
 mod aside;
 mod audit;
+mod bus;
 mod commits;
 mod contacts;
 mod contract;

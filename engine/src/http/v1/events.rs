@@ -22,9 +22,6 @@ use crate::bus::payments::is_name;
 use crate::doors::Told;
 use crate::facts::{Fact, Saying};
 
-/// How far ahead of this node's clock a caller's may be, in milliseconds.
-const AHEAD_MAX_MS: i64 = 60_000;
-
 pub(super) const ROUTES: &[Route] =
     &[
         Route::post("/tenants/{tenant}/events", Scope::Facts, || web::to(take)).says(
@@ -146,21 +143,11 @@ pub(super) fn fact(
 /// Checks when it happened. A stop is taken whatever it says of its time; what lets reminders go on
 /// must say when, or a request that is made again would undo a stop that came in between.
 fn at_its_time(fact: Fact, stated: bool) -> Result<Fact, Problem> {
-    let lets_go_on = matches!(
-        fact.saying,
-        Saying::BoletoReopened { .. } | Saying::ContactOptedIn { .. }
-    );
-    let is_ahead = fact.occurred_at > fact.received_at.plus_ms(AHEAD_MAX_MS);
-    if lets_go_on && (!stated || is_ahead) {
-        return Err(Problem::invalid(
-            "the event needs the time at which it happened",
-        ));
+    let needed = || Problem::invalid("the event needs the time at which it happened");
+    if fact.saying.lets_go_on() && !stated {
+        return Err(needed());
     }
-    let occurred_at = fact.occurred_at.min(fact.received_at);
-    Ok(Fact {
-        occurred_at,
-        ..fact
-    })
+    fact.at_its_time().map_err(|_| needed())
 }
 
 async fn told(api: &Api, fact: Fact) -> Answer {

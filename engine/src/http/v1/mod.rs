@@ -2,12 +2,14 @@
 
 mod campaigns;
 mod contacts;
+mod dead_events;
 mod engine;
 mod events;
 mod imports;
 mod launch;
 mod openapi;
 mod preview;
+mod publishers;
 mod reads;
 mod settings;
 mod tenants;
@@ -43,6 +45,8 @@ const TABLE: &[&[Route]] = &[
     imports::ROUTES,
     contacts::ROUTES,
     events::ROUTES,
+    publishers::ROUTES,
+    dead_events::ROUTES,
     why::ROUTES,
     openapi::ROUTES,
 ];
