@@ -222,6 +222,8 @@ fn an_event_of_a_tenant_comes_in_once_and_what_is_forged_is_set_aside() {
     story.deals_with_what_is_dead();
     let log = story.engine.log();
     assert!(!log.contains("NF-1") && !log.contains("NF-2"), "{log}");
+    // What speaks with the broker would quote whole messages.
+    assert!(!log.contains("lapin"), "{log}");
 }
 
 #[test]
@@ -263,6 +265,11 @@ fn a_broker_that_is_killed_takes_nothing_with_it_and_stops_come_in_without_it() 
     let paid = json!({ "id": "h-1", "type": "boleto.paid", "data": { "reference": "NF-1" } });
     assert_eq!(ok(&story.client.post(&events, &paid))["outcome"], "stopped");
     assert!(!story.pay("NF-2", "p-2"), "nobody has it");
+    assert!(
+        !story.engine.log().contains("lapin"),
+        "{}",
+        story.engine.log()
+    );
     story.comes_back();
     assert!(story.pay("NF-2", "p-2"));
     let paid = || story.is_paid("NF-2");

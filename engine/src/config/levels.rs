@@ -5,8 +5,13 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// The library that reads requests: below `info` it quotes what stands in their heads.
-const QUOTES_REQUESTS: &str = "actix_http";
+/// Libraries that quote what strangers send, and the most that is heard of them: what reads requests
+/// quotes their heads below `info`; what speaks with brokers quotes whole messages, and says nothing
+/// that its errors do not say as well.
+const QUOTING: [(&str, LevelFilter); 2] = [
+    ("actix_http", LevelFilter::INFO),
+    ("lapin", LevelFilter::OFF),
+];
 
 /// Levels such as `info,engine::store=debug`.
 ///
@@ -57,19 +62,22 @@ fn read_level(text: &str) -> Option<LevelFilter> {
 }
 
 impl Levels {
-    /// Returns the levels as the log takes them. Whoever sends a request shall not write the log:
-    /// what quotes requests is heard at `info` at the most, unless it is named.
+    /// Returns the levels as the log takes them. Whoever sends a request or a message shall not write
+    /// the log: what quotes them is heard no more than that, unless it is named.
     pub fn targets(&self) -> Targets {
-        self.0
-            .iter()
-            .fold(Targets::new(), |targets, (module, level)| match module {
-                Some(module) => targets.with_target(module, *level),
-                None => {
-                    let quotes = (*level).min(LevelFilter::INFO);
-                    let targets = targets.with_default(*level);
-                    targets.with_target(QUOTES_REQUESTS, quotes)
-                }
-            })
+        let (named, general): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|(module, _)| module.is_some());
+        let general = general.last().map(|(_, level)| *level);
+        let mut targets = Targets::new();
+        if let Some(level) = general {
+            targets = targets.with_default(level);
+            for (module, most) in QUOTING {
+                targets = targets.with_target(module, level.min(most));
+            }
+        }
+        named.into_iter().fold(targets, |targets, (module, level)| {
+            targets.with_target(module.as_deref().unwrap_or_default(), *level)
+        })
     }
 }
 
@@ -80,5 +88,26 @@ impl Serialize for Levels {
             None => level.to_string(),
         });
         to.serialize_str(&directives.collect::<Vec<_>>().join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn what_quotes_strangers_is_heard_only_when_it_is_named() {
+        let heard = |levels: &str, module: &str, level: Level| {
+            let levels: Levels = levels.parse().expect("levels");
+            levels.targets().would_enable(module, &level)
+        };
+        assert!(!heard("trace", "lapin::returned_messages", Level::ERROR));
+        assert!(!heard("trace", "actix_http::h1", Level::DEBUG));
+        assert!(heard("warn", "engine::bus", Level::WARN));
+        for levels in ["info,lapin=warn", "lapin=warn,info"] {
+            assert!(heard(levels, "lapin::channel", Level::WARN), "{levels}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
 use crate::config::Secret;
@@ -38,11 +38,17 @@ pub enum LinkError {
     /// The broker did not answer in time.
     #[error("broker did not answer in time")]
     Silence,
-    /// The broker, or the way to it, said no.
-    #[error("broker: {0}")]
-    Broker(#[from] lapin::Error),
-    /// The broker ended the consumer, as it does when a queue is deleted.
-    #[error("broker ended the consumer")]
+    /// The way to the broker is not there.
+    #[error("broker cannot be reached: {0}")]
+    Unreachable(String),
+    /// The broker does not allow it.
+    #[error("broker refuses: {0}")]
+    Refused(String),
+    /// Something is there under a name that is otherwise.
+    #[error("broker has something else: {0}")]
+    Differs(String),
+    /// The broker ended the consumer, as it does when a queue is deleted, or there is none.
+    #[error("there is no queue to consume: the topology is not there")]
     Ended,
     /// A message of which the broker said that it has it came back: nothing leads to a queue.
     #[error("no queue takes what is published: the topology is not there")]
@@ -52,14 +58,31 @@ pub enum LinkError {
     NotKept,
 }
 
+impl From<lapin::Error> for LinkError {
+    fn from(error: lapin::Error) -> Self {
+        let ErrorKind::ProtocolError(said) = error.kind() else {
+            return Self::Unreachable(error.to_string());
+        };
+        let text = said.get_message().to_string();
+        match said.get_id() {
+            403 | 530 => Self::Refused(text),
+            404 => Self::Ended,
+            406 => Self::Differs(text),
+            _ => Self::Unreachable(text),
+        }
+    }
+}
+
 impl LinkError {
     /// Returns the code under which the runbook explains the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Address => "RG-BUS-001",
-            Self::Silence | Self::Broker(_) => "RG-BUS-002",
+            Self::Silence | Self::Unreachable(_) => "RG-BUS-002",
             Self::Ended | Self::Unroutable => "RG-BUS-003",
             Self::NotKept => "RG-BUS-004",
+            Self::Refused(_) => "RG-BUS-006",
+            Self::Differs(_) => "RG-BUS-007",
         }
     }
 }
@@ -99,7 +122,7 @@ impl Broker {
 /// Waits for an answer of the broker, but not for ever.
 ///
 /// # Errors
-/// [`LinkError::Silence`] and [`LinkError::Broker`].
+/// [`LinkError`].
 pub async fn in_time<T>(asked: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
     let answered = timeout(ANSWER_MAX, asked).await;
     Ok(answered.map_err(|_| LinkError::Silence)??)
