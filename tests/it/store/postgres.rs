@@ -6,10 +6,10 @@ use actors::lease::{Leases, NodeId};
 use actors::ports::JournalError;
 use engine::access::first_token;
 use engine::facts::{ContactName, Saying};
-use engine::store::{Point, PostgresSettings, Store};
+use engine::store::{ContactChange, Point, PostgresSettings, Store};
 use sqlx::{Connection, PgConnection};
 use tests::database::{Database, Engine, on};
-use tests::scene::{START, Scene, boleto, claim};
+use tests::scene::{START, Scene, boleto, claim, edit};
 
 /// Opens a session of the test's own.
 async fn session(database: &Database) -> PgConnection {
@@ -206,6 +206,88 @@ async fn shared_address(database: Database) {
     opt_out.await.expect("the opt-out");
     let opted_out = "SELECT count(*) FROM contacts WHERE opted_out_at IS NOT NULL";
     assert_eq!(database.numbers(opted_out).await, [2]);
+}
+
+/// Statements of this database that wait for a lock.
+macro_rules! waiting {
+    ($query:literal) => {
+        concat!(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+               AND datname = current_database() AND query LIKE '",
+            $query,
+            "'"
+        )
+    };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_is_not_answered_before_a_claim_of_what_its_contact_was() {
+    on(Engine::Postgres, claim_then_correct).await;
+}
+
+/// The claim has read whom it is addressed to, and waits for its enrollment.
+async fn claim_then_correct(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let record = scene.enroll(1, START).await[0].clone();
+    let mut open = session(&database).await;
+    run(&mut open, "BEGIN; SELECT 1 FROM enrollments FOR UPDATE").await;
+    let mut eye = session(&database).await;
+    let claimed = tokio::spawn({
+        let (scene, claim) = (scene.clone(), claim(&record, 0, START));
+        async move { scene.commit(vec![claim]).await }
+    });
+    until(&mut eye, waiting!("UPDATE enrollments SET state%")).await;
+    let contact = record.enrollment.contact;
+    let mut corrected = tokio::spawn({
+        let scene = scene.clone();
+        let change = ContactChange {
+            name: Some("Ana Lima".to_owned()),
+            ..ContactChange::default()
+        };
+        async move {
+            let edit = edit("correction");
+            let edited = scene
+                .store
+                .edit_contact(scene.tenant, contact, edit, change, None);
+            edited.await
+        }
+    });
+    tokio::select! {
+        _ = until(&mut eye, waiting!("SELECT phone, phone_canonical, email%")) => {}
+        early = &mut corrected => panic!("the claim is under way: {early:?}"),
+    }
+    run(&mut open, "COMMIT").await;
+    let committed = claimed.await.expect("the claim").expect("a commit");
+    assert_eq!(committed.refused, []);
+    let edited = corrected.await.expect("the correction").expect("a change");
+    assert!(edited.changed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_waits_for_a_correction_is_refused_by_it() {
+    on(Engine::Postgres, correct_then_claim).await;
+}
+
+async fn correct_then_claim(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let record = scene.enroll(1, START).await[0].clone();
+    let mut open = session(&database).await;
+    let correct = "BEGIN; UPDATE contacts SET name = 'Ana', version = 2";
+    run(&mut open, correct).await;
+    let mut eye = session(&database).await;
+    let mut claimed = tokio::spawn({
+        let (scene, claim) = (scene.clone(), claim(&record, 0, START));
+        async move { scene.commit(vec![claim]).await }
+    });
+    tokio::select! {
+        _ = until(&mut eye, waiting!("SELECT e.id, c.version FROM%")) => {}
+        early = &mut claimed => panic!("a correction is under way: {early:?}"),
+    }
+    run(&mut open, "COMMIT").await;
+    let committed = claimed.await.expect("the claim").expect("a commit");
+    assert_eq!(committed.refused, [record.enrollment.id]);
+    let attempts = "SELECT count(*) FROM attempts";
+    assert_eq!(database.numbers(attempts).await, [0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -181,7 +181,7 @@ fn enrollment_cells(of: &Of<'_, Enrolled>) -> [Cell; 15] {
 }
 
 /// I1: a claim and a stop update the same row; whoever comes second finds it not active, or the
-/// claim's channel barred. A claim that is addressed to what its contact was before is refused.
+/// claim's channel barred.
 const MOVE: Sql = batch!(
     "UPDATE enrollments SET state = r.new_state, done = r.done, occurrence = r.occurrence,
          reminders = r.reminders, after_at = r.after_at, step_no = r.step_no,
@@ -193,14 +193,11 @@ const MOVE: Sql = batch!(
      5 "occurrence" "bigint", 6 "reminders" "bigint", 7 "after_at" "bigint", 8 "step_no" "bigint",
      9 "touch_occurrence" "bigint", 10 "slot_at" "bigint", 11 "expires_at" "bigint",
      12 "try_no" "bigint", 13 "channel_tries" "bigint", 14 "channel_from" "bigint",
-     15 "next_at" "bigint", 16 "channel_bit" "bigint", 17 "contact_version" "bigint"),
+     15 "next_at" "bigint", 16 "channel_bit" "bigint"),
     "WHERE enrollments.tenant_id = r.tenant
        AND enrollments.id = r.enrollment
        AND enrollments.state = 'active'
        AND (enrollments.barred & r.channel_bit) = 0
-       -- Whoever claims nothing is not asked.
-       AND (r.contact_version IS NULL OR r.contact_version = (SELECT c.version FROM contacts c
-           WHERE c.tenant_id = r.tenant AND c.id = enrollments.contact_id))
      RETURNING id"
 );
 
@@ -247,23 +244,61 @@ const LOCK_REOPENED: Sql = batch!(
     "FOR SHARE OF b, c"
 );
 
-/// Moves enrollments, and returns those that no stop came before.
+/// The share of the contact holds off a correction until the claim has committed, and waits for one
+/// that is under way. A statement of its own: one that also waits for the enrollment would read the
+/// version as it was before it waited.
+const PIN_CONTACTS: Sql = batch!(
+    "SELECT e.id, c.version FROM ",
+    (1 "enrollment" "bigint", 2 "tenant" "bigint"),
+    "JOIN enrollments e ON e.tenant_id = r.tenant AND e.id = r.enrollment
+     JOIN contacts c ON c.tenant_id = r.tenant AND c.id = e.contact_id
+     ORDER BY c.id, e.id",
+    "FOR SHARE OF c"
+);
+
+/// Pins the contacts of claims, and returns the enrollments whose claim is addressed to what its
+/// contact is no longer.
+async fn misaddressed(
+    conn: &mut Conn,
+    plan: &Plan<'_>,
+) -> Result<HashSet<EnrollmentId>, StoreError> {
+    let (mut pins, mut wrong) = (Batch::default(), HashMap::new());
+    for (id, fold) in &plan.folds {
+        if let Some(version) = fold.contact_version {
+            pins.push(row![id.0, fold.tenant.0]);
+            wrong.insert(*id, version);
+        }
+    }
+    if !pins.is_empty() {
+        for mut row in conn.rows(&PIN_CONTACTS, pins.args(vec![])).await? {
+            let (id, version) = (EnrollmentId(row.int()?), row.int()?);
+            if wrong.get(&id) == Some(&version) {
+                wrong.remove(&id);
+            }
+        }
+    }
+    Ok(wrong.into_keys().collect())
+}
+
+/// Moves enrollments, and returns those that no stop came before, and no correction of whom their
+/// claim is addressed to.
 pub(super) async fn move_cursors(
     conn: &mut Conn,
     plan: &Plan<'_>,
 ) -> Result<HashSet<EnrollmentId>, StoreError> {
+    let misaddressed = misaddressed(conn, plan).await?;
     let (mut reopened, mut finished, mut moved) =
         (Batch::default(), Batch::default(), Batch::default());
     for (id, fold) in &plan.folds {
         match fold.to {
+            _ if misaddressed.contains(id) => {}
             _ if fold.reactivated => reopened.push(row![id.0, fold.tenant.0]),
             None => finished.push(row![id.0, fold.tenant.0]),
             Some(_) => {
                 let cells = fold_cells(*id, fold);
                 let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = cells;
-                let bit = fold.claims_on.map_or(0, channel_bit);
-                let (bit, version) = (Cell::from(bit), Cell::from(fold.contact_version));
-                moved.push([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, bit, version]);
+                let bit = Cell::from(fold.claims_on.map_or(0, channel_bit));
+                moved.push([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, bit]);
             }
         }
     }
