@@ -147,6 +147,14 @@ impl ContactPatch {
         if zones.is_some() && stated.is_none() {
             return Err((RowError::FindZone, Some(Column::Zones)));
         }
+        // Null alone says that there is none any more; an empty text is a slip.
+        let states = |said: &Option<Option<String>>| matches!(said, Some(Some(_)));
+        if states(&self.phone) && phone.is_none() {
+            return Err((RowError::FindValue, Some(Column::Phone)));
+        }
+        if states(&self.email) && email.is_none() {
+            return Err((RowError::FindValue, Some(Column::Email)));
+        }
         let zones_of_phone = phone
             .as_ref()
             .map(|phone| phone.area_code().zones().to_vec());

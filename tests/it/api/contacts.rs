@@ -102,6 +102,9 @@ fn what_an_import_would_refuse_is_refused(home: &Home, path: &str) {
         (json!({ "email": "ana@" }), (422, "email_domain")),
         (json!({ "name": "Ana www.mau.example" }), (422, "text_link")),
         (json!({ "name": " " }), (422, "value_missing")),
+        // Only null says that there is none any more.
+        (json!({ "email": " " }), (422, "value_missing")),
+        (json!({ "phone": "" }), (422, "value_missing")),
         (json!({ "zones": ["America/Marte"] }), (422, "zone_unknown")),
         (json!({ "zones": [] }), (422, "zone_unknown")),
         (json!({}), (422, "value_missing")),
