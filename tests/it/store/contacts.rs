@@ -23,6 +23,7 @@ store_suite!(
     a_word_that_waits_for_a_point_is_taken_up_with_it,
     who_reads_another_point_is_not_known_to_be_who_is_meant,
     a_point_is_one_contacts_as_an_import_has_it,
+    whoever_has_a_point_keeps_it_though_others_have_it_too,
     no_claim_commits_that_is_addressed_to_what_a_contact_was,
     a_contact_of_another_tenant_is_not_there,
 );
@@ -297,6 +298,28 @@ async fn a_point_is_one_contacts_as_an_import_has_it(database: Database) {
     // An address may be that of several with phones of their own, and nobody's then.
     change(&scene, bia, "shared", email("casa@example.com")).await;
     change(&scene, mail, "moved", email("casa@example.com")).await;
+}
+
+fn named(name: &str) -> ContactChange {
+    ContactChange {
+        name: Some(name.to_owned()),
+        ..ContactChange::default()
+    }
+}
+
+async fn whoever_has_a_point_keeps_it_though_others_have_it_too(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let mail = register(&scene, None, Some("casa@example.com")).await;
+    let bia = register(&scene, Some(&phone_of(2)), None).await;
+    change(&scene, bia, "shared", email("casa@example.com")).await;
+    change(&scene, mail, "name", named("Ana Souza")).await;
+    // To take it is another matter.
+    let no_phone = ContactChange {
+        phone: Some(None),
+        ..ContactChange::default()
+    };
+    let taken = Err(StoreError::Conflict { what: POINT_TAKEN });
+    assert_eq!(change_if(&scene, bia, "a", no_phone, None).await, taken);
 }
 
 /// Returns the claim of an enrollment to a version of its contact.

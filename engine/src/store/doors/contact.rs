@@ -171,7 +171,7 @@ impl Correction {
         }
         reads::expect(self.expected.as_deref(), &before.row.tag())?;
         let after = self.after(&before);
-        self.check(conn, &after).await?;
+        self.check(conn, &before, &after).await?;
         self.change(conn, &before, &after).await?;
         self.leave_word(conn, &before, &after).await?;
         if after.email != before.email {
@@ -221,13 +221,23 @@ impl Correction {
         }
     }
 
-    /// Refuses what an import would take for somebody else, or for nobody.
-    async fn check(&self, conn: &mut Conn, after: &NewContact) -> Result<(), StoreError> {
+    /// Refuses what an import would take for somebody else, or for nobody. By the point that it
+    /// has already it is found as before.
+    async fn check(
+        &self,
+        conn: &mut Conn,
+        before: &Standing,
+        after: &NewContact,
+    ) -> Result<(), StoreError> {
         let (sql, point) = match (&after.phone, &after.email) {
             (Some(phone), _) => (&PHONE_TAKEN, phone),
             (None, Some(email)) => (&EMAIL_TAKEN, email),
             (None, None) => return Err(InvalidSetting::NoPoint.into()),
         };
+        let known = canonical(&before.phone).or(canonical(&before.email));
+        if known == Some(point.canonical.as_str()) {
+            return Ok(());
+        }
         let asked = args![self.tenant.0, self.contact.0, point.canonical.as_str()];
         match conn.first(sql, asked).await? {
             None => Ok(()),
