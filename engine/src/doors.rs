@@ -234,7 +234,8 @@ impl Doors {
         edited
     }
 
-    /// Changes a contact, if it is as expected; returns false when the edit was known.
+    /// Changes a contact, if it is as expected; returns false when the edit was known, or changes
+    /// nothing.
     ///
     /// What was addressed to what the contact was before, and this node had not begun to hand
     /// over, never begins; and no claim of it commits any more, on any node.
@@ -253,10 +254,16 @@ impl Doors {
             .store
             .edit_contact(tenant, contact, edit, change, expected)
             .await;
-        // Also when nobody knows whether it was changed.
-        self.node.withdraw(tenant, Subject::Contact(contact));
-        let matched = edited.as_ref().map(|it| it.matched.as_slice());
-        self.imported(tenant, matched.unwrap_or_default());
+        let may_be_another = match &edited {
+            // Who tells it again may not have had the first answer, nor this node its effect.
+            Ok(edited) => edited.changed || edited.again,
+            Err(error) => *error == StoreError::Unknown,
+        };
+        if may_be_another {
+            self.node.withdraw(tenant, Subject::Contact(contact));
+            let matched = edited.as_ref().map(|it| it.matched.as_slice());
+            self.imported(tenant, matched.unwrap_or_default());
+        }
         Ok(edited?.changed)
     }
 

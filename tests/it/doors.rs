@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use engine::boot::{Engine, Pace};
 use engine::doors::Told;
 use engine::facts::{ContactName, Saying};
-use engine::store::{Import, NewBoleto, Point, Setting};
+use engine::store::{ContactChange, Import, NewBoleto, Point, Setting, StoreError};
 use schedules::channel::Channel;
 use schedules::template::{Approved, Template};
 use tests::database::Database;
@@ -34,6 +34,7 @@ store_suite!(
     a_stop_settles_when_what_has_begun_may_end,
     an_import_that_meets_an_opt_out_takes_back_what_has_not_begun,
     an_import_that_is_told_again_answers_the_same,
+    a_correction_that_changes_nothing_takes_nothing_back,
     an_event_id_that_was_used_stops_nothing_else,
 );
 
@@ -382,6 +383,32 @@ async fn an_import_that_is_told_again_answers_the_same(database: Database) {
     assert_eq!(outcomes[0], outcomes[1]);
     assert_eq!(outcomes[1].matched.len(), 1);
     assert_eq!(door.let_go().await, 0);
+    door.engine.stop().await;
+}
+
+async fn a_correction_that_changes_nothing_takes_nothing_back(database: Database) {
+    let door = Door::with_one_waiting(database).await;
+    let contact = door.scene.enrollments().await[0].enrollment.contact;
+    let named = |name: &str| ContactChange {
+        name: Some(name.to_owned()),
+        ..ContactChange::default()
+    };
+    for (id, change, expected, told) in [
+        ("same", named("Contato 0"), None, Ok(false)),
+        (
+            "late",
+            named("Ana"),
+            Some(vec![]),
+            Err(StoreError::Outdated),
+        ),
+    ] {
+        let (doors, tenant) = (&door.engine.doors, door.scene.tenant);
+        let edited = doors.edit_contact(tenant, contact, edit(id), change, expected);
+        assert_eq!(edited.await, told);
+    }
+    assert_eq!(door.let_go().await, 1);
+    let abandoned = "SELECT count(*) FROM outcomes WHERE kind = 'abandoned'";
+    assert_eq!(door.database.numbers(abandoned).await, [0]);
     door.engine.stop().await;
 }
 

@@ -24,6 +24,7 @@ store_suite!(
     who_reads_another_point_is_not_known_to_be_who_is_meant,
     a_point_is_one_contacts_as_an_import_has_it,
     whoever_has_a_point_keeps_it_though_others_have_it_too,
+    a_correction_that_changes_nothing_is_none,
     no_claim_commits_that_is_addressed_to_what_a_contact_was,
     a_contact_of_another_tenant_is_not_there,
 );
@@ -121,7 +122,11 @@ async fn a_correction_changes_what_it_says_once_and_only_what_was_read(database:
     assert_ne!(after.tag(), before.tag());
     // Told again it is not judged again; another that expects what was read before is.
     let again = change_if(&scene, contact, "a", to.clone(), expected.clone()).await;
-    assert_eq!(again, Ok(ContactEdited::default()));
+    let known = ContactEdited {
+        again: true,
+        ..ContactEdited::default()
+    };
+    assert_eq!(again, Ok(known));
     let late = change_if(&scene, contact, "b", phone("+5592988880000"), expected).await;
     assert_eq!(late, Err(StoreError::Outdated));
     // The same phone, spelt otherwise, is no other: its zones stay, and so do stated ones.
@@ -131,7 +136,8 @@ async fn a_correction_changes_what_it_says_once_and_only_what_was_read(database:
         ..ContactChange::default()
     };
     change(&scene, contact, "c", stated).await;
-    change(&scene, contact, "d", to).await;
+    let same = change_if(&scene, contact, "d", to, None).await;
+    assert!(!same.expect("an answer").changed);
     let last = read(&scene, contact).await;
     assert_eq!(
         (last.name.as_str(), &last.zones[..]),
@@ -139,12 +145,11 @@ async fn a_correction_changes_what_it_says_once_and_only_what_was_read(database:
     );
     let told = scene.inbox().await.into_iter().map(|fact| fact.body);
     let told = told.filter(|body| *body == FactBody::ContactChanged { contact });
-    assert_eq!(told.count(), 3);
+    assert_eq!(told.count(), 2);
     let audit = "SELECT detail FROM audit WHERE action = 'contact.changed' ORDER BY id";
     let expected = [
         r#"{"fields":["phone","zones"]}"#,
         r#"{"fields":["name","zones"]}"#,
-        r#"{"fields":[]}"#,
     ];
     assert_eq!(database.texts(audit).await, expected);
 }
@@ -320,6 +325,27 @@ async fn whoever_has_a_point_keeps_it_though_others_have_it_too(database: Databa
     };
     let taken = Err(StoreError::Conflict { what: POINT_TAKEN });
     assert_eq!(change_if(&scene, bia, "a", no_phone, None).await, taken);
+}
+
+async fn a_correction_that_changes_nothing_is_none(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let contact = register(&scene, Some(&phone_of(0)), None).await;
+    let before = read(&scene, contact).await;
+    for id in ["a", "a", "b"] {
+        let same = change_if(&scene, contact, id, named("Ana Lima"), None).await;
+        assert!(!same.expect("an answer").changed, "{id}");
+    }
+    assert!(read(&scene, contact).await == before);
+    let told = scene.inbox().await.into_iter().map(|fact| fact.body);
+    let told = told.filter(|body| *body == FactBody::ContactChanged { contact });
+    assert_eq!(told.count(), 0, "the owner has nothing to do");
+    let audit = "SELECT count(*) FROM audit WHERE action LIKE 'contact.%'";
+    assert_eq!(database.numbers(audit).await, [0]);
+    // It is known from then on, whatever the contact is then.
+    change(&scene, contact, "c", named("Eva")).await;
+    let late = change_if(&scene, contact, "a", named("Ana Lima"), None).await;
+    assert!(!late.expect("an answer").changed);
+    assert_eq!(read(&scene, contact).await.name, "Eva");
 }
 
 /// Returns the claim of an enrollment to a version of its contact.

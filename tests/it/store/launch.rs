@@ -154,12 +154,6 @@ impl Draft {
 
     /// Gives somebody an address.
     async fn correct_a_contact(&self) {
-        let Scene { store, tenant, .. } = &self.scene;
-        let ask = Ask {
-            after: None,
-            limit: 1,
-        };
-        let page = store.list_contacts(*tenant, &ask).await.expect("a page");
         let address = Point {
             address: "ana@example.com".to_owned(),
             canonical: "ana@example.com".to_owned(),
@@ -168,12 +162,22 @@ impl Draft {
             email: Some(Some(address)),
             ..ContactChange::default()
         };
+        self.change_a_contact("contact", change).await;
+    }
+
+    async fn change_a_contact(&self, id: &str, change: ContactChange) {
+        let Scene { store, tenant, .. } = &self.scene;
+        let ask = Ask {
+            after: None,
+            limit: 1,
+        };
+        let page = store.list_contacts(*tenant, &ask).await.expect("a page");
         let contact = page.items[0].id;
-        let edited = store.edit_contact(*tenant, contact, edit("contact"), change, None);
+        let edited = store.edit_contact(*tenant, contact, edit(id), change, None);
         assert!(edited.await.expect("a change").changed);
     }
 
-    /// Does what only takes messages away.
+    /// Does what only takes messages away, or changes what they say.
     async fn take_away(&self) {
         self.scene.pay("paid too", 2).await;
         self.scene.say("gone too", opted_out(3, None)).await;
@@ -182,6 +186,12 @@ impl Draft {
         let paused = Saying::ChannelPaused { channel };
         self.scene.say("channel", paused).await;
         self.put("credits", Setting::CreditsBought(5)).await;
+        let name = Some("Ana Lima".to_owned());
+        let change = ContactChange {
+            name,
+            ..ContactChange::default()
+        };
+        self.change_a_contact("name", change).await;
     }
 }
 

@@ -20,7 +20,7 @@ use super::import::{NewContact, Point};
 use super::import_rows::ADDRESS_BARRED;
 use super::parked::{self, Names};
 use super::resolve::{GATE, parked_contact};
-use super::tenant::{Edit, record_edit};
+use super::tenant::{Edit, leave_edit, record_edit};
 use super::valid::InvalidSetting;
 use crate::facts::{ContactName, Saying};
 use crate::store::Store;
@@ -58,8 +58,10 @@ impl std::fmt::Debug for ContactChange {
 /// What became of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactEdited {
-    /// False when the edit was known.
+    /// False when the edit was known, or says what stands already.
     pub changed: bool,
+    /// True when the edit was known: what it changed, it changed then.
+    pub again: bool,
     /// Those about whom facts waited that concern what is sent.
     pub matched: Vec<Subject>,
 }
@@ -123,6 +125,22 @@ struct Standing {
     email: Option<Point>,
 }
 
+impl Standing {
+    /// Returns the names of the fields that change.
+    fn fields_changed(&self, after: &NewContact) -> Vec<&'static str> {
+        let fields = [
+            (NAME, self.row.name != after.name),
+            ("phone", self.phone != after.phone),
+            ("email", self.email != after.email),
+            ("zones", self.row.zones != after.zones),
+        ];
+        let changed = fields.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(field, _)| field).collect()
+    }
+}
+
+const NAME: &str = "name";
+
 /// Held to the end: a stop and an enrollment in the making wait here, or are waited for.
 const HELD: Sql = locking!(
     "SELECT phone, phone_canonical, email, email_canonical FROM contacts
@@ -167,10 +185,17 @@ impl Correction {
             contact: self.contact,
         };
         if !record_edit(conn, tenant, edit, &fact).await? {
-            return Ok(ContactEdited::default());
+            return Ok(ContactEdited {
+                again: true,
+                ..ContactEdited::default()
+            });
         }
         reads::expect(self.expected.as_deref(), &before.row.tag())?;
         let after = self.after(&before);
+        if before.fields_changed(&after).is_empty() {
+            leave_edit(conn, tenant, edit).await?;
+            return Ok(ContactEdited::default());
+        }
         self.check(conn, &before, &after).await?;
         self.change(conn, &before, &after).await?;
         self.leave_word(conn, &before, &after).await?;
@@ -183,6 +208,7 @@ impl Correction {
         self.audit(conn, &before, &after).await?;
         Ok(ContactEdited {
             changed: true,
+            again: false,
             matched,
         })
     }
@@ -319,20 +345,18 @@ impl Correction {
         before: &Standing,
         after: &NewContact,
     ) -> Result<(), StoreError> {
-        let fields = [
-            ("name", before.row.name != after.name),
-            ("phone", before.phone != after.phone),
-            ("email", before.email != after.email),
-            ("zones", before.row.zones != after.zones),
-        ];
-        let changed = fields.iter().filter(|(_, changed)| *changed);
-        let changed: Vec<&str> = changed.map(|(field, _)| *field).collect();
+        let changed = before.fields_changed(after);
+        // An estimate holds, whatever those are called whom it counts.
+        let action = match changed.as_slice() {
+            [NAME] => "contact.renamed",
+            _ => "contact.changed",
+        };
         let mut told = Batch::default();
         told.push(row![
             self.tenant.0,
             self.edit.at.unix_ms(),
             self.edit.source.as_str(),
-            "contact.changed",
+            action,
             self.contact.to_string(),
             format!("{{\"fields\":{}}}", json(&changed)?),
         ]);

@@ -409,6 +409,21 @@ pub(super) async fn record_edit(
     Ok(conn.first(&FACT, row).await?.is_some())
 }
 
+const LEFT: Sql = both(
+    "UPDATE inbox SET applied_at = received_at
+     WHERE tenant_id = $1 AND source = $2 AND event_id = $3",
+);
+
+/// Leaves an edit that changed nothing in the inbox for its id; the owner need not look at it.
+pub(super) async fn leave_edit(
+    conn: &mut Conn,
+    tenant: TenantId,
+    edit: &Edit,
+) -> Result<(), StoreError> {
+    let id = args![tenant.0, edit.source.as_str(), edit.event_id.as_str()];
+    conn.execute(&LEFT, id).await.map(drop)
+}
+
 pub(super) async fn audit(
     conn: &mut Conn,
     tenant: TenantId,
