@@ -5,11 +5,13 @@ use std::time::Duration;
 use actors::lease::{Leases, NodeId};
 use actors::ports::JournalError;
 use engine::access::first_token;
-use engine::facts::{ContactName, Saying};
+use engine::facts::{ContactName, FactAnswer, Saying};
+use engine::store::reads::Ask;
 use engine::store::{ContactChange, Point, PostgresSettings, Store};
+use schedules::channel::Channel;
 use sqlx::{Connection, PgConnection};
 use tests::database::{Database, Engine, on};
-use tests::scene::{START, Scene, boleto, claim, edit};
+use tests::scene::{START, Scene, boleto, claim, edit, opted_out};
 
 /// Opens a session of the test's own.
 async fn session(database: &Database) -> PgConnection {
@@ -288,6 +290,38 @@ async fn correct_then_claim(database: Database) {
     assert_eq!(committed.refused, [record.enrollment.id]);
     let attempts = "SELECT count(*) FROM attempts";
     assert_eq!(database.numbers(attempts).await, [0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_word_by_a_phone_that_is_given_up_meanwhile_is_not_its_former_owners() {
+    on(Engine::Postgres, speak_while_corrected).await;
+}
+
+/// The phone is somebody's when it is looked up, and nobody's when the row is there to be changed.
+async fn speak_while_corrected(database: Database) {
+    for (n, channel) in [(0, None), (1, Some(Channel::Sms))] {
+        let scene = Scene::set(&database.store).await;
+        scene.import("chunk", vec![boleto(n, n)]).await;
+        let mut open = session(&database).await;
+        let correct = "BEGIN; UPDATE contacts SET version = version + 1,
+            phone = '+5592988887777', phone_canonical = '+5592988887777' || id";
+        run(&mut open, correct).await;
+        let said = tokio::spawn({
+            let scene = scene.clone();
+            async move { scene.say("out", opted_out(n, channel)).await }
+        });
+        let mut eye = session(&database).await;
+        until(&mut eye, waiting!("UPDATE contacts SET%")).await;
+        run(&mut open, "COMMIT").await;
+        assert_eq!(said.await.expect("an answer"), FactAnswer::Parked);
+        let ask = Ask {
+            after: None,
+            limit: 1,
+        };
+        let page = scene.store.list_contacts(scene.tenant, &ask).await;
+        let contact = page.expect("a page").items.remove(0);
+        assert_eq!((contact.opted_out_at, contact.suppressed), (None, vec![]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,6 +22,8 @@ pub(super) struct Act<'a> {
     pub(super) seq: i64,
     pub(super) tenant: TenantId,
     pub(super) subject: Subject,
+    /// The phone by which the subject was found, and may be found no more.
+    pub(super) phone: Option<&'a str>,
     pub(super) saying: &'a Saying,
     pub(super) source: &'a str,
     /// When the door took it.
@@ -238,8 +240,9 @@ const CONTACT_EVENT: Sql = batch!(
              THEN coalesce(contacts.confirmed_at, r.at) ELSE contacts.confirmed_at END
      FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint",
-     5 "occurred_at" "bigint"),
-    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
+     5 "occurred_at" "bigint", 6 "phone" "text"),
+    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact
+       AND (r.phone IS NULL OR contacts.phone_canonical = r.phone)"
 );
 
 /// As with a contact's opt-out, the later of two words counts.
@@ -256,8 +259,9 @@ const SUPPRESSED: Sql = batch!(
 /// seen here; words about two channels of one contact come one after the other.
 const CONTACT_HELD: Sql = batch!(
     "UPDATE contacts SET created_at = created_at FROM ",
-    (1 "tenant" "bigint", 2 "contact" "bigint"),
-    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact"
+    (1 "tenant" "bigint", 2 "contact" "bigint", 3 "phone" "text"),
+    "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact
+       AND (r.phone IS NULL OR contacts.phone_canonical = r.phone)"
 );
 
 /// I1, for one channel: after this no claim on it commits.
@@ -296,13 +300,14 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
     for act in acts {
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
         let occurred_at = act.occurred_at.unix_ms();
-        let mut event = |what: &str| events.push(row![id, tenant, what, at, occurred_at]);
+        let phone = || act.phone.map(str::to_owned);
+        let mut event = |what: &str| events.push(row![id, tenant, what, at, occurred_at, phone()]);
         match act.saying {
             Saying::ContactOptedOut {
                 channel: Some(channel),
                 ..
             } => {
-                held.push(row![tenant, id]);
+                held.push(row![tenant, id, phone()]);
                 suppressed.push(row![tenant, id, channel.as_str(), occurred_at]);
                 barred.push(row![channel_bit(*channel), tenant, id]);
             }
@@ -310,7 +315,7 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
                 channel: Some(channel),
                 ..
             } => {
-                held.push(row![tenant, id]);
+                held.push(row![tenant, id, phone()]);
                 allowed.push(row![tenant, id, channel.as_str(), occurred_at]);
                 freed.push(row![tenant, id]);
             }
@@ -321,12 +326,26 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
             _ => {}
         }
     }
-    run(conn, &CONTACT_EVENT, events).await?;
-    run(conn, &CONTACT_HELD, held).await?;
+    still_found(conn, &CONTACT_EVENT, events).await?;
+    still_found(conn, &CONTACT_HELD, held).await?;
     run(conn, &SUPPRESSED, suppressed).await?;
     run(conn, &ALLOWED_AGAIN, allowed).await?;
     run(conn, &BARRED, barred).await?;
     run(conn, &FREED, freed).await
+}
+
+/// Writes what was said to the rows of contacts, which are held from then on. One that was given
+/// another phone since it was found by its phone is not who was meant: nothing stands, and the
+/// facts look again for whom they are about.
+async fn still_found(conn: &mut Conn, sql: &Sql, rows: Batch) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let wanted = rows.len() as u64;
+    match conn.execute(sql, rows.args(vec![])).await? {
+        done if done == wanted => Ok(()),
+        _ => Err(StoreError::GaveWay),
+    }
 }
 
 /// I1: after this no claim of the boleto commits; see the commit's own update of these rows.

@@ -126,6 +126,7 @@ async fn round(
             seq,
             tenant: fact.tenant,
             subject,
+            phone: resolve::phone(&fact.saying),
             saying: &fact.saying,
             source: &fact.source,
             occurred_at: fact.occurred_at,

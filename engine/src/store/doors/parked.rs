@@ -140,6 +140,8 @@ impl Waiting {
             seq: self.seq,
             tenant,
             subject: *subject,
+            // Whoever gave it the subject holds the tenant's gate.
+            phone: None,
             saying: &self.saying,
             source: &self.source,
             occurred_at: self.occurred_at,

@@ -214,6 +214,14 @@ impl Asked {
     }
 }
 
+/// Returns the phone that names whom a fact is about.
+pub(super) fn phone(saying: &Saying) -> Option<&str> {
+    match saying.contact() {
+        Some(ContactName::Point(point)) if !point.contains('@') => Some(point),
+        _ => None,
+    }
+}
+
 fn names_an_address(saying: &Saying) -> bool {
     matches!(saying.contact(), Some(ContactName::Point(point)) if point.contains('@'))
 }
