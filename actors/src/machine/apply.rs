@@ -123,12 +123,14 @@ impl Machine {
                     }
                 });
             }
-            Note::Event(contact, events) => self.memory.change_contact(contact, |contact| {
-                let known = &mut contact.events;
-                known.replied_at = known.replied_at.max(events.replied_at);
-                known.promised_at = known.promised_at.max(events.promised_at);
-                contact.confirmed = true;
-            }),
+            Note::Event(contact, events, confirms) => {
+                self.memory.change_contact(contact, |contact| {
+                    let known = &mut contact.events;
+                    known.replied_at = known.replied_at.max(events.replied_at);
+                    known.promised_at = known.promised_at.max(events.promised_at);
+                    contact.confirmed |= confirms;
+                })
+            }
             Note::SweepWaits(seq, enrollment) => {
                 self.sweep_waits.insert(seq, enrollment);
             }

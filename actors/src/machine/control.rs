@@ -102,7 +102,9 @@ impl Draft<'_> {
             replied_at,
             promised_at,
         };
-        self.note(Note::Event(contact, events));
+        // Of several who read one address nobody knows who spoke.
+        let confirms = fact.body.contacts().count() == 1;
+        self.note(Note::Event(contact, events, confirms));
         self.give_up(Subject::Contact(contact));
     }
 

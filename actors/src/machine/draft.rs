@@ -57,8 +57,8 @@ pub enum Note {
     FeedHeard(Timestamp),
     /// A channel was barred for a contact (`true`), or is free again.
     Suppressed(ContactId, Channel, bool),
-    /// A contact replied or promised to pay.
-    Event(ContactId, ContactEvents),
+    /// A contact replied or promised to pay, and is who is meant (`true`), or perhaps another.
+    Event(ContactId, ContactEvents, bool),
     /// The sweep goes on when the enrollment's attempt has its outcome.
     SweepWaits(i64, EnrollmentId),
     /// Messages went out on a channel at this instant.

@@ -25,6 +25,7 @@ store_suite!(
     a_point_is_one_contacts_as_an_import_has_it,
     whoever_has_a_point_keeps_it_though_others_have_it_too,
     a_correction_that_changes_nothing_is_none,
+    a_word_at_a_shared_address_confirms_nobody,
     no_claim_commits_that_is_addressed_to_what_a_contact_was,
     a_contact_of_another_tenant_is_not_there,
 );
@@ -346,6 +347,46 @@ async fn a_correction_that_changes_nothing_is_none(database: Database) {
     let late = change_if(&scene, contact, "a", named("Ana Lima"), None).await;
     assert!(!late.expect("an answer").changed);
     assert_eq!(read(&scene, contact).await.name, "Eva");
+}
+
+async fn a_word_at_a_shared_address_confirms_nobody(database: Database) {
+    let scene = Scene::set(&database.store).await;
+    let ana = register(&scene, Some(&phone_of(0)), Some("casa@example.com")).await;
+    let reply = |at: &str| Saying::ContactReplied {
+        contact: ContactName::Point(at.to_owned()),
+    };
+    // Nor does one that waited for all of them.
+    scene.say("early", reply("sala@example.com")).await;
+    let bia = register(&scene, Some(&phone_of(1)), None).await;
+    change(&scene, bia, "shared", email("casa@example.com")).await;
+    scene.say("said", reply("casa@example.com")).await;
+    for id in [ana, bia] {
+        let row = read(&scene, id).await;
+        assert!(row.replied_at.is_some());
+        assert_eq!(row.confirmed_at, None);
+    }
+    scene.say("own", reply(&phone_of(1))).await;
+    assert_eq!(read(&scene, ana).await.confirmed_at, None);
+    assert!(read(&scene, bia).await.confirmed_at.is_some());
+    let registration = Registration {
+        source: "test".to_owned(),
+        contacts: [2, 3]
+            .map(|n| NewContact {
+                name: "Ana Lima".to_owned(),
+                phone: Some(point(&phone_of(n))),
+                email: Some(point("sala@example.com")),
+                zones: vec![Tz::America__Sao_Paulo],
+            })
+            .to_vec(),
+        at: START,
+    };
+    let store = &scene.store;
+    let registered = store.register_contacts(scene.tenant, registration).await;
+    for id in registered.expect("contacts").contacts {
+        let row = read(&scene, id.expect("an id")).await;
+        assert!(row.replied_at.is_some());
+        assert_eq!(row.confirmed_at, None);
+    }
 }
 
 /// Returns the claim of an enrollment to a version of its contact.

@@ -84,8 +84,8 @@ fn one_introduction_goes_out_for_all_boletos_of_a_contact() {
     assert!(bodies[0].contains("B3, venc."), "{bodies:?}");
 }
 
-#[test]
-fn a_reply_confirms_whoever_was_not() {
+/// What is sent to who was not confirmed, after a reply of theirs and of others.
+fn sent_after_a_reply(also: Vec<ContactId>) -> Vec<String> {
     let mut machine = machine_with(neutral());
     let enrolled = enroll(&mut machine, 1, at(1, 10, 0));
     admit(&mut machine, &enrolled, at(7, 9, 5));
@@ -96,12 +96,19 @@ fn a_reply_confirms_whoever_was_not() {
         received_at: at(7, 8, 0),
         body: FactBody::ContactReplied {
             contact: ContactId(1),
-            also: Vec::new(),
+            also,
         },
     };
     step_with(&mut machine, &[Input::Facts(vec![replied])], at(7, 8, 0));
-    let (_, bodies) = tick(&mut machine);
+    tick(&mut machine).1
+}
+
+#[test]
+fn a_reply_confirms_whoever_was_not_and_one_from_a_shared_address_confirms_nobody() {
+    let bodies = sent_after_a_reply(Vec::new());
     assert!(bodies[0].contains("R$ 123,45"), "{bodies:?}");
+    let bodies = sent_after_a_reply(vec![ContactId(2)]);
+    assert!(bodies[0].starts_with("Olá, aqui é"), "{bodies:?}");
 }
 
 #[test]

@@ -218,13 +218,15 @@ impl Door<'_> {
     fn write_contact(&mut self) -> bool {
         let contacts: Vec<ContactId> = self.event.body.contacts().collect();
         let mut counts = contacts.is_empty();
+        let alone = contacts.len() == 1;
         for contact in contacts {
-            counts |= self.write_word_of(contact);
+            counts |= self.write_word_of(contact, alone);
         }
         counts
     }
 
-    fn write_word_of(&mut self, contact: ContactId) -> bool {
+    /// A word of several who read one address confirms none of them.
+    fn write_word_of(&mut self, contact: ContactId, alone: bool) -> bool {
         let Some(row) = self.rows.contacts.get_mut(&contact) else {
             return true;
         };
@@ -268,12 +270,14 @@ impl Door<'_> {
             }
             FactBody::ContactReplied { .. } => {
                 row.contact.events.replied_at = Some(now);
-                row.contact.confirmed = true;
+                row.contact.confirmed |= alone;
             }
-            _ => {
+            FactBody::ContactPromised { .. } => {
                 row.contact.events.promised_at = Some(now);
-                row.contact.confirmed = true;
+                row.contact.confirmed |= alone;
             }
+            // No other names contacts by a word of theirs.
+            _ => {}
         }
         true
     }

@@ -24,6 +24,8 @@ pub(super) struct Act<'a> {
     pub(super) subject: Subject,
     /// The phone by which the subject was found, and may be found no more.
     pub(super) phone: Option<&'a str>,
+    /// Whether the fact is about nobody else.
+    pub(super) alone: bool,
     pub(super) saying: &'a Saying,
     pub(super) source: &'a str,
     /// When the door took it.
@@ -224,7 +226,8 @@ async fn boletos(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> {
     run(conn, &BOLETO_CHANGED, changed).await
 }
 
-/// As with a boleto's status: a word from before the opt-out does not take it back.
+/// As with a boleto's status: a word from before the opt-out does not take it back. Of several who
+/// read one address nobody knows who spoke: none of them is confirmed.
 const CONTACT_EVENT: Sql = batch!(
     "UPDATE contacts SET
          opted_out_at = CASE r.event
@@ -236,11 +239,11 @@ const CONTACT_EVENT: Sql = batch!(
              ELSE contacts.opted_out_at END,
          replied_at = CASE r.event WHEN 'replied' THEN r.at ELSE contacts.replied_at END,
          promised_at = CASE r.event WHEN 'promised' THEN r.at ELSE contacts.promised_at END,
-         confirmed_at = CASE WHEN r.event IN ('replied', 'promised')
+         confirmed_at = CASE WHEN r.event IN ('replied', 'promised') AND r.alone = 1
              THEN coalesce(contacts.confirmed_at, r.at) ELSE contacts.confirmed_at END
      FROM ",
     (1 "contact" "bigint", 2 "tenant" "bigint", 3 "event" "text", 4 "at" "bigint",
-     5 "occurred_at" "bigint", 6 "phone" "text"),
+     5 "occurred_at" "bigint", 6 "phone" "text", 7 "alone" "bigint"),
     "WHERE contacts.tenant_id = r.tenant AND contacts.id = r.contact
        AND (r.phone IS NULL OR contacts.phone_canonical = r.phone)"
 );
@@ -301,7 +304,10 @@ async fn contacts(conn: &mut Conn, acts: &[&Act<'_>]) -> Result<(), StoreError> 
         let (id, tenant, at) = (act.subject_id(), act.tenant.0, act.at.unix_ms());
         let occurred_at = act.occurred_at.unix_ms();
         let phone = || act.phone.map(str::to_owned);
-        let mut event = |what: &str| events.push(row![id, tenant, what, at, occurred_at, phone()]);
+        let alone = i64::from(act.alone);
+        let mut event = |what: &str| {
+            events.push(row![id, tenant, what, at, occurred_at, phone(), alone]);
+        };
         match act.saying {
             Saying::ContactOptedOut {
                 channel: Some(channel),

@@ -121,12 +121,14 @@ async fn round(
         if about.is_empty() {
             answers[ord] = FactAnswer::Parked;
         }
+        let alone = about.len() == 1;
         acts.extend(about.into_iter().map(|subject| Act {
             ord,
             seq,
             tenant: fact.tenant,
             subject,
             phone: resolve::phone(&fact.saying),
+            alone,
             saying: &fact.saying,
             source: &fact.source,
             occurred_at: fact.occurred_at,

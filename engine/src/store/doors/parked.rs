@@ -142,6 +142,7 @@ impl Waiting {
             subject: *subject,
             // Whoever gave it the subject holds the tenant's gate.
             phone: None,
+            alone: self.subjects.len() == 1,
             saying: &self.saying,
             source: &self.source,
             occurred_at: self.occurred_at,
