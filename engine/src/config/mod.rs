@@ -137,7 +137,7 @@ pub struct LimitsConfig {
     pub facts_per_minute: u32,
     /// Of an address, with a token that is not good.
     pub failures_per_minute: u32,
-    /// Of a link in a message.
+    /// To leave by a link in a message; never refused.
     pub links_per_minute: u32,
 }
 

@@ -53,10 +53,8 @@ async fn ask(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
     if whose(&api, &token).is_none() {
         return page(StatusCode::NOT_FOUND, NO_LINK);
     }
-    match api.limits.look_at_link(&token) {
-        None => page(StatusCode::OK, ASK),
-        Some(wait_s) => wait(StatusCode::TOO_MANY_REQUESTS, wait_s),
-    }
+    // However often: it costs a hash, and nobody is kept from leaving.
+    page(StatusCode::OK, ASK)
 }
 
 async fn leave(api: web::Data<Api>, token: web::Path<String>) -> HttpResponse {
@@ -119,19 +117,14 @@ fn name(contact: &ContactRow, channel: Channel) -> ContactName {
 
 fn later(error: &StoreError) -> HttpResponse {
     tracing::error!(code = error.code(), %error, "opt-out by link failed");
-    wait(StatusCode::SERVICE_UNAVAILABLE, 1)
+    let mut response = page(StatusCode::SERVICE_UNAVAILABLE, LATER);
+    let wait_s = HeaderValue::from(1_u32);
+    response.headers_mut().insert(RETRY_AFTER, wait_s);
+    response
 }
 
 fn whose(api: &Api, token: &str) -> Option<Whose> {
     api.links.as_ref()?.read(token)
-}
-
-/// Says after how many seconds to come again.
-fn wait(status: StatusCode, wait_s: u32) -> HttpResponse {
-    let mut response = page(status, LATER);
-    let wait_s = HeaderValue::from(wait_s);
-    response.headers_mut().insert(RETRY_AFTER, wait_s);
-    response
 }
 
 fn page(status: StatusCode, text: &str) -> HttpResponse {
