@@ -1,6 +1,7 @@
 //! A contact is corrected over the API: by the checks of an import, and what it said goes with it.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tests::binary;
 use tests::database::{self, Database};
@@ -44,7 +45,20 @@ impl Sms {
 fn a_contact_is_corrected_on_an_embedded_database() {
     let sms = Sms::new();
     let engine = Engine::start_with(&["--config", &sms.config()]);
-    story(&engine, &sms);
+    let path = story(&engine, &sms);
+    its_id_tells_nothing_of_an_edit(&engine, &path);
+}
+
+/// Whoever tries addresses finds none by the id of the edit that said it.
+fn its_id_tells_nothing_of_an_edit(engine: &Engine, path: &str) {
+    let body = r#"{"name":"Ana Souza","email":"Ana@Example.com"}"#;
+    let hash = Sha256::digest(format!("{path}\0{body}"));
+    let hash: String = hash.iter().take(8).map(|it| format!("{it:02x}")).collect();
+    let ids = |like: &str| {
+        let sql = format!("SELECT count(*) FROM inbox WHERE event_id LIKE '{like}'");
+        engine.numbers(&sql)
+    };
+    assert_eq!((ids("fix#%"), ids(&format!("%{hash}%"))), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,12 +70,13 @@ async fn clustered(database: Database) {
     let told = tokio::task::spawn_blocking(move || {
         let sms = Sms::new();
         let engine = Engine::on_cluster(database.url(), &["--config", &sms.config()]);
-        story(&engine, &sms);
+        story(&engine, &sms)
     });
     told.await.expect("the story ends well");
 }
 
-fn story(engine: &Engine, sms: &Sms) {
+/// Returns the path of the contact that was corrected.
+fn story(engine: &Engine, sms: &Sms) -> String {
     let (tenant, client, campaign) = ready(engine);
     let home = Home::of(&client, &tenant);
     let file = |name: &str, phone: &str, reference: &str| {
@@ -87,6 +102,7 @@ fn story(engine: &Engine, sms: &Sms) {
         upload(key, &file("Outra Pessoa", phone, key));
     });
     nothing_personal_is_told(engine, &home);
+    home.at(&path)
 }
 
 fn patch(home: &Home, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {

@@ -15,7 +15,7 @@ use super::super::route::Route;
 use super::super::server::Api;
 use super::reads::tags::expected;
 use super::settings::Changed;
-use super::{Answer, Id, Once, answer, edit};
+use super::{Answer, Id, Once, answer, edit_of_person};
 use crate::access::Scope;
 use crate::imports::json::{ContactItem, ContactPatch, ITEMS_MAX, contacts};
 use crate::store::Registration;
@@ -132,7 +132,7 @@ async fn change(
     content: web::Json<ContactPatch>,
 ) -> Answer {
     let (Id(tenant), Id(contact)) = *of;
-    let edit = edit(&request, &caller, &api, &*content)?;
+    let edit = edit_of_person(&request, &caller, &api, &*content).await?;
     let change = content.change()?;
     let (doors, expected) = (api.doors.clone(), expected(&request));
     // To its end, also when the caller hangs up: it takes back what was addressed otherwise.

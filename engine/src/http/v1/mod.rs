@@ -21,6 +21,7 @@ use std::str::FromStr;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponseBuilder, web};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -77,12 +78,42 @@ fn edit(
     api: &Api,
     content: &impl Serialize,
 ) -> Result<Edit, Problem> {
-    let content = serde_json::to_vec(content).map_err(|_| Problem::interrupted())?;
     let mut hash = Sha256::new();
-    hash.update(request.path().as_bytes());
-    hash.update([0]);
-    hash.update(&content);
-    let print = hash.finalize();
+    hash.update(told(request, content)?);
+    printed(request, caller, api, &hash.finalize())
+}
+
+/// As [`edit`], of content that is personal: whoever reads the edit's id without the engine's
+/// secret cannot find the content by trying.
+async fn edit_of_person(
+    request: &HttpRequest,
+    caller: &Caller,
+    api: &Api,
+    content: &impl Serialize,
+) -> Result<Edit, Problem> {
+    let secret = api.store.page_secret().await?.expose();
+    let hash = Hmac::<Sha256>::new_from_slice(secret);
+    let mut hash = hash.map_err(|_| Problem::interrupted())?;
+    // No other use of the secret begins so.
+    hash.update(b"regua edit 1\0");
+    hash.update(&told(request, content)?);
+    printed(request, caller, api, &hash.finalize().into_bytes())
+}
+
+/// Returns what makes two requests the same edit.
+fn told(request: &HttpRequest, content: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    let mut told = request.path().as_bytes().to_vec();
+    told.push(0);
+    serde_json::to_writer(&mut told, content).map_err(|_| Problem::interrupted())?;
+    Ok(told)
+}
+
+fn printed(
+    request: &HttpRequest,
+    caller: &Caller,
+    api: &Api,
+    print: &[u8],
+) -> Result<Edit, Problem> {
     let print = print
         .iter()
         .take(8)

@@ -1,5 +1,5 @@
-//! The secret with which the API signs where a page begins: one of the engine, made once, read by
-//! every node.
+//! The secret with which the API signs where a page begins, and hides what an edit of a person says
+//! in its id: one of the engine, made once, read by every node.
 
 use std::fmt;
 use std::sync::Arc;
