@@ -45,7 +45,7 @@ impl<'m> Draft<'m> {
         }
         let room = IN_FLIGHT_MAX.saturating_sub(machine.in_flight.messages());
         // Changes are large, and would be moved at each growth of their list.
-        let looks = machine.due(self.now).take(DUE_BATCH_MAX).count();
+        let looks = machine.due(self.now).take(DUE_BATCH_MAX.min(room)).count();
         self.decision.changes.reserve(looks);
         self.decision.effects.reserve(looks);
         for enrollment in machine.batch(self.now) {
