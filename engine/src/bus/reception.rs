@@ -47,7 +47,14 @@ impl Became {
             Ok(Told::Unknown) => Self::Kept(Err(Refusal::Unknown)),
             Ok(told) => Self::Kept(Ok(told)),
             Err(NotTaken::Unusable(why)) => Self::Kept(Err(why.into())),
-            Err(NotTaken::Store(error)) => Self::NotKept(error),
+            Err(NotTaken::Store(error)) if error.may_pass() || error.is_of_the_whole() => {
+                Self::NotKept(error)
+            }
+            // It would come back for ever, and hold up the others.
+            Err(NotTaken::Store(error)) => {
+                tracing::error!(code = error.code(), %error, "store refuses an event");
+                Self::Kept(Err(Refusal::ByStore))
+            }
             Err(NotTaken::Closed) => nothing_told(),
         }
     }

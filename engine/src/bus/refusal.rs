@@ -37,6 +37,9 @@ pub enum Refusal {
     /// It is about nothing that the tenant has, or can have yet.
     #[error("event is about nothing that there is")]
     Unknown,
+    /// The store takes others, and not this one.
+    #[error("store refuses the event")]
+    ByStore,
     /// It was delivered again and again, and nobody acknowledged it.
     #[error("message was delivered too often")]
     TooOften,
@@ -71,6 +74,7 @@ impl Refusal {
             Self::Conflict => "RG-EVENT-009",
             Self::Unknown => "RG-EVENT-010",
             Self::TooOften => "RG-EVENT-011",
+            Self::ByStore => "RG-EVENT-013",
         }
     }
 }

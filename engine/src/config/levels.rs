@@ -5,9 +5,9 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// Libraries that quote what strangers send, and the most that is heard of them: what reads requests
-/// quotes their heads below `info`; what speaks with brokers quotes whole messages, and says nothing
-/// that its errors do not say as well.
+/// Libraries that quote what strangers send, and the most that is heard of them: what reads
+/// requests quotes their heads below `info`; what speaks with brokers quotes whole messages, and
+/// says nothing that its errors do not say as well.
 const QUOTING: [(&str, LevelFilter); 2] = [
     ("actix_http", LevelFilter::INFO),
     ("lapin", LevelFilter::OFF),
@@ -62,8 +62,8 @@ fn read_level(text: &str) -> Option<LevelFilter> {
 }
 
 impl Levels {
-    /// Returns the levels as the log takes them. Whoever sends a request or a message shall not write
-    /// the log: what quotes them is heard no more than that, unless it is named.
+    /// Returns the levels as the log takes them. Whoever sends a request or a message shall not
+    /// write the log: what quotes them is heard no more than that, unless it is named.
     pub fn targets(&self) -> Targets {
         let (named, general): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|(module, _)| module.is_some());
