@@ -16,7 +16,7 @@ use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
 use super::list::{List, Paging};
-use super::{instant, shown};
+use super::{shown, span};
 use crate::access::Scope;
 use crate::store::AttemptRecord;
 use crate::store::reads::AttemptsOf;
@@ -48,16 +48,10 @@ struct Asked {
 
 impl Asked {
     fn split(self) -> (AttemptsOf, Paging) {
-        let from = self.from.map(instant);
-        let to = self.to.map(instant);
-        let claimed = (from.is_some() || to.is_some()).then(|| {
-            let first = Timestamp::from_unix_ms(i64::MIN);
-            from.unwrap_or(first)..to.unwrap_or(Timestamp::MAX)
-        });
         let of = AttemptsOf {
             enrollment: self.enrollment.map(|it| it.0),
             contact: self.contact.map(|it| it.0),
-            claimed,
+            claimed: span(self.from, self.to),
         };
         let (cursor, limit) = (self.cursor, self.limit);
         (of, Paging { cursor, limit })

@@ -7,7 +7,6 @@
 use actix_web::{HttpRequest, web};
 use chrono::{DateTime, Utc};
 use schedules::id::TenantId;
-use schedules::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,7 +16,7 @@ use super::super::super::route::Route;
 use super::super::super::server::Api;
 use super::super::{Answer, Id};
 use super::list::{List, Paging};
-use super::{instant, shown};
+use super::{shown, span};
 use crate::access::Scope;
 use crate::store::reads::{AuditOf, AuditRow, SealRow};
 
@@ -49,14 +48,8 @@ struct Asked {
 
 impl Asked {
     fn split(self) -> (AuditOf, Paging) {
-        let from = self.from.map(instant);
-        let to = self.to.map(instant);
-        let at = (from.is_some() || to.is_some()).then(|| {
-            let first = Timestamp::from_unix_ms(i64::MIN);
-            from.unwrap_or(first)..to.unwrap_or(Timestamp::MAX)
-        });
         let of = AuditOf {
-            at,
+            at: span(self.from, self.to),
             action: self.kind,
         };
         let (cursor, limit) = (self.cursor, self.limit);

@@ -16,6 +16,8 @@ mod templates;
 mod tenants;
 mod upcoming;
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use schedules::time::Timestamp;
 
@@ -44,4 +46,12 @@ fn shown(at: Timestamp) -> String {
 
 fn instant(time: DateTime<Utc>) -> Timestamp {
     Timestamp::from_unix_ms(time.timestamp_millis())
+}
+
+/// Returns the instants from one on and before another, where either is stated.
+fn span(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Option<Range<Timestamp>> {
+    (from.is_some() || to.is_some()).then(|| {
+        let first = from.map_or(Timestamp::from_unix_ms(i64::MIN), instant);
+        first..to.map_or(Timestamp::MAX, instant)
+    })
 }
