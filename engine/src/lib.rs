@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod doors;
 pub mod facts;
+pub mod hex;
 pub mod http;
 pub mod imports;
 pub mod keys;

@@ -6,14 +6,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::digest::Key;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use schedules::channel::Channel;
 use schedules::id::{ContactId, TenantId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Secret;
+use crate::keys::keyed;
 
 /// The path under which links are answered.
 pub const PATH: &str = "/u/";
@@ -66,11 +66,8 @@ impl Links {
     }
 
     fn hash(&self, text: &str) -> Hmac<Sha256> {
-        // A key of the hash's own size, however long the secret is.
-        let mut key = Key::<Hmac<Sha256>>::default();
-        let secret = Sha256::digest(self.key.expose());
-        key[..secret.len()].copy_from_slice(&secret);
-        let mut hash = Hmac::<Sha256>::new(&key);
+        // A key of one size, however long the secret is.
+        let mut hash = keyed(&Sha256::digest(self.key.expose()).into());
         hash.update(PURPOSE.as_bytes());
         hash.update(&[0]);
         hash.update(text.as_bytes());

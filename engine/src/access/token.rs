@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::hex;
+
 /// What every token begins with, so that a scanner of leaked secrets can know it.
 const MARK: &str = "rg_";
 const PREFIX_LENGTH: usize = 12;
@@ -178,26 +180,13 @@ impl SecretHash {
 
     /// Writes the hash as the store keeps it: 64 hexadecimal digits.
     pub fn to_text(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::written(&self.0)
     }
 
     /// Reads what [`Self::to_text`] wrote.
     pub fn from_text(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        let mut hash = [0; 32];
-        if digits.len() != 2 * hash.len() {
-            return None;
-        }
-        for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = 16 * hexadecimal(pair[0])? + hexadecimal(pair[1])?;
-        }
-        Some(Self(hash))
+        hex::read(text).map(Self)
     }
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
 }
 
 /// A hash is no secret, but nothing that a log needs either.

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::message::{BODY_BYTES_MAX, Message, Unreadable};
 use super::payments::UnusableEvent;
 use super::signature::OutOfTime;
+use crate::hex;
 use crate::store::DeadEvent;
 
 /// Why a message is no fact. It never quotes the message.
@@ -105,7 +106,7 @@ impl Message {
         digest.update(&self.body);
         let digest = digest.finalize();
         DeadEvent {
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex::written(&digest),
             code: why.code(),
             content,
             signed: why.is_of_signed(),

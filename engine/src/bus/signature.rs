@@ -9,6 +9,7 @@
 use hmac::Mac as _;
 use schedules::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
+use crate::hex;
 use crate::keys::keyed;
 
 /// What the signature is for.
@@ -36,13 +37,13 @@ pub struct Signed<'a> {
 impl Signed<'_> {
     /// Returns the signature, as 64 hexadecimal digits with small letters.
     pub fn sign(&self, key: &Key) -> String {
-        let mac: [u8; BYTES] = self.mac(key).finalize().into_bytes().into();
-        mac.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::written(&self.mac(key).finalize().into_bytes())
     }
 
     /// Says whether a signature is the event's, in the same time wherever it differs.
     pub fn is_signed_by(&self, key: &Key, signature: &str) -> bool {
-        from_hex(signature).is_some_and(|bytes| self.mac(key).verify_slice(&bytes).is_ok())
+        let bytes = hex::read::<BYTES>(signature);
+        bytes.is_some_and(|bytes| self.mac(key).verify_slice(&bytes).is_ok())
     }
 
     /// Says whether it was signed in time. `listening_since` is an instant up to which all that was
@@ -84,23 +85,6 @@ pub enum OutOfTime {
     Late,
     /// It says that it was signed in the future.
     Early,
-}
-
-fn from_hex(text: &str) -> Option<[u8; BYTES]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * BYTES {
-        return None;
-    }
-    let mut bytes = [0; BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        // `from_str_radix` would take a sign, and large letters: there is one form.
-        let is_hex = pair
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        *byte = u8::from_str_radix(pair, 16).ok().filter(|_| is_hex)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::serve::report;
 use super::{Ended, runtime};
 use crate::client::{Client, ClientError, Imported, plain};
 use crate::config::Secret;
+use crate::hex;
 use crate::imports::csv::ImportError;
 use crate::telemetry;
 
@@ -134,9 +135,7 @@ pub(super) fn token(file: Option<&Path>) -> Result<Secret, SendError> {
 }
 
 fn fingerprint(file: &[u8]) -> String {
-    let digest = Sha256::digest(file);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("file:{hex}")
+    format!("file:{}", hex::written(&Sha256::digest(file)))
 }
 
 /// Shows how many lines were read; nothing where nobody looks.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::problem::Problem;
 use super::server::Api;
+use crate::hex;
 
 /// The largest body of JSON, in bytes.
 pub(super) const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -49,10 +50,7 @@ pub(super) async fn read(request: &mut ServiceRequest, api: &Api) -> Result<(), 
     }
     hash.update([0]);
     hash.update(&body);
-    let hash = hash
-        .finalize()
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let hash = hex::written(&hash.finalize());
     request.extensions_mut().insert(Fingerprint(hash));
     request.set_payload(Payload::from(body));
     Ok(())

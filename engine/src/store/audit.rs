@@ -12,6 +12,7 @@ use super::Store;
 use super::conn::Conn;
 use super::error::StoreError;
 use super::sql::{Batch, Sql, args, batch, both};
+use crate::hex;
 
 /// Whose rows are about the whole engine: no tenant has this number.
 ///
@@ -113,11 +114,7 @@ async fn hash(
         sha.update(line.to_string().as_bytes());
         sha.update(b"\n");
     }
-    let digest = sha.finalize();
-    Ok((
-        count,
-        digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-    ))
+    Ok((count, hex::written(&sha.finalize())))
 }
 
 const SEALS: Sql = both(

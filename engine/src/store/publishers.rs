@@ -15,6 +15,7 @@ use super::doors::tenant::Edit;
 use super::error::StoreError;
 use super::queue::Lane;
 use super::sql::{Batch, Sql, args, batch, both, row};
+use crate::hex;
 
 /// A tenant's key for what it says on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,8 +203,7 @@ async fn create(conn: &mut Conn, key: &PublisherKey, by: &str) -> Result<Publish
 /// An edit makes one key: its id follows from it.
 fn id_of(tenant: TenantId, edit: &Edit) -> String {
     let digest = Sha256::digest(format!("{tenant}\n{}", edit.name()));
-    let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-    format!("pk_{}", digits.collect::<String>())
+    format!("pk_{}", hex::written(&digest[..16]))
 }
 
 fn told(key: &PublisherKey, at: i64, by: &str, action: &str) -> Batch {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::estimate::{Estimate, Question};
 use super::load::Loaded;
+use crate::hex;
 
 /// Returns what a caller confirms: a hash over everything that the estimate rests on and came to.
 ///
@@ -21,7 +22,7 @@ pub fn hash(
         sha.update((part.len() as u64).to_be_bytes());
         sha.update(part);
     }
-    Ok(hex(&sha.finalize()))
+    Ok(hex::written(&sha.finalize()))
 }
 
 /// What an estimate rests on.
@@ -62,14 +63,10 @@ impl Footing {
             "senders": tenant.senders,
             "campaigns": world.settings.campaigns,
             "templates": world.settings.templates,
-            "boletos": hex(&boletos.finalize()),
+            "boletos": hex::written(&boletos.finalize()),
         });
         serde_json::to_vec(&rests_on)
             .map(Self)
             .map_err(|_| Unhashed)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

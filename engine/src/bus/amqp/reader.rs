@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use hmac::Mac as _;
+use hmac::{Hmac, Mac as _};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use schedules::time::Timestamp;
+use sha2::Sha256;
 
 use crate::bus::message::Message;
+use crate::hex;
 use crate::keys::{RootKey, keyed};
 
 /// The routing key of probes.
@@ -60,14 +62,15 @@ pub(super) fn came(properties: &BasicProperties, body: Vec<u8>, root: &RootKey) 
 /// Returns when a probe was sent that this installation made.
 fn probed_at(headers: &BTreeMap<String, String>, root: &RootKey) -> Option<Timestamp> {
     let sent_at: i64 = headers.get(SENT_AT)?.parse().ok()?;
-    (*headers.get(PROOF)? == proof(sent_at, root)).then_some(Timestamp::from_unix_ms(sent_at))
+    let proof: [u8; 32] = hex::read(headers.get(PROOF)?)?;
+    let is_ours = mac(sent_at, root).verify_slice(&proof).is_ok();
+    is_ours.then_some(Timestamp::from_unix_ms(sent_at))
 }
 
-fn proof(sent_at: i64, root: &RootKey) -> String {
+fn mac(sent_at: i64, root: &RootKey) -> Hmac<Sha256> {
     let mut mac = keyed(&root.derive(PURPOSE, ""));
     mac.update(&sent_at.to_be_bytes());
-    let bytes: [u8; 32] = mac.finalize().into_bytes().into();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    mac
 }
 
 /// Returns a header that is a text; an instant may be a number.
@@ -84,8 +87,8 @@ pub(super) fn probe(at: Timestamp, root: &RootKey) -> BasicProperties {
     let at = at.unix_ms();
     let mut headers = FieldTable::default();
     headers.insert(SENT_AT.into(), AMQPValue::LongLongInt(at));
-    let proof = AMQPValue::LongString(proof(at, root).as_str().into());
-    headers.insert(PROOF.into(), proof);
+    let proof = hex::written(&mac(at, root).finalize().into_bytes());
+    headers.insert(PROOF.into(), AMQPValue::LongString(proof.as_str().into()));
     BasicProperties::default()
         .with_content_type(PROBE.into())
         .with_headers(headers)

@@ -3,11 +3,11 @@
 //! `v1=` and the hexadecimal HMAC-SHA256 (RFC 2104) of the instant, a full stop and the body, byte
 //! for byte; the instant is in Unix seconds, and goes along in a header of its own.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use schedules::time::{SECOND_MS, Timestamp};
 use sha2::Sha256;
+
+use crate::hex;
 
 /// A signature and its instant, as they stand in headers.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,10 +23,7 @@ pub(super) fn signed(key: &[u8], body: &[u8], now: Timestamp) -> Option<Signed> 
     mac.update(timestamp.as_bytes());
     mac.update(b".");
     mac.update(body);
-    let mut signature = "v1=".to_owned();
-    for byte in mac.finalize().into_bytes() {
-        write!(signature, "{byte:02x}").ok()?;
-    }
+    let signature = format!("v1={}", hex::written(&mac.finalize().into_bytes()));
     Some(Signed {
         timestamp,
         signature,

@@ -21,6 +21,7 @@ use super::import_job::{self, ImportPart, PartOutcome};
 use super::import_rows::{self, Landed};
 use super::parked::{self, Names};
 use super::resolve::GATE;
+use crate::hex;
 use crate::store::Store;
 use crate::store::codec::json;
 use crate::store::conn::Conn;
@@ -239,8 +240,7 @@ fn run_boxed(
 }
 
 fn fingerprint(content: &str) -> String {
-    let digest = Sha256::digest(content.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::written(&Sha256::digest(content.as_bytes()))
 }
 
 struct Chunk {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::access::NoRandomness;
+use crate::hex;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::queue::Lane;
@@ -48,20 +49,11 @@ impl PageSecret {
     }
 
     fn to_text(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::written(&self.0)
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        if digits.len() != 2 * BYTES || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        let mut bytes = [0; BYTES];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            let pair = std::str::from_utf8(pair).ok()?;
-            *byte = u8::from_str_radix(pair, 16).ok()?;
-        }
-        Some(Self(bytes))
+        hex::read(text).map(Self)
     }
 }
 

@@ -7,6 +7,7 @@ use schedules::id::TenantId;
 
 use super::settings::{CALENDAR, CHARGES, RETRY, RULES};
 use super::templates::NEWEST_OF_CODE;
+use crate::hex;
 use crate::store::Setting;
 use crate::store::conn::Conn;
 use crate::store::error::StoreError;
@@ -44,8 +45,7 @@ impl Tag {
             hash.update(part.as_bytes());
         }
         let digest = hash.finalize();
-        let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-        Self(digits.collect())
+        Self(hex::written(&digest[..16]))
     }
 }
 
